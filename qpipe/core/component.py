@@ -1,0 +1,339 @@
+"""The base classes that everything pluggable derives from: sources, modules of five kinds, outputs.
+
+    Component
+    ├── Source        yields chunks of rows; a position restarts it exactly
+    ├── Module        one entry under ``modules:``
+    │   ├── Check         row by row: expressions that are true for bad rows                 (fused)
+    │   ├── Transform     row by row: LazyFrame → LazyFrame, perhaps with cells it cannot do  (fused)
+    │   ├── Gate          measures rows as they pass; a verdict at the end, before publishing
+    │   ├── Relational    looks at the whole data set; ends a pass; decides about rows
+    │   └── Step          Python on whole batches: the user's own code                        (not fused)
+    └── Output        stages rows durably, publishes them once
+
+A component is written as one class in one file. Its annotations are its parameters (see ``params``), its docstring is its
+manual page, the fenced YAML examples in the docstring run as tests. Deriving makes it a frozen, keyword-only dataclass.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform
+
+from qpipe.core.batch import Chunk, Json, Severity
+from qpipe.core.params import Columns, Condition, Tolerance, param
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qpipe.core.gather import Collector
+    from qpipe.core.rowset import RowSet
+    from qpipe.core.types import DataType
+
+Types = Mapping[str, "DataType"]  # column → type, in column order
+Outcome = Literal["pass", "warn", "fail", "error", "skipped", "not evaluated"]
+Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "timeliness", "accuracy", "integrity"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a component may know of its run. Equal contexts give equal results: no clock, no chance."""
+
+    types: Types = field(default_factory=dict)  # the columns as they are where the component stands
+    tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)  # reference sources by id
+    directory: Path = field(default_factory=Path.cwd)  # of the spec: relative paths start here
+    work: Path | None = None  # scratch space of the run
+    started: float = 0.0  # when the run began, seconds since the epoch: the only "now"
+    memory_limit: int = 1 << 30  # bytes a relational step may use
+    history: Callable[[str, str], Sequence[float]] = lambda check, measure: ()  # earlier runs' values, latest last
+    answers: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (module id, value) → what a person said
+
+    def but(self, **changes: Any) -> Context:
+        return dataclasses.replace(self, **changes)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+class Component:
+    """Something a spec can name. The name is the file's name unless ``name`` says otherwise."""
+
+    name: ClassVar[str] = ""
+    family: ClassVar[Literal["source", "module", "output"]]
+    like: ClassVar[tuple[str, ...]] = ()  # what other systems call it: `qpipe modules --like`
+    extra: ClassVar[str | None] = None  # the optional dependency it needs: pip install 'qpipe[extra]'
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__dict__.get("name"):
+            cls.name = cls.__module__.rpartition(".")[2]
+        dataclass(frozen=True, kw_only=True, repr=True)(cls)
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first sentence of its manual page."""
+        return (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").strip()
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        """What is wrong with these parameters beyond their types: (parameter name, message). None: columns unknown."""
+        return iter(())
+
+
+# ── sources ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Source(Component):
+    """Yields rows in a fixed order, in chunks, each with the position from which reading goes on."""
+
+    family: ClassVar[Literal["source"]] = "source"
+    columnar: ClassVar[bool] = False  # reading some columns again is cheap: a first pass reads keys only
+
+    role: Literal["stream", "reference"] = param("stream", help="rows that flow, or a table to look things up in")
+    schema: dict[str, Any] | None = param(None, help="the contract: column → type, or {type, format, nulls, pii, optional}")
+    on_new_column: Literal["accept", "warn", "question", "fail"] = param(
+        "warn", help="a column arrives that the contract does not name"
+    )
+    on_missing_column: Literal["warn", "question", "fail"] = param("fail", help="a column of the contract is absent")
+    on_malformed: Literal["quarantine", "question", "fail"] = param(
+        "quarantine", help="a line or a cell that does not parse under the contract"
+    )
+
+    def columns(self, context: Context) -> dict[str, DataType]:
+        """Connect, and say what columns there are. Text formats say string for each."""
+        raise NotImplementedError
+
+    def read(
+        self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None
+    ) -> Iterator[Chunk]:
+        """Chunks of at most ``rows`` rows from a position on (None: the start), perhaps with some columns only."""
+        raise NotImplementedError
+
+    def identity(self, context: Context) -> Json:
+        """What is being read, so that a resume notices change: path, size, time, hash of the head. Never a secret."""
+        return {}
+
+    def size(self, context: Context) -> tuple[int | None, int | None]:
+        """(rows, bytes) to come where that is cheap to know: for the progress bar."""
+        return None, None
+
+
+# ── modules ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One claim about rows, as a Polars expression that is true where the row is bad; null counts as not bad."""
+
+    bad: pl.Expr
+    columns: tuple[str, ...] = ()  # the cells concerned, the chief one first
+    expected: str = ""  # "between 0 and 10": reports say "amount is -3, expected between 0 and 10"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Cells that a person must settle before their rows go on: ``unknown`` is true where ``column`` holds such a value."""
+
+    unknown: pl.Expr
+    column: str
+    question: str  # "what is the country 'Germny'?", formatted with {value}
+    candidates: Callable[[Sequence[str]], dict[str, list[str]]]  # value → nearest known values
+    allow_other: bool = True
+
+
+class Module(Component):
+    """One step. ``id`` names it in routes, reports and tests; unset, it is the module's name."""
+
+    family: ClassVar[Literal["module"]] = "module"
+    dimension: ClassVar[Dimension | None] = None
+    category: ClassVar[str] = ""  # source, quality, validation, transformation, enrichment, custom: its folder
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        found = re.search(r"\.modules\.(\w+)\.", cls.__module__)
+        cls.category = cls.__dict__.get("category") or (found[1] if found else cls.category or "custom")
+
+    id: str | None = param(None, help="what routes, reports and tests call this step")
+
+    def references(self) -> tuple[str, ...]:
+        """Ids of the reference sources it looks into."""
+        return ()
+
+    def output_types(self, types: Types) -> Types:
+        """The columns after this step, given those before it. Must not need Polars."""
+        return types
+
+
+class Judging(Module):
+    """What everything that passes judgement has in common."""
+
+    severity: Severity = param("error", help="how bad a failure is; routes can ask for it")
+    tolerance: Tolerance | None = param(
+        None, help="the share (0.5%) or count of failures that is still a pass; with it, more than that refuses the data"
+    )
+    where: Condition | None = param(None, help="judge only the rows for which this is true")
+    message: str | None = param(None, help="what to say of a failure instead of our words; {column} and {value} are filled in")
+    weight: float = param(1.0, help="how much it counts in scores", minimum=0)
+
+
+class Check(Judging):
+    """Row by row. Write ``bad`` for a claim about one column, or ``rules`` for a claim about several."""
+
+    accepts: ClassVar[tuple[str, ...]] = ()  # kinds of type its columns may have; empty: any
+
+    def bad(self, column: str, context: Context) -> pl.Expr:
+        """True for rows whose ``column`` breaks the claim. Say in the docstring what null means."""
+        raise NotImplementedError
+
+    def expected(self, column: str) -> str:
+        """The claim in words: "between 0 and 10"."""
+        return self.name.replace("_", " ")
+
+    def rules(self, context: Context) -> tuple[Rule, ...]:
+        """Called once for a run, so that costly preparation (key sets, files) happens once."""
+        columns: Sequence[str] = getattr(self, "columns", None) or tuple(context.types)
+        return tuple(Rule(self.bad(c, context), (c,), self.expected(c)) for c in columns)
+
+
+class Transform(Module):
+    """Row by row: the same rows in the same order, other columns."""
+
+    def apply(self, frame: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        """The new columns. Must keep every row, in order, and the column ``_row``."""
+        return frame
+
+    def keeps(self, context: Context) -> pl.Expr | None:
+        """For steps that drop rows: true for rows that stay, judged after ``apply``. Dropped rows are counted by step."""
+        return None
+
+    def rules(self, context: Context) -> tuple[Rule, ...]:
+        """Cells it cannot do, judged before ``apply``: they become findings of this step."""
+        return ()
+
+    def asks(self, context: Context) -> tuple[Ask, ...]:
+        """Cells that a person must settle, judged before ``apply``."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An aggregation over the rows that pass, and how the figures of two batches become one."""
+
+    value: pl.Expr  # an aggregation: pl.col("amount").sum()
+    merge: Literal["sum", "min", "max", "union"] = "sum"  # union: ``value`` is a list of distinct values (keep them few)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a judgement. Only "pass" is a pass."""
+
+    outcome: Outcome
+    observed: Mapping[str, Any] = field(default_factory=dict)
+    expected: str = ""
+    message: str = ""
+
+
+class Gate(Judging):
+    """Measures the rows as they pass; judged before anything is published. A failed error gate publishes nothing.
+
+    It is judged on what is really delivered; when only the routing away of rows broke it, the verdict says so.
+    """
+
+    by: Columns | None = param(None, help="judge each group on its own")
+
+    def measures(self, context: Context) -> dict[str, Measure]:
+        """Name → measure; the figures are merged over batches, so the result does not depend on batch size."""
+        raise NotImplementedError
+
+    def verdict(self, values: Mapping[str, Any], context: Context) -> Verdict:
+        """The judgement on merged figures. Rows are in ``values["rows"]``; zero rows: "not evaluated"."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class RowVerdict:
+    """Rows that a relational step found, and why."""
+
+    rows: RowSet
+    columns: tuple[str, ...] = ()
+    expected: str = ""
+
+
+class Relational(Judging):
+    """Looks at the whole data set, out of core. ``gather`` says what it needs; ``judge`` names the rows."""
+
+    effect: ClassVar[Literal["findings", "drop", "replace"]] = "findings"
+
+    def gather(self, context: Context) -> dict[str, pl.Expr]:
+        """Name → expression to keep for every row, beside ``_row``."""
+        raise NotImplementedError
+
+    def collector(self, context: Context, directory: Path) -> Collector:
+        """Where gathered rows go. The default is a table for DuckDB, on disk, in bounded memory."""
+        from qpipe.core.gather import Table
+
+        return Table(directory, context.memory_limit)
+
+    def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
+        """effect findings: the bad rows; drop: the rows that go."""
+        raise NotImplementedError
+
+    def replace(self, collected: Any, context: Context) -> Path:
+        """effect replace: a folder of Parquet files that are the data set from here on."""
+        raise NotImplementedError
+
+
+class Step(Module):
+    """Python on whole batches: not fused, run once, its result kept for later passes."""
+
+    def process(self, frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """The new frame. Rows are told by ``_row``: keep that column when rows are dropped, repeated or reordered."""
+        raise NotImplementedError
+
+
+# ── outputs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one batch for one output, durable but not visible. What the journal keeps of them is this."""
+
+    seq: int
+    path: str  # where they are staged
+    rows: int
+    bytes: int
+    digest: str = ""
+
+
+class Output(Component):
+    """Keeps rows. ``stage`` makes them durable where no reader looks; ``publish`` shows them all, once."""
+
+    family: ClassVar[Literal["output"]] = "output"
+    guarantee: ClassVar[Literal["exactly once", "at least once", "at most once"]] = "exactly once"
+
+    source: str | None = param(None, alias="from", help="another output whose rows this one gets, too")
+    content: Literal["processed", "original"] | None = param(
+        None, help="the rows as processed, or as they came in with their reasons (the output called quarantine)"
+    )
+    delivery: Literal["exactly_once", "at_least_once"] | None = param(None, help="refuse the spec if it cannot keep this")
+
+    def prepare(self, context: Context) -> None:
+        """Before anything runs: can it be written? Raise CannotCreate, NotPermitted or Unavailable."""
+
+    def stage(self, frame: pl.DataFrame, seq: int, directory: Path, context: Context) -> Part:
+        """Write the rows of one batch durably (synced) under ``directory``. The same seq again replaces."""
+        raise NotImplementedError
+
+    def staging(self, run: str, context: Context) -> Path | None:
+        """A folder for staged parts on the destination's own file system; None: the run's spool will do."""
+        return None
+
+    def publish(self, parts: Sequence[Part], types: Types, token: str, context: Context) -> Json:
+        """Make all parts visible, atomically where the destination can; the same token again changes nothing.
+
+        Called with no parts, too: zero rows are a result, with the columns of ``types``. Returns what was written, where.
+        """
+        raise NotImplementedError
+
+    def discard(self, parts: Sequence[Part], context: Context) -> None:
+        """Forget staged parts: the run is over or was refused."""

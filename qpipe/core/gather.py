@@ -1,0 +1,206 @@
+"""Where a relational step's rows are gathered, batch by batch, out of core.
+
+``Table`` keeps columns for DuckDB; ``Keys`` keeps hashed keys, to find those that occur twice at the speed of a sort.
+Both are durable at every checkpoint: what was gathered before a crash is not gathered again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from qpipe.core.batch import ROW, Json
+from qpipe.core.lazy import duckdb, np, pl
+from qpipe.core.rowset import RowSet
+
+if TYPE_CHECKING:
+    import numpy
+
+
+class Collector(Protocol):
+    """Takes the gathered columns of each batch, in order."""
+
+    def add(self, frame: pl.DataFrame, first_row: int, height: int) -> None:
+        """Keep these rows: ``_row`` and the gathered columns. The batch they come from has ``height`` rows."""
+
+    def checkpoint(self) -> Json:
+        """Make what was added durable; returns what ``restore`` needs."""
+
+    def restore(self, state: Json) -> None:
+        """Forget everything that was added after that checkpoint."""
+
+    def close(self) -> None:
+        """Remove what is on disk."""
+
+
+class Table:
+    """The gathered columns as Parquet parts, seen by DuckDB as the view ``data``."""
+
+    def __init__(self, directory: Path, memory_limit: int) -> None:
+        self._directory, self._memory, self._parts = directory, memory_limit, 0
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def add(self, frame: pl.DataFrame, first_row: int, height: int) -> None:
+        frame.write_parquet(self._directory / f"part-{self._parts:06d}.parquet", compression="lz4", statistics=False)
+        self._parts += 1
+
+    def checkpoint(self) -> Json:
+        for path in self._paths():
+            _sync(path)
+        return {"parts": self._parts}
+
+    def restore(self, state: Json) -> None:
+        self._parts = state["parts"]
+        for path in self._paths()[self._parts :]:
+            path.unlink()
+
+    def close(self) -> None:
+        for path in self._paths():
+            path.unlink()
+
+    def connect(self, tables: Mapping[str, pl.DataFrame] | None = None, *, locked: bool = False) -> Any:
+        """A DuckDB connection that sees ``data`` and the given tables, bounded in memory.
+
+        ``locked`` is for SQL that a user wrote: no file outside this folder, no network, no extension, no settings.
+        """
+        spill = self._directory / "spill"
+        spill.mkdir(exist_ok=True)
+        connection = duckdb.connect(
+            config={"memory_limit": f"{max(self._memory, 128 << 20) >> 20}MiB", "temp_directory": str(spill)}
+        )
+        if locked:
+            connection.execute(f"set allowed_directories=['{_quoted(self._directory)}']")
+            connection.execute("set enable_external_access=false")
+        if self._parts:
+            connection.execute(f"create view data as select * from read_parquet('{_quoted(self._directory)}/part-*.parquet')")
+        for name, frame in (tables or {}).items():
+            connection.register(name, frame)
+        if locked:
+            connection.execute("set lock_configuration=true")
+        return connection
+
+    def rows(self, query: str, tables: Mapping[str, pl.DataFrame] | None = None) -> RowSet:
+        """The row ordinals that a query selects in its first column."""
+        found = RowSet()
+        if not self._parts:
+            return found
+        connection = self.connect(tables)
+        try:
+            connection.execute(query)
+            while chunk := connection.fetchmany(100_000):
+                found.add([row[0] for row in chunk])
+        finally:
+            connection.close()
+        return found
+
+    def _paths(self) -> list[Path]:
+        return sorted(self._directory.glob("part-*.parquet"))
+
+
+class Keys:
+    """Keys that occur more than once, exactly, in bounded memory: hash partitions on disk, each sorted on its own.
+
+    A key of one integer column is kept as it is. Any other key is kept as two independent hashes (96 bits), so that two
+    different keys are taken for one with a probability below 1e-9 at ten billion rows. Rows whose key has a null are left
+    out, unless nulls count as equal. Source of the method: partitioned external sort, as in hash-partitioned grouping.
+    """
+
+    PARTITIONS = 16
+    RECORD = [("key", "<u8"), ("check", "<u4"), ("row", "<u4")]
+    ROWS_PER_EPOCH = 1 << 32  # rows are kept as 32 bits; beyond that a second set of partitions begins
+
+    def __init__(self, directory: Path, *, nulls_equal: bool = False) -> None:
+        self._directory, self._nulls_equal = directory, nulls_equal
+        directory.mkdir(parents=True, exist_ok=True)
+        self._files: list[Any] = []
+
+    def add(self, frame: pl.DataFrame, first_row: int, height: int) -> None:
+        keys = frame.drop(ROW)
+        rows = frame[ROW]
+        if not self._nulls_equal:
+            full = keys.select(pl.all_horizontal(pl.all().is_not_null())).to_series()
+            if not full.all():
+                keys, rows = keys.filter(full), rows.filter(full)
+        if keys.height:
+            self._spill(self._records(keys, rows))
+
+    def checkpoint(self) -> Json:
+        for file in self._files:
+            file.flush()
+            os.fsync(file.fileno())
+        return {"sizes": [file.tell() for file in self._open()]}
+
+    def restore(self, state: Json) -> None:
+        for file, size in zip(self._open(), state["sizes"], strict=True):
+            file.truncate(size)
+            file.seek(size)
+
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
+        for path in self._directory.glob("keys-*.bin"):
+            path.unlink()
+
+    def duplicates(self, keep: str = "none") -> RowSet:
+        """Rows whose key occurs more than once: all of them, or all but the first or the last."""
+        found = RowSet()
+        for records in self._partitions():
+            order = np.lexsort((records["row"], records["check"], records["key"]))
+            records = records[order]
+            same = (records["key"][1:] == records["key"][:-1]) & (records["check"][1:] == records["check"][:-1])
+            bad = np.zeros(len(records), dtype=bool)
+            if keep != "first":
+                bad[:-1] |= same
+            if keep != "last":
+                bad[1:] |= same
+            found.add(records["row"][bad])
+        return found
+
+    def _records(self, keys: pl.DataFrame, rows: pl.Series) -> numpy.ndarray:
+        made = np.empty(keys.height, dtype=self.RECORD)
+        made["row"] = rows.to_numpy()
+        only = keys.to_series(0) if keys.width == 1 else None
+        if only is not None and only.dtype.is_integer() and only.dtype not in (pl.Int128, pl.UInt128) and not only.null_count():
+            made["key"] = only.cast(pl.Int64, strict=False).to_numpy().view(np.uint64) if only.dtype != pl.UInt64 else only.to_numpy()
+            made["check"] = 0
+            return made
+        whole = only if only is not None else keys.to_struct("key")
+        made["key"] = whole.hash(seed=17, seed_1=91, seed_2=5, seed_3=3).to_numpy()
+        made["check"] = whole.hash(seed=1009, seed_1=7, seed_2=63, seed_3=29).to_numpy() >> np.uint64(32)
+        return made
+
+    def _spill(self, records: numpy.ndarray) -> None:
+        # a multiplicative hash spreads consecutive integers over the partitions (Knuth, TAOCP 3, 6.4)
+        part = ((records["key"] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(60)).astype(np.uint8)
+        order = np.argsort(part, kind="stable")
+        ordered, cuts = records[order], np.searchsorted(part[order], np.arange(self.PARTITIONS + 1))
+        for file, start, end in zip(self._open(), cuts[:-1], cuts[1:], strict=True):
+            file.write(ordered[start:end].tobytes())
+
+    def _open(self) -> list[Any]:
+        if not self._files:
+            paths = [self._directory / f"keys-{n:02d}.bin" for n in range(self.PARTITIONS)]
+            for path in paths:
+                path.touch()
+            self._files = [path.open("r+b", buffering=1 << 18) for path in paths]
+            for file in self._files:
+                file.seek(0, os.SEEK_END)
+        return self._files
+
+    def _partitions(self) -> Iterator[numpy.ndarray]:
+        for file in self._open():
+            file.flush()
+            records = np.fromfile(file.name, dtype=self.RECORD)
+            if len(records) > 1:
+                yield records
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _quoted(path: Path) -> str:
+    return str(path.resolve()).replace("'", "''")

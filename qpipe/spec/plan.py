@@ -1,0 +1,132 @@
+"""What a spec means, ready to run: sources, steps, routes, decisions, outputs. Frozen; it runs nothing.
+
+``compile.py`` makes it from a checked spec; the orchestrator and ``qpipe explain`` read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from qpipe.core.component import Module, Output, Source
+from qpipe.core.expression import Expression
+from qpipe.core.types import DataType
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something stands in the spec's file."""
+
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True)
+class SourceNode:
+    id: str
+    source: Source
+    types: Mapping[str, DataType] | None  # the declared contract; None: whatever comes
+    place: Place = Place()
+
+    @property
+    def is_stream(self) -> bool:
+        return self.source.role == "stream"
+
+
+@dataclass(frozen=True)
+class StepNode:
+    id: str  # unique: "between", or "between-2" for the second without an id
+    module: Module
+    place: Place = Place()
+
+
+@dataclass(frozen=True)
+class Route:
+    """First match wins. ``when`` None is the default. Either rows go ``to`` outputs, or a person is asked."""
+
+    id: str
+    when: Expression | None
+    to: tuple[str, ...] = ()  # output ids
+    ask: str | None = None  # decision id
+    place: Place = Place()
+    implied: bool = False  # not written in the spec: explain says so
+
+
+Scope = Literal["row", "group", "batch", "run"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    id: str
+    question: str  # "{rows} doubtful orders over 10,000: what now?"; {rows} and {column} are filled in
+    choices: Mapping[str, str]  # what a person can say → output id, "drop", "fail"
+    scope: Scope = "run"
+    by: tuple[str, ...] = ()
+    timeout: float | None = None  # seconds
+    default: str | None = None  # what the time-out answers
+    remember: str | None = None  # a file beside the spec
+    place: Place = Place()
+
+
+@dataclass(frozen=True)
+class OutputNode:
+    id: str
+    output: Output
+    follows: str | None = None  # gets the rows of this output, too (``from:``)
+    original: bool = False  # rows as they came in, with reasons
+    place: Place = Place()
+
+
+@dataclass(frozen=True)
+class Settings:
+    batch_size: int | None = None  # rows; None: chosen from the width of the data
+    workers: int | None = None  # None: as many as there are cores
+    memory_limit: int = 1 << 30  # bytes
+    decision_timeout: float | None = None  # seconds, for decisions that name none
+    fail_on: Literal["error", "warning", "never"] = "error"
+    publish: Literal["decided", "complete"] = "decided"  # while questions are open: what is decided, or nothing
+    retries: int = 3
+
+
+@dataclass(frozen=True)
+class SpecTest:
+    """A test written in the spec: rows in, what is expected of each output and of findings."""
+
+    name: str
+    rows: tuple[Mapping[str, Any], ...]
+    expect: Mapping[str, Any]
+    source: str | None = None
+    tables: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)
+    place: Place = Place()
+
+
+@dataclass(frozen=True)
+class Plan:
+    name: str
+    file: str  # as the user named it
+    directory: Path
+    text: str  # the spec as written: frozen in the journal
+    fingerprint: str  # of text and variables: a resume with another one is refused
+    sources: tuple[SourceNode, ...]
+    steps: tuple[StepNode, ...]
+    routes: tuple[Route, ...]
+    decisions: Mapping[str, Decision]
+    outputs: Mapping[str, OutputNode]
+    settings: Settings = Settings()
+    tests: tuple[SpecTest, ...] = ()
+    vars: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+
+    @property
+    def streams(self) -> tuple[SourceNode, ...]:
+        return tuple(s for s in self.sources if s.is_stream)
+
+    @property
+    def references(self) -> tuple[SourceNode, ...]:
+        return tuple(s for s in self.sources if not s.is_stream)
+
+    def step(self, id: str) -> StepNode:
+        return next(s for s in self.steps if s.id == id)
