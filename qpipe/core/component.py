@@ -90,7 +90,9 @@ class Source(Component):
     columnar: ClassVar[bool] = False  # reading some columns again is cheap: a first pass reads keys only
 
     role: Literal["stream", "reference"] = param("stream", help="rows that flow, or a table to look things up in")
-    schema: dict[str, Any] | None = param(None, help="the contract: column → type, or {type, format, nulls, pii, optional}")
+    schema: dict[str, Any] | None = param(
+        None, help="the contract: column → type, or {type, format, nulls, pii, optional}"
+    )
     on_new_column: Literal["accept", "warn", "question", "fail"] = param(
         "warn", help="a column arrives that the contract does not name"
     )
@@ -169,10 +171,13 @@ class Judging(Module):
 
     severity: Severity = param("error", help="how bad a failure is; routes can ask for it")
     tolerance: Tolerance | None = param(
-        None, help="the share (0.5%) or count of failures that is still a pass; with it, more than that refuses the data"
+        None,
+        help="the share (0.5%) or count of failures that is still a pass; with it, more than that refuses the data",
     )
     where: Condition | None = param(None, help="judge only the rows for which this is true")
-    message: str | None = param(None, help="what to say of a failure instead of our words; {column} and {value} are filled in")
+    message: str | None = param(
+        None, help="what to say of a failure instead of our words; {column} and {value} are filled in"
+    )
     weight: float = param(1.0, help="how much it counts in scores", minimum=0)
 
 
@@ -220,7 +225,9 @@ class Measure:
     """An aggregation over the rows that pass, and how the figures of two batches become one."""
 
     value: pl.Expr  # an aggregation: pl.col("amount").sum()
-    merge: Literal["sum", "min", "max", "union"] = "sum"  # union: ``value`` is a list of distinct values (keep them few)
+    merge: Literal["sum", "min", "max", "union"] = (
+        "sum"  # union: ``value`` is a list of distinct values (keep them few)
+    )
 
 
 @dataclass(frozen=True)
@@ -315,7 +322,9 @@ class Output(Component):
     content: Literal["processed", "original"] | None = param(
         None, help="the rows as processed, or as they came in with their reasons (the output called quarantine)"
     )
-    delivery: Literal["exactly_once", "at_least_once"] | None = param(None, help="refuse the spec if it cannot keep this")
+    delivery: Literal["exactly_once", "at_least_once"] | None = param(
+        None, help="refuse the spec if it cannot keep this"
+    )
 
     def prepare(self, context: Context) -> None:
         """Before anything runs: can it be written? Raise CannotCreate, NotPermitted or Unavailable."""

@@ -48,7 +48,13 @@ class QpipeError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(
-        self, message: str, *, hint: str = "", file: str | None = None, line: int | None = None, column: int | None = None
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        file: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
     ) -> None:
         super().__init__(message)
         self.message, self.hint = message, hint

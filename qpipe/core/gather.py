@@ -74,7 +74,9 @@ class Table:
             connection.execute(f"set allowed_directories=['{_quoted(self._directory)}']")
             connection.execute("set enable_external_access=false")
         if self._parts:
-            connection.execute(f"create view data as select * from read_parquet('{_quoted(self._directory)}/part-*.parquet')")
+            connection.execute(
+                f"create view data as select * from read_parquet('{_quoted(self._directory)}/part-*.parquet')"
+            )
         for name, frame in (tables or {}).items():
             connection.register(name, frame)
         if locked:
@@ -162,8 +164,17 @@ class Keys:
         made = np.empty(keys.height, dtype=self.RECORD)
         made["row"] = rows.to_numpy()
         only = keys.to_series(0) if keys.width == 1 else None
-        if only is not None and only.dtype.is_integer() and only.dtype not in (pl.Int128, pl.UInt128) and not only.null_count():
-            made["key"] = only.cast(pl.Int64, strict=False).to_numpy().view(np.uint64) if only.dtype != pl.UInt64 else only.to_numpy()
+        if (
+            only is not None
+            and only.dtype.is_integer()
+            and only.dtype not in (pl.Int128, pl.UInt128)
+            and not only.null_count()
+        ):
+            made["key"] = (
+                only.cast(pl.Int64, strict=False).to_numpy().view(np.uint64)
+                if only.dtype != pl.UInt64
+                else only.to_numpy()
+            )
             made["check"] = 0
             return made
         whole = only if only is not None else keys.to_struct("key")

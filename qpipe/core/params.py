@@ -32,7 +32,9 @@ class Role:
 _LIST_OF_NAMES = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
 _SHARE = {"oneOf": [{"type": "integer", "minimum": 0}, {"type": "number", "minimum": 0, "maximum": 1},
                     {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}]}  # fmt: skip
-_DURATION = {"oneOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^(\d+(\.\d+)?\s*(ms|s|m|h|d|w))+$"}]}
+_DURATION = {
+    "oneOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^(\d+(\.\d+)?\s*(ms|s|m|h|d|w))+$"}]
+}
 _SIZE = {"oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kKMGT]?i?B?$"}]}
 
 Column = Annotated[str, Role("column")]
@@ -213,9 +215,11 @@ def _convert(value: Any, hint: Any) -> Any:
     elif origin is dict:
         if isinstance(value, Mapping):
             return {str(k): _convert(v, args[1]) for k, v in value.items()}
-    elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
-    elif (hint is dict and isinstance(value, Mapping)) or _fits(value, hint):
+    elif (
+        (hint is float and isinstance(value, (int, float)) and not isinstance(value, bool))
+        or (hint is dict and isinstance(value, Mapping))
+        or _fits(value, hint)
+    ):
         return value
     raise ValueError(f"expected {describe(hint)}, got {_show(value)}")
 

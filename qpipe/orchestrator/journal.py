@@ -1,0 +1,375 @@
+"""The journal: what every run did, in SQLite; the one place where a run's truth is kept.
+
+Invariants. A run has one writer: its owner, told by host, process, process start and boot; every commit is fenced by the
+attempt number, so a sleeper that wakes after a take-over changes nothing. What a batch changed is one transaction. Readers
+never block the writer (WAL). Answers are compare-and-set: the first wins, and the second is told who was first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from qpipe.core.component import Part
+from qpipe.core.effects import effect
+from qpipe.core.errors import CannotCreate, TryLater, UsageError
+from qpipe.core.events import Event
+
+LEASE = 120.0  # seconds without a heartbeat after which an owner on another host counts as dead
+
+
+def home_of(spec: Path) -> Path:
+    """Where the state lives: $QPIPE_HOME, or .qpipe beside the spec."""
+    named = os.environ.get("QPIPE_HOME")
+    return Path(named) if named else spec.resolve().parent / ".qpipe"
+
+
+class Journal:
+    """Reads the journal, answers questions, begins and claims runs."""
+
+    def __init__(self, home: Path, *, create: bool = True) -> None:
+        self.home = home
+        if not create and not (home / "journal.db").exists():
+            raise UsageError(f"there is no journal in {home}", hint="run a spec first, or name its folder with --home")
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            self.db = sqlite3.connect(home / "journal.db", timeout=30, isolation_level=None, check_same_thread=False)
+            self.db.row_factory = sqlite3.Row
+            self.db.execute("pragma journal_mode=wal")
+            self.db.execute("pragma synchronous=full")
+            self.db.executescript(resources.files("qpipe.orchestrator").joinpath("schema.sql").read_text())
+        except (OSError, sqlite3.Error) as error:
+            raise CannotCreate(f"the journal in {home} cannot be opened: {error}",
+                               hint="free some space, mend the permission, or set QPIPE_HOME") from error  # fmt: skip
+
+    def close(self) -> None:
+        self.db.close()
+
+    def directory(self, run: str) -> Path:
+        """The run's spool."""
+        return self.home / "runs" / run
+
+    # ── reading ──
+
+    def rows(self, query: str, *args: Any) -> list[dict[str, Any]]:
+        """A query's rows; columns named *_json come decoded, without the suffix."""
+        return [_decoded(row) for row in self.db.execute(query, args)]
+
+    def runs(self, limit: int = 1000) -> list[dict[str, Any]]:
+        return self.rows("select * from run order by started desc, id desc limit ?", limit)
+
+    def run(self, reference: str = "latest") -> dict[str, Any]:
+        """One run, by id, by the beginning or end of an id, or "latest"."""
+        if reference == "latest":
+            found = self.runs(1)
+        else:
+            found = self.rows("select * from run where id = ?", reference) or self.rows(
+                "select * from run where id like ? or id like ? order by started desc", f"{reference}%", f"%{reference}"
+            )
+        if len(found) == 1 or (found and reference == "latest"):
+            return found[0]
+        if not found:
+            known = ", ".join(r["id"] for r in self.runs(3)) or "none yet"
+            raise UsageError(f"no run is called '{reference}'", hint=f"the latest runs: {known}")
+        raise UsageError(f"'{reference}' fits {len(found)} runs", hint=", ".join(r["id"] for r in found[:5]))
+
+    def events(self, run: str, after: int = 0) -> list[Event]:
+        found = self.rows("select * from event where run = ? and id > ? order by id", run, after)
+        return [Event(e["name"], run, e["data"] or {}, e["parent"], e["at"], e["id"]) for e in found]
+
+    def questions(self, run: str | None = None, state: str | None = None) -> list[dict[str, Any]]:
+        return self.rows(
+            "select * from question where (?1 is null or run = ?1) and (?2 is null or state = ?2) order by opened_at, id",
+            run, state,
+        )  # fmt: skip
+
+    def history(self, name: str, before: str, check: str, measure: str, limit: int = 100) -> list[float]:
+        """A gate's figure in earlier runs of a spec that were done, the latest last."""
+        found = self.rows(
+            'select value_json from measure join run on run.id = measure.run where run.name = ? and run.id <> ? and '
+            'run.state = \'done\' and "check" = ? and measure.name = ? and stage = \'delivered\' and "group" = \'\' '
+            "order by run.started desc limit ?",
+            name, before, check, measure, limit,
+        )  # fmt: skip
+        return [row["value"] for row in reversed(found)]
+
+    # ── answering ──
+
+    def answer(
+        self, question: str, choice: str, *, by: str, via: str, remember: bool = False, now: float | None = None
+    ) -> dict[str, Any]:
+        """Give an answer. The first wins: TryLater is never raised, UsageError names who was first.
+
+        An answer before the time-out wins even when nobody has applied the time-out yet; one after it comes too late.
+        """
+        now = time.time() if now is None else now
+        self.expire(now)
+        found = self.rows("select * from question where id = ?", question)
+        if not found:
+            found = self.rows("select * from question where id like ?", f"%{question}%")
+        if len(found) != 1:
+            raise UsageError(f"no question is called '{question}'" if not found else f"'{question}' fits several questions",
+                             hint="`qpipe decisions` lists the open ones")  # fmt: skip
+        asked = found[0]
+        if choice not in asked["choices"] and not asked["candidates"]:
+            raise UsageError(
+                f"'{choice}' is not a choice of {asked['id']}", hint="choose " + ", ".join(asked["choices"])
+            )
+        effect("journal.answer")
+        landed = self.db.execute(
+            "update question set state='answered', choice=?, answered_by=?, answered_via=?, answered_at=?, remember=? "
+            "where id=? and state='open'",
+            (choice, by, via, now, int(remember), asked["id"]),
+        ).rowcount
+        if not landed:
+            first = self.rows("select * from question where id = ?", asked["id"])[0]
+            raise UsageError(
+                f"{asked['id']} has its answer already: '{first['choice']}' by {first['answered_by']} "
+                f"({first['answered_via']}) at {_clock(first['answered_at'])}"
+            )
+        self.db.execute(
+            "insert into event (run, at, name, data_json) values (?, ?, 'question.answered', ?)",
+            (asked["run"], now, json.dumps({"question": asked["id"], "choice": choice, "by": by, "via": via})),
+        )
+        return self.rows("select * from question where id = ?", asked["id"])[0]
+
+    def expire(self, now: float | None = None) -> int:
+        """Let time-outs answer with their default. The clock is the question's own: a restart does not restart it."""
+        now = time.time() if now is None else now
+        return self.db.execute(
+            "update question set state='answered', choice=\"default\", answered_by='time-out', answered_via='timeout', "
+            "answered_at=due_at where state='open' and due_at is not null and due_at <= ? and \"default\" is not null",
+            (now,),
+        ).rowcount
+
+    # ── beginning, claiming, forgetting ──
+
+    def begin(
+        self, *, name: str, spec_file: str, spec_text: str, fingerprint: str, vars: Mapping[str, str], argv: Sequence[str],
+        versions: Mapping[str, str], parent: str | None = None, now: float | None = None,
+    ) -> str:  # fmt: skip
+        """A new run; returns its id."""
+        now = time.time() if now is None else now
+        slug = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40] or "run"
+        run = f"{slug}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{secrets.token_hex(2)}"
+        effect("journal.begin")
+        self.db.execute(
+            "insert into run (id, name, spec_file, spec_text, fingerprint, vars_json, argv_json, versions_json, parent, "
+            "state, started) values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'interrupted', ?)",
+            (run, name, spec_file, spec_text, fingerprint, json.dumps(dict(vars)), json.dumps(list(argv)),
+             json.dumps(dict(versions)), parent, now),
+        )  # fmt: skip
+        return run
+
+    def claim(self, run: str) -> Writer:
+        """Become the run's one writer. TryLater when its owner lives; a dead owner is taken over."""
+        me = Owner.me()
+        self.db.execute("begin immediate")
+        try:
+            found = self.rows("select * from run where id = ?", run)[0]
+            owner = Owner(found["host"], found["pid"], found["pid_start"], found["boot_id"])
+            if found["state"] == "running" and owner != me and owner.lives(found["heartbeat_at"] or 0):
+                raise TryLater(f"the run {run} is alive on {owner.host}, process {owner.pid}",
+                               hint="watch it with `qpipe watch`, or wait until it ends")  # fmt: skip
+            attempt = found["attempt"] + 1
+            now = time.time()
+            self.db.execute(
+                "update run set state='running', attempt=?, host=?, pid=?, pid_start=?, boot_id=?, heartbeat_at=?, "
+                "progress_at=?, ended=null, exit_code=null, error=null where id=?",
+                (attempt, me.host, me.pid, me.pid_start, me.boot_id, now, now, run),
+            )
+            self.db.execute("commit")
+        except BaseException:
+            self.db.execute("rollback")
+            raise
+        return Writer(self, run, attempt)
+
+    def forget(self, run: str) -> None:
+        """Remove a run that has ended from the journal, and its spool."""
+        import shutil
+
+        self.db.execute("begin immediate")
+        for table in ("source", "pass", "batch", "tally", "sample", "measure", "part", "publication", "held",
+                      "question", "event", "metric"):  # fmt: skip
+            self.db.execute(f"delete from {table} where run = ?", (run,))
+        self.db.execute("delete from run where id = ?", (run,))
+        self.db.execute("commit")
+        shutil.rmtree(self.directory(run), ignore_errors=True)
+
+    def alive(self, run: Mapping[str, Any]) -> bool:
+        """Whether a run that says it is running has a living owner."""
+        owner = Owner(run["host"], run["pid"], run["pid_start"], run["boot_id"])
+        return run["state"] == "running" and owner.lives(run["heartbeat_at"] or 0)
+
+
+class Writer:
+    """Writes one run's journal. Every change goes through ``commit``, which is fenced by the attempt."""
+
+    def __init__(self, journal: Journal, run: str, attempt: int) -> None:
+        self.journal, self.run, self.attempt = journal, run, attempt
+        self.directory = journal.directory(run)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._listeners: list[Any] = []
+
+    def listen(self, listener: Any) -> None:
+        """Call ``listener(event)`` for every event, after its commit."""
+        self._listeners.append(listener)
+
+    @contextmanager
+    def commit(self, name: str) -> Iterator[Transaction]:
+        """One transaction. Events in it reach the listeners when it has landed."""
+        db = self.journal.db
+        effect(f"journal.commit.{name}.before")
+        db.execute("begin immediate")
+        try:
+            mine = db.execute("update run set progress_at=?, heartbeat_at=? where id=? and attempt=?",
+                              (time.time(), time.time(), self.run, self.attempt)).rowcount  # fmt: skip
+            if not mine:
+                raise TryLater(f"the run {self.run} has been taken over by another process")
+            transaction = Transaction(db, self.run)
+            yield transaction
+            db.execute("commit")
+        except sqlite3.OperationalError as error:
+            _roll_back(db)
+            raise CannotCreate(f"the journal cannot be written: {error}",
+                               hint="free some space and `qpipe resume` the run") from error  # fmt: skip
+        except BaseException:
+            _roll_back(db)
+            raise
+        effect(f"journal.commit.{name}.after")
+        for event in transaction.events:
+            self.tell(event)
+
+    def tell(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    def heartbeat(self) -> None:
+        self.journal.db.execute(
+            "update run set heartbeat_at=? where id=? and attempt=?", (time.time(), self.run, self.attempt)
+        )
+
+
+class Transaction:
+    """What can be written of a run. Everything in one transaction lands, or nothing does."""
+
+    def __init__(self, db: sqlite3.Connection, run: str) -> None:
+        self._db, self._run = db, run
+        self.events: list[Event] = []
+
+    def event(self, name: str, parent: int | None = None, **data: Any) -> int:
+        now = time.time()
+        id = self._db.execute("insert into event (run, parent, at, name, data_json) values (?, ?, ?, ?, ?)",
+                              (self._run, parent, now, name, json.dumps(data, default=str))).lastrowid or 0  # fmt: skip
+        self.events.append(Event(name, self._run, data, parent, now, id))
+        return id
+
+    def put(self, table: str, **values: Any) -> None:
+        """Insert or replace a row of this run; dicts and lists become JSON in the column with the suffix _json."""
+        encoded = {k: json.dumps(v, default=str) if k.endswith("_json") else v for k, v in values.items()}
+        columns = ", ".join(f'"{k}"' for k in ("run", *encoded))
+        marks = ", ".join("?" * (len(encoded) + 1))
+        self._db.execute(f"insert or replace into {table} ({columns}) values ({marks})", (self._run, *encoded.values()))
+
+    def update_run(self, **values: Any) -> None:
+        encoded = {k: json.dumps(v, default=str) if k.endswith("_json") else v for k, v in values.items()}
+        changes = ", ".join(f"{k}=?" for k in encoded)
+        self._db.execute(f"update run set {changes} where id=?", (*encoded.values(), self._run))
+
+    def tally(self, counts: Iterable[tuple[str, str, int, int]]) -> None:
+        """Add (check, column, evaluated, failed) to what was counted before."""
+        self._db.executemany(
+            'insert into tally (run, "check", "column", evaluated, failed) values (?, ?, ?, ?, ?) on conflict do update '
+            "set evaluated = evaluated + excluded.evaluated, failed = failed + excluded.failed",
+            [(self._run, *c) for c in counts],
+        )
+
+    def question(self, **values: Any) -> None:
+        """Open a question, or add rows to it while it is open: rows, and a sample if it has none."""
+        encoded = {k: json.dumps(v, default=str) if k.endswith("_json") else v for k, v in values.items()}
+        columns = ", ".join(f'"{k}"' for k in ("run", *encoded))
+        marks = ", ".join("?" * (len(encoded) + 1))
+        self._db.execute(
+            f"insert into question ({columns}) values ({marks}) on conflict (id) do update set rows = rows + excluded.rows",
+            (self._run, *encoded.values()),
+        )
+
+    def execute(self, query: str, *args: Any) -> int:
+        return self._db.execute(query, args).rowcount
+
+    def part(self, output: str, part: Part) -> None:
+        self.put(
+            "part", output=output, seq=part.seq, path=part.path, rows=part.rows, bytes=part.bytes, digest=part.digest
+        )
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process, told apart from a later one with the same number."""
+
+    host: str | None
+    pid: int | None
+    pid_start: str | None
+    boot_id: str | None
+
+    @classmethod
+    def me(cls) -> Owner:
+        return cls(socket.gethostname(), os.getpid(), _start_of(os.getpid()), _boot_id())
+
+    def lives(self, heartbeat: float) -> bool:
+        if self.pid is None:
+            return False
+        if self.host != socket.gethostname():
+            return time.time() - heartbeat < LEASE
+        return self.boot_id == _boot_id() and _exists(self.pid) and _start_of(self.pid) == self.pid_start
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _start_of(pid: int) -> str:
+    """When a process started, in the kernel's ticks; empty where the system does not tell."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _decoded(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        key.removesuffix("_json"): json.loads(row[key]) if key.endswith("_json") and row[key] else row[key]
+        for key in row.keys()
+    }
+
+
+def _roll_back(db: sqlite3.Connection) -> None:
+    if db.in_transaction:
+        db.execute("rollback")
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

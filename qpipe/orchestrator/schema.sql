@@ -1,0 +1,63 @@
+-- The journal: one SQLite file per project, .qpipe/journal.db. Read it with any SQL tool, also while a run goes on.
+-- Times are seconds since the epoch; columns named *_json hold JSON. Never a secret.
+create table if not exists run (
+  id text primary key,
+  name text not null,               -- of the spec
+  spec_file text not null,
+  spec_text text not null,          -- frozen: what this run means
+  fingerprint text not null,        -- of text and variables: a resume with another is refused
+  vars_json text not null default '{}',
+  argv_json text not null default '[]',
+  versions_json text not null default '{}',
+  parent text references run(id),   -- the run whose quarantine it takes back
+  state text not null,              -- running waiting done refused failed interrupted
+  stage text not null default '',   -- where it is: "pass 1", "pass 2", "publish"
+  attempt integer not null default 0,
+  host text, pid integer, pid_start text, boot_id text,
+  heartbeat_at real, progress_at real,
+  started real not null, ended real, exit_code integer,
+  error text,
+  rows_in integer not null default 0, -- of the last pass, so far
+  result_json text                  -- the balance sheet and the verdicts, once there is one
+);
+create table if not exists source (run text, id text, identity_json text, types_json text, primary key (run, id));
+create table if not exists pass (
+  run text, number integer, kind text, state text, started real, ended real,
+  position_json text, source text, rows integer not null default 0, batches integer not null default 0,
+  bytes integer not null default 0, checkpoint_json text, primary key (run, number));
+create table if not exists batch (
+  run text, pass integer, seq integer, source text, first_row integer, rows integer, file text,
+  start_json text, position_json text, routes_json text, dropped_json text, created_json text,
+  seconds real, at real, primary key (run, pass, seq));
+create table if not exists tally (  -- what checks found
+  run text, "check" text, "column" text not null default '', evaluated integer not null default 0,
+  failed integer not null default 0, primary key (run, "check", "column"));
+create table if not exists sample ( -- the first failing rows of every check
+  run text, "check" text, "column" text not null default '', row integer, source text, file text, line integer,
+  value text, row_json text, primary key (run, "check", "column", row));
+create table if not exists measure ( -- figures of gates; stage: passed (where the gate stands), delivered
+  run text, "check" text, stage text, "group" text not null default '', name text, value_json text,
+  primary key (run, "check", stage, "group", name));
+create table if not exists part (
+  run text, output text, seq integer, path text, rows integer, bytes integer, digest text, primary key (run, output, seq));
+create table if not exists publication (
+  run text, output text, token text, state text, parts integer, rows integer, at real, result_json text,
+  primary key (run, output, token));
+create table if not exists held (   -- rows that wait for a person; one file per batch and question
+  run text, seq integer, question text, route text, path text, rows integer, state text not null default 'held',
+  primary key (run, seq, question));
+create table if not exists question (
+  id text primary key, run text not null, decision text not null, scope text not null, "group" text not null default '',
+  text text not null, rows integer not null default 0, sample_json text, choices_json text not null, candidates_json text,
+  "default" text, opened_at real not null, due_at real,
+  state text not null default 'open', -- open answered withdrawn
+  choice text, answered_by text, answered_via text, -- tty cli file ui timeout rule
+  answered_at real, applied_at real, remember integer not null default 0);
+create index if not exists question_open on question (state, run);
+create table if not exists event (
+  id integer primary key autoincrement, run text not null, parent integer, at real not null, name text not null, data_json text);
+create index if not exists event_run on event (run, id);
+create table if not exists metric (run text, at real, name text, value real);
+create index if not exists metric_run on metric (run, name, at);
+create table if not exists done_file ( -- what has been read before, by content
+  name text, source text, digest text, file text, run text, at real, primary key (name, source, digest));
