@@ -1,0 +1,249 @@
+"""Runs one module alone on a small frame, batch by batch, and says what it did.
+
+The few lines here say what the base classes promise; the engine does the same on a whole plan, fused and resumable.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qpipe.core.batch import ROW
+from qpipe.core.component import (
+    Ask,
+    Check,
+    Context,
+    Gate,
+    Judging,
+    Measure,
+    Module,
+    Outcome,
+    Relational,
+    Rule,
+    Step,
+    Transform,
+    Verdict,
+)
+from qpipe.core.lazy import pl
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Finding:
+    row: int
+    columns: tuple[str, ...]
+    expected: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a module did: the rows after it, in order and with ``_row``, and everything it said."""
+
+    frame: pl.DataFrame
+    findings: tuple[Finding, ...] = ()
+    dropped: tuple[int, ...] = ()
+    verdict: Verdict | None = None  # None: the module does not judge
+    asks: Mapping[str, list[str]] = field(default_factory=dict)  # value → nearest known values
+
+    @property
+    def failed(self) -> list[int]:
+        return sorted({finding.row for finding in self.findings})
+
+
+def run_alone(module: Module, frame: pl.DataFrame, context: Context, batch_size: int | None = None) -> Seen:
+    """``frame`` has no ``_row``. Without a batch size all rows are one batch; zero rows are one empty batch."""
+    for family, run in _RUNNERS.items():
+        if isinstance(module, family):
+            return run(module, list(_batches(frame, batch_size)), context)
+    raise TypeError(f"{type(module).__name__} is no module of a known kind")
+
+
+def _batches(frame: pl.DataFrame, batch_size: int | None) -> Iterator[pl.DataFrame]:
+    numbered = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
+    size = batch_size or max(frame.height, 1)
+    for start in range(0, max(frame.height, 1), size):
+        yield numbered.slice(start, size)
+
+
+# ── row by row ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _run_check(check: Check, batches: Sequence[pl.DataFrame], context: Context) -> Seen:
+    rules, where = check.rules(context), _where(check, context)
+    findings = [f for batch in batches for f in _find(rules, batch, where)]
+    evaluated = sum(_judged(batch, where).height for batch in batches)
+    return Seen(_stacked(batches), tuple(findings), verdict=judge_rows(check, len({f.row for f in findings}), evaluated))
+
+
+def _run_transform(step: Transform, batches: Sequence[pl.DataFrame], context: Context) -> Seen:
+    rules, asks, keeps = step.rules(context), step.asks(context), step.keeps(context)
+    findings = tuple(f for batch in batches for f in _find(rules, batch, None))
+    known = {v: c for ask in asks for v, c in _candidates(ask, batches).items()}
+    after, dropped = [], []
+    for batch in batches:
+        done = collect(step.apply(batch.lazy(), context))
+        assert done[ROW].equals(batch[ROW]), f"{step.name}: apply must keep every row, in order, and the column {ROW}"
+        if keeps is not None:
+            stays = done.select(keeps.fill_null(False)).to_series()
+            dropped += done.filter(~stays)[ROW].to_list()
+            done = done.filter(stays)
+        after.append(done)
+    return Seen(_stacked(after), findings, tuple(dropped), None, known)
+
+
+def _find(rules: Sequence[Rule], batch: pl.DataFrame, where: pl.Expr | None) -> Iterator[Finding]:
+    if not rules:
+        return
+    judged = pl.lit(True) if where is None else where.fill_null(False)
+    flags = [(rule.bad.fill_null(False) & judged).alias(f"bad {n}") for n, rule in enumerate(rules)]
+    marked = collect(batch.lazy().with_columns(flags))
+    for n, rule in enumerate(rules):
+        for row in marked.filter(pl.col(f"bad {n}"))[ROW].to_list():
+            yield Finding(row, rule.columns, rule.expected)
+
+
+def _candidates(ask: Ask, batches: Sequence[pl.DataFrame]) -> dict[str, list[str]]:
+    unknown: list[str] = []
+    for batch in batches:
+        unknown += batch.filter(ask.unknown.fill_null(False))[ask.column].cast(pl.String).to_list()
+    return ask.candidates(sorted(set(unknown)))
+
+
+# ── over all rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _run_gate(gate: Gate, batches: Sequence[pl.DataFrame], context: Context) -> Seen:
+    measures = {"rows": Measure(pl.len())} | gate.measures(context)
+    where, by = _where(gate, context), list(gate.by or ())
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for batch in batches:
+        values = [m.value.alias(name) for name, m in measures.items()]
+        rows = _judged(batch, where).lazy()
+        measured = collect(rows.group_by(by, maintain_order=True).agg(values) if by else rows.select(values))
+        for found in measured.to_dicts():
+            key = tuple(found.pop(name) for name in by)
+            groups[key] = merge(groups[key], found, measures) if key in groups else found
+    verdicts = {key: gate.verdict(values, context) for key, values in groups.items()}
+    return Seen(_stacked(batches), verdict=judge_groups(gate, verdicts))
+
+
+def merge(one: Mapping[str, Any], two: Mapping[str, Any], measures: Mapping[str, Measure]) -> dict[str, Any]:
+    """The figures of two batches as one; a figure that is null counts for nothing."""
+    return {name: _merge_figure(one[name], two[name], measure.merge) for name, measure in measures.items()}
+
+
+def _merge_figure(a: Any, b: Any, how: str) -> Any:
+    if a is None or b is None:
+        return b if a is None else a
+    if how == "union":
+        return list(dict.fromkeys([*a, *b]))
+    return a + b if how == "sum" else {"min": min, "max": max}[how](a, b)
+
+
+def _run_relational(step: Relational, batches: Sequence[pl.DataFrame], context: Context) -> Seen:
+    where = _where(step, context)
+    with tempfile.TemporaryDirectory() as folder:
+        collector = step.collector(context, Path(folder) / "gathered")
+        for batch in batches:
+            gathered = _judged(batch, where).lazy().select(ROW, *(e.alias(n) for n, e in step.gather(context).items()))
+            collector.add(collect(gathered), batch[ROW][0] if batch.height else 0, batch.height)
+        everything = _stacked(batches)
+        try:
+            if step.effect == "replace":
+                return Seen(_read_folder(step.replace(collector, context), everything))
+            verdicts = step.judge(collector, context)
+        finally:
+            collector.close()
+    findings = [
+        Finding(row, verdict.columns, verdict.expected)
+        for verdict in verdicts
+        for row in everything.filter(verdict.rows.mask(0, everything.height))[ROW].to_list()
+    ]
+    if step.effect == "drop":
+        gone = sorted({finding.row for finding in findings})
+        return Seen(everything.filter(~pl.col(ROW).is_in(gone)), dropped=tuple(gone))
+    evaluated = sum(_judged(batch, where).height for batch in batches)
+    return Seen(everything, tuple(findings), verdict=judge_rows(step, len({f.row for f in findings}), evaluated))
+
+
+def _read_folder(folder: Path, before: pl.DataFrame) -> pl.DataFrame:
+    paths = sorted(folder.glob("*.parquet"))
+    return pl.concat([pl.read_parquet(path) for path in paths]) if paths else before.clear()
+
+
+def _run_step(step: Step, batches: Sequence[pl.DataFrame], context: Context) -> Seen:
+    after = _stacked([step.process(batch, context) for batch in batches])
+    gone = sorted(set(_stacked(batches)[ROW].to_list()) - set(after[ROW].to_list())) if ROW in after.columns else []
+    return Seen(after, dropped=tuple(gone))
+
+
+# ── judgement ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_FAILURE: dict[str, Outcome] = {"error": "fail", "warning": "warn", "info": "warn"}
+
+
+def judge_rows(module: Judging, failed: int, evaluated: int) -> Verdict:
+    """Nothing passes vacuously: zero rows are not evaluated."""
+    observed = {"evaluated": evaluated, "failed": failed}
+    if not evaluated:
+        return Verdict("not evaluated", observed)
+    tolerated = failed <= allowed(module.tolerance, evaluated)
+    return Verdict("pass" if tolerated else _FAILURE[module.severity], observed)
+
+
+def judge_groups(gate: Gate, verdicts: Mapping[tuple[Any, ...], Verdict]) -> Verdict:
+    """One verdict of several; ``tolerance`` is the share or count of groups that may fail."""
+    judged = {key: v for key, v in verdicts.items() if v.outcome != "not evaluated"}
+    if not judged:
+        return next(iter(verdicts.values()), Verdict("not evaluated"))
+    failing = [v for v in judged.values() if v.outcome != "pass"]
+    verdict = next(iter(failing or judged.values()))
+    if failing and any(v.outcome == "error" for v in failing):
+        return Verdict("error", verdict.observed, verdict.expected, verdict.message)
+    tolerated = len(failing) <= allowed(gate.tolerance, len(judged))
+    outcome: Outcome = "pass" if tolerated else _FAILURE[gate.severity]
+    return Verdict(outcome, verdict.observed, verdict.expected, verdict.message)
+
+
+def allowed(tolerance: float | None, evaluated: int) -> float:
+    """How many may fail: a whole number is a count, any other a share."""
+    if tolerance is None:
+        return 0
+    return tolerance if isinstance(tolerance, int) else tolerance * evaluated
+
+
+# ── pieces ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def collect(frame: pl.LazyFrame) -> pl.DataFrame:
+    return frame.collect(engine="in-memory")
+
+
+def _where(module: Judging, context: Context) -> pl.Expr | None:
+    if module.where is None:
+        return None
+    from qpipe.core.expression import Expression
+
+    return Expression.parse(module.where).compile(context.types)
+
+
+def _judged(batch: pl.DataFrame, where: pl.Expr | None) -> pl.DataFrame:
+    return batch if where is None else batch.filter(where.fill_null(False))
+
+
+def _stacked(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(frames, how="vertical") if len(frames) > 1 else frames[0]
+
+
+_RUNNERS: dict[type[Module], Any] = {
+    Check: _run_check,
+    Transform: _run_transform,
+    Gate: _run_gate,
+    Relational: _run_relational,
+    Step: _run_step,
+}

@@ -1,0 +1,189 @@
+"""The examples in a component's docstring, run as tests.
+
+An example is a fenced YAML block::
+
+    module: {not_null: {columns: [email], blank: true}}     # as it would stand under modules:
+    schema: {email: string}                                 # optional: column → type; otherwise told by the rows
+    rows: [{email: a@example.com}, {email: ""}]
+    tables: {customers: [{id: 1}]}                          # optional: reference sources by id
+    failed: [1]                                             # and then what comes of it, one or more of these
+
+    failed: [row numbers from 0 that have a finding]        dropped: [row numbers that are gone]
+    gives: [the rows afterwards]                            asks: {value: [nearest known values]}
+    outcome: pass | warn | fail | not evaluated | error
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import math
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from qpipe.core.batch import ROW
+from qpipe.core.component import Context, Module
+from qpipe.core.lazy import pl
+from qpipe.core.params import build, params_of, short_param
+from qpipe.testing.alone import Seen, run_alone
+
+if TYPE_CHECKING:
+    import polars as pl
+
+EXPECTATIONS = ("failed", "gives", "outcome", "dropped", "asks")
+STARTED = 1_800_000_000.0  # when every example "runs": 2027-01-15 08:00 UTC
+
+
+@dataclass(frozen=True)
+class Example:
+    module: str
+    written: Any  # what stands after the module's name: a mapping of parameters or the short form
+    rows: Sequence[Mapping[str, Any]]
+    expects: Mapping[str, Any]
+    schema: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def frame(self) -> pl.DataFrame:
+        return frame_of(self.rows, self.schema)
+
+    def context(self, frame: pl.DataFrame) -> Context:
+        tables = {name: frame_of(rows) for name, rows in self.tables.items()}
+        return Context(types=types_of(frame), tables=tables, started=STARTED)
+
+    def build(self, component: type[Module]) -> Module:
+        return build(component, values_of(component, self.written))
+
+    def run(self, component: type[Module], batch_size: int | None = None) -> Seen:
+        frame = self.frame()
+        return run_alone(self.build(component), frame, self.context(frame), batch_size)
+
+
+def examples_of(component: type) -> list[Example]:
+    """The examples in the docstring, in order. ValueError says what is wrong with one."""
+    import yaml
+
+    found = []
+    for block in _FENCED.findall(inspect.cleandoc(component.__doc__ or "")):
+        written = yaml.safe_load(textwrap.dedent(block))
+        if isinstance(written, dict) and "module" in written:
+            found.append(_example(dict(written)))
+    return found
+
+
+def check_example(component: type[Module], example: Example, batch_size: int | None = None) -> None:
+    """AssertionError when the module alone does not do what the example says."""
+    seen = example.run(component, batch_size)
+    for what, expected in example.expects.items():
+        found = _found(what, seen)
+        assert _same(found, expected), f"{example.module}: {what} is {found}, the example says {expected}"
+
+
+def values_of(component: type, written: Any) -> dict[str, Any]:
+    """Parameters from what stands after the module's name: a mapping of them, the short form, or nothing."""
+    if written is None:
+        return {}
+    params = params_of(component)
+    known = set(params) | {p.alias for p in params.values() if p.alias}
+    short = short_param(component)
+    if isinstance(written, Mapping) and (not short or set(written) & known):
+        return dict(written)
+    if not short:
+        raise ValueError(f"{component.__name__} has no short form")
+    return {short.name: written}
+
+
+# ── frames from what is written in YAML ───────────────────────────────────────────────────────────────────────────────
+
+
+def frame_of(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """A frame of these rows. Columns take their order from the schema, then from the rows; an absent cell is null."""
+    words = dict(schema or {})
+    names = list(dict.fromkeys([*words, *(name for row in rows for name in row)]))
+    columns = []
+    for name in names:
+        cells = [row.get(name) for row in rows]
+        if name in words:
+            dtype = _dtype(words[name])
+            columns.append(pl.Series(name, [_cell(cell, dtype) for cell in cells], dtype=dtype))
+        else:
+            guessed = pl.Series(name, cells)
+            columns.append(guessed.cast(pl.String) if guessed.dtype == pl.Null else guessed)
+    return pl.DataFrame(columns)
+
+
+def types_of(frame: pl.DataFrame) -> dict[str, Any]:
+    try:
+        from qpipe.core.types import type_of
+    except ImportError:
+        from qpipe.testing._standin import type_of
+
+    return {name: type_of(dtype) for name, dtype in frame.schema.items()}
+
+
+def _dtype(word: str) -> Any:
+    try:
+        from qpipe.core.types import parse_type
+    except ImportError:
+        from qpipe.testing._standin import parse_type
+
+    return parse_type(word).polars()
+
+
+def _cell(cell: Any, dtype: Any) -> Any:
+    """Dates, decimals and times may be written as text; a number may stand where text is meant."""
+    if cell is None or (isinstance(cell, float) and not dtype.is_float()):
+        return Decimal(str(cell)) if cell is not None and dtype.is_decimal() else cell
+    if dtype.is_decimal():
+        return Decimal(str(cell))
+    if dtype == pl.String:
+        return str(cell)
+    if isinstance(cell, str):
+        read = {pl.Date: dt.date.fromisoformat, pl.Datetime: dt.datetime.fromisoformat, pl.Time: dt.time.fromisoformat}
+        return read[dtype.base_type()](cell) if dtype.base_type() in read else cell
+    return cell
+
+
+# ── comparing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _example(written: dict[str, Any]) -> Example:
+    expects = {what: written.pop(what) for what in EXPECTATIONS if what in written}
+    entry = written.pop("module")
+    name, parameters = (entry, None) if isinstance(entry, str) else next(iter(entry.items()))
+    rows, schema, tables = written.pop("rows", []), written.pop("schema", {}), written.pop("tables", {})
+    if written or not expects:
+        raise ValueError(f"example of {name}: unknown key {next(iter(written))}" if written else f"example of {name}: "
+                         f"says nothing of what comes of it; write one of {', '.join(EXPECTATIONS)}")  # fmt: skip
+    return Example(name, parameters, rows, expects, schema, tables)
+
+
+def _found(what: str, seen: Seen) -> Any:
+    if what == "gives":
+        return seen.frame.drop(ROW, strict=False).to_dicts()
+    if what == "outcome":
+        return seen.verdict.outcome if seen.verdict else None
+    return {"failed": seen.failed, "dropped": list(seen.dropped), "asks": dict(seen.asks)}[what]
+
+
+def _same(found: Any, written: Any) -> bool:
+    """Equal but for how YAML writes things: 1.5 for a decimal, text for a date; true is never 1."""
+    if isinstance(found, Mapping) and isinstance(written, Mapping):
+        return set(found) == set(written) and all(_same(found[k], written[k]) for k in found)
+    if isinstance(found, (list, tuple)) and isinstance(written, (list, tuple)):
+        return len(found) == len(written) and all(map(_same, found, written))
+    if isinstance(found, bool) or isinstance(written, bool) or found is None or written is None:
+        return found is written
+    if isinstance(found, Decimal):
+        return found == Decimal(str(written))
+    if isinstance(found, float) and isinstance(written, (int, float)):
+        return math.isclose(found, written) or (math.isnan(found) and math.isnan(written))
+    if isinstance(found, (dt.date, dt.time, dt.timedelta)):
+        return found == written or str(found) == str(written) or found.__str__() == str(written).replace("T", " ")
+    return type(found) is type(written) and found == written
+
+
+_FENCED = re.compile(r"^[ \t]*```yaml\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
