@@ -24,11 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform
 
 from qpipe.core.batch import Chunk, Json, Severity
+from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, Condition, Tolerance, param
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from qpipe.core.gather import Collector
     from qpipe.core.rowset import RowSet
     from qpipe.core.types import DataType
@@ -90,9 +89,7 @@ class Source(Component):
     columnar: ClassVar[bool] = False  # reading some columns again is cheap: a first pass reads keys only
 
     role: Literal["stream", "reference"] = param("stream", help="rows that flow, or a table to look things up in")
-    schema: dict[str, Any] | None = param(
-        None, help="the contract: column → type, or {type, format, nulls, pii, optional}"
-    )
+    schema: dict[str, Any] | None = param(None, help="the contract: column → type, or {type, format, nulls, pii, optional}")
     on_new_column: Literal["accept", "warn", "question", "fail"] = param(
         "warn", help="a column arrives that the contract does not name"
     )
@@ -105,9 +102,7 @@ class Source(Component):
         """Connect, and say what columns there are. Text formats say string for each."""
         raise NotImplementedError
 
-    def read(
-        self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None
-    ) -> Iterator[Chunk]:
+    def read(self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         """Chunks of at most ``rows`` rows from a position on (None: the start), perhaps with some columns only."""
         raise NotImplementedError
 
@@ -130,6 +125,7 @@ class Rule:
     bad: pl.Expr
     columns: tuple[str, ...] = ()  # the cells concerned, the chief one first
     expected: str = ""  # "between 0 and 10": reports say "amount is -3, expected between 0 and 10"
+    applies: pl.Expr | None = None  # rows the claim speaks of, for "evaluated" and shares; unset: every row
 
 
 @dataclass(frozen=True)
@@ -175,9 +171,7 @@ class Judging(Module):
         help="the share (0.5%) or count of failures that is still a pass; with it, more than that refuses the data",
     )
     where: Condition | None = param(None, help="judge only the rows for which this is true")
-    message: str | None = param(
-        None, help="what to say of a failure instead of our words; {column} and {value} are filled in"
-    )
+    message: str | None = param(None, help="what to say of a failure instead of our words; {column} and {value} are filled in")
     weight: float = param(1.0, help="how much it counts in scores", minimum=0)
 
 
@@ -194,10 +188,14 @@ class Check(Judging):
         """The claim in words: "between 0 and 10"."""
         return self.name.replace("_", " ")
 
+    def applies(self, column: str) -> pl.Expr | None:
+        """Rows the claim about a column speaks of: those with a value. A column of nulls is not evaluated, it passes nothing."""
+        return pl.col(column).is_not_null()
+
     def rules(self, context: Context) -> tuple[Rule, ...]:
         """Called once for a run, so that costly preparation (key sets, files) happens once."""
         columns: Sequence[str] = getattr(self, "columns", None) or tuple(context.types)
-        return tuple(Rule(self.bad(c, context), (c,), self.expected(c)) for c in columns)
+        return tuple(Rule(self.bad(c, context), (c,), self.expected(c), self.applies(c)) for c in columns)
 
 
 class Transform(Module):
@@ -225,9 +223,7 @@ class Measure:
     """An aggregation over the rows that pass, and how the figures of two batches become one."""
 
     value: pl.Expr  # an aggregation: pl.col("amount").sum()
-    merge: Literal["sum", "min", "max", "union"] = (
-        "sum"  # union: ``value`` is a list of distinct values (keep them few)
-    )
+    merge: Literal["sum", "min", "max", "union"] = "sum"  # union: ``value`` is a list of distinct values (keep them few)
 
 
 @dataclass(frozen=True)
@@ -322,9 +318,7 @@ class Output(Component):
     content: Literal["processed", "original"] | None = param(
         None, help="the rows as processed, or as they came in with their reasons (the output called quarantine)"
     )
-    delivery: Literal["exactly_once", "at_least_once"] | None = param(
-        None, help="refuse the spec if it cannot keep this"
-    )
+    delivery: Literal["exactly_once", "at_least_once"] | None = param(None, help="refuse the spec if it cannot keep this")
 
     def prepare(self, context: Context) -> None:
         """Before anything runs: can it be written? Raise CannotCreate, NotPermitted or Unavailable."""

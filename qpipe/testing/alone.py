@@ -76,7 +76,7 @@ def _batches(frame: pl.DataFrame, batch_size: int | None) -> Iterator[pl.DataFra
 def _run_check(check: Check, batches: Sequence[pl.DataFrame], context: Context) -> Seen:
     rules, where = check.rules(context), _where(check, context)
     findings = [f for batch in batches for f in _find(rules, batch, where)]
-    evaluated = sum(_judged(batch, where).height for batch in batches)
+    evaluated = sum(_spoken_of(rules, _judged(batch, where)) for batch in batches)
     return Seen(_stacked(batches), tuple(findings), verdict=judge_rows(check, len({f.row for f in findings}), evaluated))
 
 
@@ -107,6 +107,12 @@ def _find(rules: Sequence[Rule], batch: pl.DataFrame, where: pl.Expr | None) -> 
             yield Finding(row, rule.columns, rule.expected)
 
 
+def _spoken_of(rules: Sequence[Rule], batch: pl.DataFrame) -> int:
+    """Rows that at least one claim speaks of."""
+    applies = [pl.lit(True) if rule.applies is None else rule.applies for rule in rules]
+    return collect(batch.lazy().filter(pl.any_horizontal(applies))).height if applies else 0
+
+
 def _candidates(ask: Ask, batches: Sequence[pl.DataFrame]) -> dict[str, list[str]]:
     unknown: list[str] = []
     for batch in batches:
@@ -127,6 +133,7 @@ def _run_gate(gate: Gate, batches: Sequence[pl.DataFrame], context: Context) -> 
         measured = collect(rows.group_by(by, maintain_order=True).agg(values) if by else rows.select(values))
         for found in measured.to_dicts():
             key = tuple(found.pop(name) for name in by)
+            found = {name: _figure(found[name], measure) for name, measure in measures.items()}
             groups[key] = merge(groups[key], found, measures) if key in groups else found
     verdicts = {key: gate.verdict(values, context) for key, values in groups.items()}
     return Seen(_stacked(batches), verdict=judge_groups(gate, verdicts))
@@ -134,15 +141,25 @@ def _run_gate(gate: Gate, batches: Sequence[pl.DataFrame], context: Context) -> 
 
 def merge(one: Mapping[str, Any], two: Mapping[str, Any], measures: Mapping[str, Measure]) -> dict[str, Any]:
     """The figures of two batches as one; a figure that is null counts for nothing."""
-    return {name: _merge_figure(one[name], two[name], measure.merge) for name, measure in measures.items()}
+    return {name: _merge_figure(one[name], two[name], measure) for name, measure in measures.items()}
 
 
-def _merge_figure(a: Any, b: Any, how: str) -> Any:
+def _figure(value: Any, measure: Measure) -> Any:
+    if value is None or measure.merge not in ("union", "counts"):
+        return value
+    if measure.merge == "counts":
+        return {item["value"]: item["count"] for item in value}
+    return sorted({item for item in value if item is not None})[: measure.keep]
+
+
+def _merge_figure(a: Any, b: Any, measure: Measure) -> Any:
     if a is None or b is None:
         return b if a is None else a
-    if how == "union":
-        return list(dict.fromkeys([*a, *b]))
-    return a + b if how == "sum" else {"min": min, "max": max}[how](a, b)
+    if measure.merge == "union":
+        return sorted({*a, *b})[: measure.keep]
+    if measure.merge == "counts":
+        return {value: a.get(value, 0) + b.get(value, 0) for value in {**a, **b}}
+    return a + b if measure.merge == "sum" else {"min": min, "max": max}[measure.merge](a, b)
 
 
 def _run_relational(step: Relational, batches: Sequence[pl.DataFrame], context: Context) -> Seen:

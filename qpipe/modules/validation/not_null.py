@@ -36,5 +36,8 @@ class NotNull(Check):
             return missing | (pl.col(column).str.strip_chars() == "")
         return missing
 
+    def applies(self, column: str) -> None:
+        return None  # every row
+
     def expected(self, column: str) -> str:
         return "a value"
