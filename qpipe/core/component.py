@@ -189,7 +189,7 @@ class Check(Judging):
         return self.name.replace("_", " ")
 
     def applies(self, column: str) -> pl.Expr | None:
-        """Rows the claim about a column speaks of: those with a value. A column of nulls is not evaluated, it passes nothing."""
+        """Rows the claim about a column speaks of: those with a value. A column of nulls is not evaluated."""
         return pl.col(column).is_not_null()
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
