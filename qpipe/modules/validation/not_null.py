@@ -25,7 +25,10 @@ class NotNull(Check):
     """
 
     dimension = "completeness"
-    like = ("expect_column_values_to_not_be_null", "missing_count", "isComplete", "is_not_null", "col_vals_not_null", "is_complete")
+    like = (
+        "expect_column_values_to_not_be_null", "missing_count", "isComplete", "is_not_null", "col_vals_not_null",
+        "is_complete",
+    )  # fmt: skip
 
     columns: Columns = param(help="the columns to check", short=True, alias="column")
     blank: bool = param(False, help="texts that are empty or only blanks count as missing, too")
