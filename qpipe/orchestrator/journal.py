@@ -22,9 +22,10 @@ from typing import Any
 
 from qpipe.core.component import Part
 from qpipe.core.effects import effect
-from qpipe.core.errors import CannotCreate, TryLater, UsageError
+from qpipe.core.errors import CannotCreate, QpipeError, TryLater, UsageError
 from qpipe.core.events import Event
 
+QUESTION_SAMPLE = 5  # rows shown with a question
 LEASE = 120.0  # seconds without a heartbeat after which an owner on another host counts as dead
 
 
@@ -105,52 +106,84 @@ class Journal:
 
     # ── answering ──
 
+    def question(self, reference: str) -> dict[str, Any]:
+        """One question, by its id or any part of it. Open ones come first: an answered one never hides them."""
+        found = self.rows("select * from question where id = ?", reference)
+        if not found:
+            fitting = self.rows("select * from question where instr(id, ?) order by opened_at desc, id", reference)
+            found = [q for q in fitting if q["state"] == "open"] or fitting
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise UsageError(f"no question is called '{reference}'", hint="`qpipe decisions` lists the open ones")
+        raise UsageError(f"'{reference}' fits {len(found)} questions", hint=", ".join(q["id"] for q in found[:5]))
+
     def answer(
-        self, question: str, choice: str, *, by: str, via: str, remember: bool = False, now: float | None = None
-    ) -> dict[str, Any]:
-        """Give an answer. The first wins: TryLater is never raised, UsageError names who was first.
+        self, question: str, choice: str, *, by: str, via: str, remember: bool = False, reason: str = "",
+        now: float | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Give an answer. The first wins; UsageError tells the second who was first.
 
         An answer before the time-out wins even when nobody has applied the time-out yet; one after it comes too late.
         """
         now = time.time() if now is None else now
         self.expire(now)
-        found = self.rows("select * from question where id = ?", question)
-        if not found:
-            found = self.rows("select * from question where id like ?", f"%{question}%")
-        if len(found) != 1:
-            raise UsageError(f"no question is called '{question}'" if not found else f"'{question}' fits several questions",
-                             hint="`qpipe decisions` lists the open ones")  # fmt: skip
-        asked = found[0]
-        if choice not in asked["choices"] and not asked["candidates"]:
-            raise UsageError(
-                f"'{choice}' is not a choice of {asked['id']}", hint="choose " + ", ".join(asked["choices"])
-            )
+        asked = self.question(question)
+        if not _allowed(asked, choice):
+            known = ", ".join([*(c for c in asked["choices"] if c != "*"), *(asked["candidates"] or ())])
+            raise UsageError(f"'{choice}' is not a choice of {asked['id']}", hint=f"choose {known}")
         effect("journal.answer")
-        landed = self.db.execute(
-            "update question set state='answered', choice=?, answered_by=?, answered_via=?, answered_at=?, remember=? "
-            "where id=? and state='open'",
-            (choice, by, via, now, int(remember), asked["id"]),
-        ).rowcount
+        with self._atomic():
+            landed = self.db.execute(
+                "update question set state='answered', choice=?, answered_by=?, answered_via=?, answered_at=?, remember=?, "
+                "reason=? where id=? and state='open'",
+                (choice, by, via, now, int(remember), reason, asked["id"]),
+            ).rowcount
+            if landed:
+                self._tell_answered(asked["run"], now, question=asked["id"], choice=choice, by=by, via=via)
+        answered = self.rows("select * from question where id = ?", asked["id"])[0]
         if not landed:
-            first = self.rows("select * from question where id = ?", asked["id"])[0]
-            raise UsageError(
-                f"{asked['id']} has its answer already: '{first['choice']}' by {first['answered_by']} "
-                f"({first['answered_via']}) at {_clock(first['answered_at'])}"
-            )
-        self.db.execute(
-            "insert into event (run, at, name, data_json) values (?, ?, 'question.answered', ?)",
-            (asked["run"], now, json.dumps({"question": asked["id"], "choice": choice, "by": by, "via": via})),
-        )
-        return self.rows("select * from question where id = ?", asked["id"])[0]
+            raise UsageError(_who_was_first(answered), hint="the first answer stands")
+        return answered
 
     def expire(self, now: float | None = None) -> int:
         """Let time-outs answer with their default. The clock is the question's own: a restart does not restart it."""
         now = time.time() if now is None else now
-        return self.db.execute(
-            "update question set state='answered', choice=\"default\", answered_by='time-out', answered_via='timeout', "
-            "answered_at=due_at where state='open' and due_at is not null and due_at <= ? and \"default\" is not null",
-            (now,),
-        ).rowcount
+        due = "state='open' and due_at is not null and due_at <= ? and \"default\" is not null"
+        if not self.rows(f"select 1 from question where {due} limit 1", now):
+            return 0  # readers come here, too: no lock is taken when nothing is due
+        with self._atomic():
+            expired = self.rows(f"select id, run, due_at, \"default\" as choice from question where {due}", now)
+            for question in expired:
+                self.db.execute(
+                    "update question set state='answered', choice=\"default\", answered_by='time-out', "
+                    "answered_via='timeout', answered_at=due_at where id=?",
+                    (question["id"],),
+                )
+                self._tell_answered(question["run"], question["due_at"], question=question["id"], choice=question["choice"],
+                                    by="time-out", via="timeout")  # fmt: skip
+        return len(expired)
+
+    def _tell_answered(self, run: str, at: float, **data: Any) -> None:
+        self.db.execute("insert into event (run, at, name, data_json) values (?, ?, 'question.answered', ?)",
+                        (run, at, json.dumps(data)))  # fmt: skip
+
+    @contextmanager
+    def _atomic(self) -> Iterator[None]:
+        """All of it or nothing; inside of a transaction, part of that one."""
+        if self.db.in_transaction:
+            yield
+            return
+        try:
+            self.db.execute("begin immediate")
+            yield
+            self.db.execute("commit")
+        except sqlite3.OperationalError as error:
+            _roll_back(self.db)
+            raise TryLater(f"the journal cannot be written now: {error}", hint="try again") from error
+        except BaseException:
+            _roll_back(self.db)
+            raise
 
     # ── beginning, claiming, forgetting ──
 
@@ -294,15 +327,22 @@ class Transaction:
             [(self._run, *c) for c in counts],
         )
 
-    def question(self, **values: Any) -> None:
-        """Open a question, or add rows to it while it is open: rows, and a sample if it has none."""
-        encoded = {k: json.dumps(v, default=str) if k.endswith("_json") else v for k, v in values.items()}
-        columns = ", ".join(f'"{k}"' for k in ("run", *encoded))
-        marks = ", ".join("?" * (len(encoded) + 1))
-        self._db.execute(
-            f"insert into question ({columns}) values ({marks}) on conflict (id) do update set rows = rows + excluded.rows",
-            (self._run, *encoded.values()),
-        )
+    def question(self, **values: Any) -> bool:
+        """Open a question, or add rows to it; true when it is new. Of all sample rows the lowest stay, whatever the batches."""
+        found = self._db.execute('select run, "group", sample_json from question where id = ?', (values["id"],)).fetchone()
+        if found is None:
+            encoded = {k: json.dumps(v, default=str) if k.endswith("_json") else v for k, v in values.items()}
+            columns = ", ".join(f'"{k}"' for k in ("run", *encoded))
+            marks = ", ".join("?" * (len(encoded) + 1))
+            self._db.execute(f"insert into question ({columns}) values ({marks})", (self._run, *encoded.values()))
+            return True
+        if (found["run"], found["group"]) != (self._run, values.get("group", "")):
+            raise QpipeError(f"two questions are called {values['id']}", hint="rename the decision, and tell us: this is rare")
+        sample = [*json.loads(found["sample_json"] or "[]"), *(values.get("sample_json") or ())]
+        kept = sorted(sample, key=lambda row: row.get("row") or 0)[:QUESTION_SAMPLE]
+        self._db.execute("update question set rows = rows + ?, sample_json = ? where id = ?",
+                         (values.get("rows", 0), json.dumps(kept, default=str), values["id"]))  # fmt: skip
+        return False
 
     def execute(self, query: str, *args: Any) -> int:
         return self._db.execute(query, args).rowcount
@@ -362,8 +402,23 @@ def _boot_id() -> str:
 def _decoded(row: sqlite3.Row) -> dict[str, Any]:
     return {
         key.removesuffix("_json"): json.loads(row[key]) if key.endswith("_json") and row[key] else row[key]
-        for key in row.keys()
+        for key in row.keys()  # noqa: SIM118 - iterating a Row gives its values
     }
+
+
+def _allowed(question: Mapping[str, Any], choice: str) -> bool:
+    """A choice, a candidate, or, where the question takes other answers ("*"), any text. "=text" is always a text."""
+    if question["scope"] != "value":
+        return choice in question["choices"]
+    known = {*question["choices"], *(question["candidates"] or ())}
+    return choice in known or choice.removeprefix("=") in known or "*" in known
+
+
+def _who_was_first(question: Mapping[str, Any]) -> str:
+    if question["state"] != "answered":
+        return f"{question['id']} is {question['state']}"
+    return (f"{question['id']} has its answer already: '{question['choice']}' by {question['answered_by']} "
+            f"({question['answered_via']}) at {_clock(question['answered_at'])}")  # fmt: skip
 
 
 def _roll_back(db: sqlite3.Connection) -> None:

@@ -52,7 +52,9 @@ create table if not exists question (
   "default" text, opened_at real not null, due_at real,
   state text not null default 'open', -- open answered withdrawn
   choice text, answered_by text, answered_via text, -- tty cli file ui timeout rule
-  answered_at real, applied_at real, remember integer not null default 0);
+  answered_at real, applied_at real, remember integer not null default 0, reason text,
+  memory text,                        -- the file where an answer can be kept for the next runs
+  rule text);                         -- what in that file answered it
 create index if not exists question_open on question (state, run);
 create table if not exists event (
   id integer primary key autoincrement, run text not null, parent integer, at real not null, name text not null, data_json text);
