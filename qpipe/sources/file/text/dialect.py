@@ -1,0 +1,35 @@
+"""What a delimited file was found to be; everything a reader must know before the first row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from qpipe.sources.file.chunk import Fault
+from qpipe.sources.file.text.grammar import Grammar
+
+
+@dataclass(frozen=True)
+class Dialect:
+    delimiter: str = ","
+    quote: str = '"'  # "": no cell is quoted
+    escape: str = ""  # "": a quote inside quotes is doubled
+    space: bool = False  # blanks may stand before a quote
+    newline: str = "\n"  # "\n" also takes "\r\n"
+    encoding: str = "utf-8"
+    mark: int = 0  # bytes of the byte order mark
+    compression: str | None = None
+    columns: tuple[str, ...] = ()  # the names delivered
+    width: int = 0  # cells in a row as they stand; more than columns: the last ones are always empty
+    kinds: tuple[str | None, ...] = ()  # number, date or None, of each cell
+    header: str = ""  # the header's text, where it is one line: a repetition is no row
+    start: int = 0  # bytes of UTF-8 before the first row
+    line: int = 1  # the line of the first row
+    comment: str | None = None
+    fixed: frozenset[str] = frozenset()  # options that the user gave: no repair may bend them
+    tables: bool = True  # footnotes and further tables are looked for
+    faults: tuple[Fault, ...] = ()
+
+    @cached_property
+    def grammar(self) -> Grammar:
+        return Grammar(self.delimiter, self.quote, self.escape, self.space)

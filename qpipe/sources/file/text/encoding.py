@@ -1,0 +1,155 @@
+"""Which encoding a text has, and a stream of it as UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from qpipe.core.errors import DataRefused
+from qpipe.sources.file.text.compression import ByteStream
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it starts with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_INVALID_SHARE = 0.02  # of the lines: below it, the text is UTF-8 with single bad lines
+_COMMON = [
+    "cp1252", "cp1250", "cp1251", "iso8859_15", "iso8859_2", "shift_jis", "cp932", "euc_jp", "gb18030", "big5",
+    "euc_kr", "cp949", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp437", "cp850", "cp852", "mac_roman",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Encoding:
+    name: str  # as Python knows it
+    mark: int = 0  # bytes of the byte order mark
+    guessed: bool = False  # no mark, not UTF-8, not given: told to the user
+
+
+def detect_encoding(sample: bytes, given: str | None, name: str, *, whole: bool = True) -> Encoding:
+    """The encoding of a text that starts with ``sample``; ``whole`` when there is nothing after it."""
+    if given:
+        return _given(sample, given, name)
+    for mark, encoding in _BOMS:
+        if sample.startswith(mark):
+            return Encoding(encoding, len(mark))
+    wide = _wide(sample)
+    if wide:
+        return Encoding(wide, guessed=True)
+    if _is_utf8(sample, whole):
+        return Encoding("utf-8")
+    return Encoding(_legacy(sample), guessed=True)
+
+
+def _given(sample: bytes, given: str, name: str) -> Encoding:
+    try:
+        canonical = codecs.lookup(given).name
+    except LookupError:
+        raise DataRefused(f"no encoding is named {given!r}", hint="for example utf-8, cp1252, utf-16", file=name) from None
+    if canonical in ("utf-16", "utf-32"):  # without an order in its name: the mark has it, else little
+        canonical = next((e for m, e in _BOMS if sample.startswith(m) and e.startswith(canonical)), f"{canonical}-le")
+    canonical = "utf-8" if canonical == "utf-8-sig" else canonical
+    mark = next((m for m, e in _BOMS if e == canonical and sample.startswith(m)), b"")
+    return Encoding(canonical, len(mark))
+
+
+def _wide(sample: bytes) -> str | None:
+    """UTF-16 and UTF-32 without a mark: in text that is mostly Latin, zeros stand in every other place."""
+    part = sample[: len(sample) // 4 * 4][:4096]
+    if len(part) < 8 or part.count(0) < len(part) * 0.2:
+        return None
+    zeros = [part[i::4].count(0) * 4 / len(part) for i in range(4)]
+    shapes = {"utf-32-le": (0, 1, 1, 1), "utf-32-be": (1, 1, 1, 0), "utf-16-le": (0, 1, 0, 1), "utf-16-be": (1, 0, 1, 0)}
+    for encoding, shape in shapes.items():
+        if all((share > 0.6) if wanted else (share < 0.1) for share, wanted in zip(zeros, shape, strict=True)):
+            return encoding
+    return None
+
+
+def _is_utf8(sample: bytes, whole: bool) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample, final=whole)
+        return True
+    except UnicodeDecodeError:
+        text = sample.decode("utf-8", "surrogateescape")
+    bad = len(re.findall("[^\n]*[\udc80-\udcff][^\n]*", text))
+    good = sum(1 for char in text if char > "\x7f" and not "\udc80" <= char <= "\udcff")
+    return good > 3 * bad and bad <= max(1, _INVALID_SHARE * (text.count("\n") + 1))
+
+
+def _legacy(sample: bytes) -> str:
+    """An eight-bit or Asian encoding by how well it makes words; Western European when in doubt."""
+    from charset_normalizer import from_bytes
+
+    lines = [line for line in sample.split(b"\n") if not line.isascii()][:500]
+    best = from_bytes(b"\n".join(lines), cp_isolation=_COMMON, threshold=0.3).best()
+    few = sum(not byte < 128 for line in lines for byte in line) < 12
+    if best is None or (few and not _is_asian(best.encoding) and _decodes(sample, "cp1252")):
+        return "cp1252"
+    return {"iso8859_15": "cp1252", "latin_1": "cp1252"}.get(best.encoding, best.encoding) if _decodes(
+        sample, "cp1252"
+    ) or best.encoding not in ("iso8859_15", "latin_1") else best.encoding
+
+
+def _is_asian(encoding: str) -> bool:
+    return encoding in ("shift_jis", "cp932", "euc_jp", "gb18030", "big5", "euc_kr", "cp949")
+
+
+def _decodes(sample: bytes, encoding: str) -> bool:
+    try:
+        sample.decode(encoding)
+        return True
+    except UnicodeDecodeError:
+        return False
+
+
+class Utf8Stream:
+    """A text stream as UTF-8 without its mark. A byte that its encoding does not know passes through and is found later."""
+
+    def __init__(self, stream: ByteStream, encoding: Encoding) -> None:
+        self._stream = stream
+        self._mark = encoding.mark
+        self._decoder: codecs.IncrementalDecoder | None = None
+        if encoding.name not in ("utf-8", "ascii"):
+            one_byte = not encoding.name.startswith("utf") and not _is_asian(encoding.name)
+            self._decoder = codecs.getincrementaldecoder(encoding.name)("surrogateescape" if one_byte else "replace")
+        stream.skip(self._mark)
+        self._rest, self._ended = b"", False
+
+    @property
+    def torn(self) -> str | None:
+        return self._stream.torn
+
+    def read(self, size: int) -> bytes:
+        if self._decoder is None:
+            return self._stream.read(size)
+        parts, have = [self._rest], len(self._rest)
+        while have < size and not self._ended:
+            data = self._stream.read(1 << 20)
+            self._ended = not data
+            parts.append(self._decoder.decode(data, final=self._ended).encode("utf-8", "surrogateescape"))
+            have += len(parts[-1])
+        out = b"".join(parts)
+        self._rest = out[size:]
+        return out[:size]
+
+    def readinto(self, target: memoryview) -> int:
+        if self._decoder is None:
+            return self._stream.readinto(target)
+        data = self.read(len(target))
+        target[: len(data)] = data
+        return len(data)
+
+    def skip(self, size: int) -> None:
+        if self._decoder is None:
+            self._stream.skip(size)
+            return
+        while size > 0 and (data := self.read(min(size, 1 << 20))):
+            size -= len(data)
+
+    def close(self) -> None:
+        self._stream.close()
