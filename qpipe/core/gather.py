@@ -164,22 +164,15 @@ class Keys:
         made = np.empty(keys.height, dtype=self.RECORD)
         made["row"] = rows.to_numpy()
         only = keys.to_series(0) if keys.width == 1 else None
-        if (
-            only is not None
-            and only.dtype.is_integer()
-            and only.dtype not in (pl.Int128, pl.UInt128)
-            and not only.null_count()
-        ):
-            made["key"] = (
-                only.cast(pl.Int64, strict=False).to_numpy().view(np.uint64)
-                if only.dtype != pl.UInt64
-                else only.to_numpy()
-            )
-            made["check"] = 0
+        if only is not None and only.dtype.is_integer() and only.dtype not in (pl.Int128, pl.UInt128):
+            # the same form in every batch, with nulls or without: else a key would not meet itself
+            whole = only.fill_null(0) if only.null_count() else only
+            made["key"] = whole.to_numpy() if whole.dtype == pl.UInt64 else whole.cast(pl.Int64).to_numpy().view(np.uint64)
+            made["check"] = only.is_null().to_numpy() if only.null_count() else 0
             return made
         whole = only if only is not None else keys.to_struct("key")
-        made["key"] = whole.hash(seed=17, seed_1=91, seed_2=5, seed_3=3).to_numpy()
-        made["check"] = whole.hash(seed=1009, seed_1=7, seed_2=63, seed_3=29).to_numpy() >> np.uint64(32)
+        made["key"] = whole.hash(17).to_numpy()
+        made["check"] = whole.hash(1009).to_numpy() >> np.uint64(32)
         return made
 
     def _spill(self, records: numpy.ndarray) -> None:
