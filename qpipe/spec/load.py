@@ -276,10 +276,9 @@ class _Filling:
     def _literal(self, path: At, text: str) -> str:
         """A password written into the spec is a secret, too."""
         name = _last_name(path)
-        if path[0] not in ("tests", "vars", "description") and looks_secret(name) and len(path) > 2:
-            if text:
-                self.flaws.append(Flaw(self.tree.values[path].start, "secret-in-spec", "a secret is written into the spec.",
-                                       "Write ${env:NAME} and set the variable where the run starts.", "warning", path))  # fmt: skip
+        if path[0] in ("sources", "outputs") and len(path) > 2 and "schema" not in path and looks_secret(name) and text:
+            self.flaws.append(Flaw(self.tree.values[path].start, "secret-in-spec", "a secret is written into the spec.",
+                                   "Write ${env:NAME} and set it where the run starts.", "warning", path))  # fmt: skip
             return self._guard(path, text, (), True)
         for part in embedded_secrets(text) if "://" in text else ():
             self.redact.add(part)

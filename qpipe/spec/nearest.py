@@ -12,7 +12,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     if _plain(name) in plain:
         return plain[_plain(name)]
     best = min(((_distance(name, k), len(k), k) for k in names), default=None)
-    if best and best[0] <= max(1, min(len(name), best[1]) // 3):
+    shorter = min(len(name), best[1]) if best else 0
+    if best and best[0] <= (max(1, shorter // 3) if shorter > 2 else 0):
         return best[2]
     starting = [k for k in names if len(name) >= 3 and (k.startswith(name) or name.startswith(k)) and len(k) >= 3]
     return starting[0] if len(starting) == 1 else None
@@ -29,8 +30,10 @@ def known_names(known: Iterable[str], most: int = 12) -> str:
     names = list(known)
     if not names:
         return ""
+    if len(names) == 1:
+        return f"The only one is '{names[0]}'."
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"Known {'is' if len(names) == 1 else 'are'} {', '.join(names[:most])}{more}."
+    return f"Known are {', '.join(names[:most])}{more}."
 
 
 def _plain(name: str) -> str:

@@ -1,0 +1,228 @@
+"""Columns and their types from the contracts through every module, as far as they are known; expressions against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from qpipe.core.batch import RESERVED
+from qpipe.core.component import Module, Step, Types
+from qpipe.core.params import params_of
+from qpipe.spec.document import Document, Entry
+from qpipe.spec.expressions import check_expression
+from qpipe.spec.load import At
+from qpipe.spec.nearest import did_you_mean, known_names
+from qpipe.spec.read import Reader, kind_of
+from qpipe.spec.regex import regex_problem
+from qpipe.spec.sections import ColumnSection
+
+
+def check_columns(document: Document, reader: Reader) -> None:
+    """Adds a problem for every column, type, expression and regular expression that cannot be."""
+    checker = _Columns(document, reader)
+    for entry in document.sources.values():
+        entry.types = checker.contract(entry)
+    types = _together([entry.types for entry in document.streams.values()])
+    first = types
+    for entry in document.modules:
+        entry.types = types
+        types = checker.module(entry, types)
+    checker.routes(types)
+    checker.decisions(types)
+    for entry in document.outputs.values():
+        original = entry.values.get("content") == "original" or (entry.id == "quarantine" and "content" not in entry.values)
+        checker.parameters(entry, None if original else types)
+        checker.own_problems(entry, None if original else types)
+    for entry in document.sources.values():
+        checker.parameters(entry, entry.types)
+        checker.own_problems(entry, entry.types)
+    checker.tests(first)
+
+
+class _Columns:
+    def __init__(self, document: Document, reader: Reader) -> None:
+        self.document, self.reader, self.say = document, reader, reader.say
+        self.spec = document.spec
+        self.checks = frozenset(entry.id for entry in document.modules) | {"contract"}
+
+    # ── contracts ──
+
+    def contract(self, entry: Entry) -> Types | None:
+        """The declared columns and their types; None where nothing, or something wrong, is declared."""
+        written = entry.values.get("schema")
+        if not isinstance(written, dict):
+            return None
+        path = entry.at(self.spec, "schema")
+        types: dict[str, Any] = {}
+        for column, value in written.items():
+            self._reserved((*path, column), column)
+            found = self._type((*path, column), value)
+            if found is not None:
+                types[column] = found
+        return types if len(types) == len(written) and types else None
+
+    def _type(self, path: At, value: Any) -> Any:
+        if isinstance(value, dict):
+            read = self.reader.values(path, value, ColumnSection, f"column '{path[-1]}'")
+            value, path = read.get("type"), (*path, "type")
+            if value is None:
+                return None
+        return self.word(path, value)
+
+    def word(self, path: At, value: Any) -> Any:
+        """The type that a word names."""
+        from qpipe.core.types import parse_type
+
+        if not isinstance(value, str):
+            self.say(path, "bad-type", f"a type is a word such as int or date, not {kind_of(value)}.")
+            return None
+        try:
+            return parse_type(value)
+        except ValueError as error:
+            self.say(path, "bad-type", _sentence(str(error)))
+            return None
+
+    def _reserved(self, path: At, column: str, *, key: bool = True) -> None:
+        if column in RESERVED or column.startswith("__"):
+            self.say(path, "reserved-column", f"the column name '{column}' is qpipe's own.", "Rename the column.", key=key)
+
+    # ── modules ──
+
+    def module(self, entry: Entry, types: Types | None) -> Types | None:
+        """Checks a module's parameters, and gives the columns after it."""
+        fine = self.parameters(entry, types)
+        instance = self.own_problems(entry, types) if fine else None
+        if instance is None or types is None:
+            return None
+        if isinstance(instance, Step) and type(instance).output_types is Module.output_types:
+            return None  # a person's own code: what it does to the columns shows when it runs
+        try:
+            return instance.output_types(types)
+        except Exception:  # what it cannot say is not known
+            return None
+
+    def own_problems(self, entry: Entry, types: Types | None) -> Any:
+        """Builds the component and asks what it thinks of itself; None when it cannot be built."""
+        before = len(self.reader.problems)
+        try:
+            instance = entry.build()
+        except (ValueError, TypeError) as error:
+            if not self._has_problem(entry.path):
+                self.say(entry.path, "bad-value", _sentence(f"{entry.component.name}: {error}"))
+            return None
+        try:
+            for parameter, message in instance.problems(types):
+                self.say(entry.at(self.spec, parameter), "bad-value", _sentence(message))
+        except Exception as error:  # a component's own code, perhaps a person's
+            self.say(entry.path, "bad-plugin", f"{entry.component.name} breaks while it is checked: {error}.")
+        return instance if len(self.reader.problems) == before else None
+
+    def _has_problem(self, path: At) -> bool:
+        from qpipe.spec.load import show
+
+        shown = show(path)
+        return any(p.path.startswith(shown) and p.severity == "error" for p in self.reader.problems)
+
+    def parameters(self, entry: Entry, types: Types | None) -> bool:
+        """Checks what the roles of parameters promise. True when nothing is wrong."""
+        before = len(self.reader.problems)
+        for name, param in params_of(entry.component).items():
+            value = entry.values.get(name)
+            if param.role is not None and value is not None:
+                self._role(entry.at(self.spec, name), param.role.name, value, types)
+        return len(self.reader.problems) == before and not self._has_problem(entry.path)
+
+    def _role(self, at: At, role: str, value: Any, types: Types | None) -> None:
+        if role in ("column", "columns"):
+            for path, column in _names(at, value):
+                self.column(path, column, types)
+        elif role == "new-column":
+            self._reserved(at, str(value), key=False)
+        elif role in ("expression", "condition"):
+            self.expression(at, value, types, boolean=role == "condition")
+        elif role == "expressions" and isinstance(value, dict):
+            self._expressions(at, value, types)
+        elif role == "regex" and isinstance(value, str):
+            problem = regex_problem(value)
+            if problem:
+                self.say(at, "bad-regex", f"this is no regular expression: {problem[1]}.", offset=problem[0])
+        elif role == "type" and isinstance(value, str):
+            self.word(at, value)
+
+    def _expressions(self, at: At, value: Mapping[str, Any], types: Types | None) -> None:
+        """Each may use the columns made before it."""
+        known = dict(types) if types is not None else None
+        for column, text in value.items():
+            self._reserved((*at, column), column)
+            found = self.expression((*at, column), text, known)
+            if known is not None:
+                if found is None:
+                    known = None
+                else:
+                    known[column] = found
+
+    def column(self, at: At, column: str, types: Types | None) -> None:
+        if types is not None and column not in types and column not in RESERVED:
+            hint = did_you_mean(column, types) or known_names(types)
+            self.say(at, "unknown-column", f"there is no column '{column}' here.", hint)
+
+    def expression(self, at: At, value: Any, types: Types | None, *, boolean: bool = False, route: bool = False) -> Any:
+        """Checks an expression; the type it has, None where that is not known."""
+        if not isinstance(value, (str, int, float, bool)):
+            return None
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        checks = self.checks if route else None
+        found, flaws = check_expression(text, types, boolean=boolean, checks=checks)
+        for flaw in flaws:
+            self.say(at, flaw.code, flaw.message, flaw.hint, offset=flaw.offset)
+        return found
+
+    # ── what stands after the modules ──
+
+    def routes(self, types: Types | None) -> None:
+        for route in self.document.routes:
+            if route.when is not None:
+                self.expression((*route.path, "when"), route.when, types, boolean=True, route=True)
+
+    def decisions(self, types: Types | None) -> None:
+        for id, decision in self.document.decisions.items():
+            if decision.get("by"):
+                for path, column in _names(("decisions", id, "by"), decision["by"]):
+                    self.column(path, column, types)
+
+    def tests(self, types: Types | None) -> None:
+        """The rows of the spec's own tests have the contract's columns."""
+        streams = list(self.document.streams)
+        for test in self.document.tests:
+            source = test.get("source") or (streams[0] if len(streams) == 1 else None)
+            known = self.document.sources[source].types if source in self.document.sources else types
+            for i, row in enumerate(test.get("rows") or ()):
+                for column in row if isinstance(row, dict) else ():
+                    if known is not None and column not in known:
+                        hint = did_you_mean(column, known) or known_names(known)
+                        self.say((*test["_path"], "rows", i, column), "unknown-column",
+                                 f"source '{source}' has no column '{column}'.", hint, key=True)  # fmt: skip
+
+
+def _names(at: At, value: Any) -> Iterator[tuple[At, str]]:
+    if isinstance(value, str):
+        yield at, value
+    elif isinstance(value, (list, tuple)):
+        yield from (((*at, i), item) for i, item in enumerate(value) if isinstance(item, str))
+
+
+def _together(contracts: list[Types | None]) -> Types | None:
+    """The columns of several streams; None when one of them, or the type of a column, is not known."""
+    if not contracts or any(types is None for types in contracts):
+        return None
+    joined: dict[str, Any] = {}
+    for types in contracts:
+        for column, type_ in (types or {}).items():
+            if joined.setdefault(column, type_) != type_:
+                return None
+    return joined
+
+
+def _sentence(message: str) -> str:
+    message = message.strip()
+    return message if message.endswith((".", "?", "!")) else message + "."

@@ -1,0 +1,131 @@
+"""The sections of a spec that are not components, each declared once: their keys, what they mean, what they may hold.
+
+From these come the checks, the JSON Schema and the help, as they do from a component's parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, dataclass_transform
+
+from qpipe.core.params import Columns, Condition, Duration, Path, Role, Size, param
+
+RouteTarget = Annotated[str | tuple[str, ...], Role("outputs", {"oneOf": [
+    {"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})]  # fmt: skip
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(param,))
+class Section:
+    """A mapping of known keys."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclass(frozen=True, kw_only=True)(cls)
+
+
+class TopLevel(Section):
+    """A data pipeline: sources, modules, routes, outputs."""
+
+    version: Literal[1] = param(1, help="the version of the spec's language")
+    name: str | None = param(None, help="what runs and reports are called; unset: the file's name")
+    description: str | None = param(None, help="what this is for, for people")
+    vars: dict[str, Any] | None = param(None, help="values for ${var.NAME}; --var NAME=… overrides one")
+    plugins: tuple[str, ...] = param((), help="Python files or packages with components of your own")
+    sources: dict[str, Any] = param(help="where rows come from, by id")
+    modules: Any = param((), help="the steps every row goes through, in order")
+    routes: tuple[Any, ...] = param((), help="where rows go: the first route whose condition holds")
+    decisions: dict[str, Any] | None = param(None, help="questions to people, by id")
+    outputs: dict[str, Any] = param(help="where rows are kept, by id")
+    settings: dict[str, Any] | None = param(None, help="how the run is carried out")
+    tests: tuple[Any, ...] = param((), help="examples that `qpipe test` runs without opening a source")
+
+
+class RouteSection(Section):
+    """One way for rows. The first route whose condition holds takes the row."""
+
+    id: str | None = param(None, help="what reports and traces call this route")
+    when: Condition | None = param(None, help="which rows go this way; without it, all that are left")
+    to: RouteTarget | None = param(None, help="the output, or several, that get the rows; drop discards and counts them")
+    ask: str | None = param(None, help="the decision that says where the rows go")
+
+
+class DecisionSection(Section):
+    """A question to a person."""
+
+    question: str = param(help="what is asked; {rows} and columns are filled in")
+    scope: Literal["row", "group", "batch", "run"] = param("run", help="one question for each of these")
+    by: Columns | None = param(None, help="the columns that make a group, for scope: group")
+    choices: dict[str, str] = param(help="what a person can say → an output, drop or fail")
+    timeout: Duration | None = param(None, help="how long to wait for an answer: 30m, 4h")
+    default: str | None = param(None, help="the choice that the time-out makes")
+    remember: Path | None = param(None, help="a file beside the spec that keeps answers as rules")
+
+
+class SettingsSection(Section):
+    """How the run is carried out; results do not depend on it."""
+
+    batch_size: int | Literal["auto"] | None = param(None, help="rows at a time", minimum=1)
+    workers: int | Literal["auto"] | None = param(None, help="threads that compute", minimum=1, alias="parallel_modules")
+    memory_limit: Size | None = param(None, help="what relational steps may use: 512M, 4G")
+    decision_timeout: Duration | None = param(None, help="how long to wait where a decision names no time-out")
+    fail_on: Literal["error", "warning", "never"] = param("error", help="the severity that refuses the data")
+    publish: Literal["decided", "complete"] = param(
+        "decided", help="while questions are open: publish what is decided, or nothing until all is"
+    )
+    buffer_size: int | None = param(None, help="batches kept ready between reading, computing and writing", minimum=1)
+    retry: dict[str, Any] | None = param(None, alias="retry_config", help="how often and how patiently to try again")
+    on_error: Any = param(None, help="what to do when a step breaks: {retry: 3, then: question}")
+
+
+class RetrySection(Section):
+    """How often and how patiently to try again."""
+
+    max_retries: int = param(3, alias="retries", minimum=0, help="attempts after the first")
+    backoff: Literal["exponential", "linear", "constant"] = param("exponential", help="how waits grow")
+    initial_delay: Duration = param(1.0, help="the first wait", alias="delay")
+    max_delay: Duration = param(60.0, help="the longest wait")
+
+
+class OnErrorSection(Section):
+    """What to do when a step breaks."""
+
+    retry: int = param(3, minimum=0, help="attempts after the first")
+    then: Literal["question", "fail"] = param("fail", help="what comes after the last attempt")
+
+
+class GroupSection(Section):
+    """Several modules under one name, switched on and off together."""
+
+    enabled: bool = param(True, help="false leaves all of its modules out")
+    parallel: bool = param(False, help="its modules may run side by side (independent ones always do)")
+    timeout: Duration | None = param(None, help="how long its modules may take for one batch")
+    modules: tuple[Any, ...] = param((), alias="steps", help="the modules, in order")
+
+
+class TestSection(Section):
+    """An example: rows in, what is expected of each output."""
+
+    __test__ = False  # not a test of ours
+
+    name: str = param(help="what is shown")
+    rows: tuple[dict[str, Any], ...] = param((), help="rows as the source would give them")
+    source: str | None = param(None, help="the source that gives them; needed when several do")
+    tables: dict[str, Any] | None = param(None, help="rows of reference sources, by id")
+    answers: dict[str, Any] | None = param(None, help="what a person says, by decision")
+    expect: dict[str, Any] = param(help="output → rows, or a number of rows; also findings")
+
+
+class ColumnSection(Section):
+    """One column of a contract, in the long form."""
+
+    type: str = param(help="int, decimal(12,2), string, date, …")
+    format: str | None = param(None, help="how a date or time is written: %Y-%m-%d")
+    nulls: Any = param(None, help="texts that mean no value")
+    optional: bool = param(False, help="the column may be absent")
+    pii: bool = param(False, help="personal data: masked in reports")
+    description: str | None = param(None, help="what it holds, for people")
+    required: bool = param(False, help="a row without it is malformed")
+
+
+CHOICE_ENDS = ("drop", "fail")  # what a choice may lead to besides outputs
+ROUTE_ENDS = ("drop",)
