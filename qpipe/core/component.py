@@ -126,6 +126,7 @@ class Rule:
     columns: tuple[str, ...] = ()  # the cells concerned, the chief one first
     expected: str = ""  # "between 0 and 10": reports say "amount is -3, expected between 0 and 10"
     applies: pl.Expr | None = None  # rows the claim speaks of, for "evaluated" and shares; unset: every row
+    severity: Severity | None = None  # unset: the step's own; a Transform's findings are errors
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,10 @@ class Module(Component):
     def output_types(self, types: Types) -> Types:
         """The columns after this step, given those before it. Must not need Polars."""
         return types
+
+    def types_after(self, types: Types, tables: Mapping[str, Types]) -> Types:
+        """The same where reference sources matter: ``tables`` has their columns by id. This is what callers ask."""
+        return self.output_types(types)
 
 
 class Judging(Module):

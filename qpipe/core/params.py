@@ -45,6 +45,7 @@ Condition = Annotated[str, Role("condition", {"type": ["string", "boolean"]})]
 Expressions = Annotated[dict[str, str], Role("expressions", {"type": "object"})]  # new column → expression
 Regex = Annotated[str, Role("regex", {"format": "regex"})]
 TypeWord = Annotated[str, Role("type")]
+TypeWords = Annotated[dict[str, str], Role("types", {"type": "object", "additionalProperties": {"type": "string"}})]  # by column
 Tolerance = Annotated[float, Role("tolerance", _SHARE)]  # below 1 or "%": a share; an integer: a count
 Duration = Annotated[float, Role("duration", _DURATION)]  # seconds
 Size = Annotated[int, Role("size", _SIZE)]  # bytes
@@ -290,6 +291,12 @@ def _read_expressions(value: Any) -> dict[str, str]:
     raise ValueError(f"expected a mapping of column: expression, got {_show(value)}")
 
 
+def _read_types(value: Any) -> dict[str, str]:
+    if isinstance(value, Mapping) and value and all(isinstance(v, str) for v in value.values()):
+        return {str(k): v for k, v in value.items()}
+    raise ValueError(f"expected a mapping of column: type, got {_show(value)}")
+
+
 _READERS = {
     "columns": _read_columns,
     "duration": read_duration,
@@ -298,4 +305,5 @@ _READERS = {
     "expression": _read_expression,
     "condition": _read_expression,
     "expressions": _read_expressions,
+    "types": _read_types,
 }
