@@ -153,7 +153,7 @@ class Journal:
         if not self.rows(f"select 1 from question where {due} limit 1", now):
             return 0  # readers come here, too: no lock is taken when nothing is due
         with self._atomic():
-            expired = self.rows(f"select id, run, due_at, \"default\" as choice from question where {due}", now)
+            expired = self.rows(f'select id, run, due_at, "default" as choice from question where {due}', now)
             for question in expired:
                 self.db.execute(
                     "update question set state='answered', choice=\"default\", answered_by='time-out', "
@@ -288,9 +288,7 @@ class Writer:
             listener(event)
 
     def heartbeat(self) -> None:
-        self.journal.db.execute(
-            "update run set heartbeat_at=? where id=? and attempt=?", (time.time(), self.run, self.attempt)
-        )
+        self.journal.db.execute("update run set heartbeat_at=? where id=? and attempt=?", (time.time(), self.run, self.attempt))
 
 
 class Transaction:
@@ -348,9 +346,7 @@ class Transaction:
         return self._db.execute(query, args).rowcount
 
     def part(self, output: str, part: Part) -> None:
-        self.put(
-            "part", output=output, seq=part.seq, path=part.path, rows=part.rows, bytes=part.bytes, digest=part.digest
-        )
+        self.put("part", output=output, seq=part.seq, path=part.path, rows=part.rows, bytes=part.bytes, digest=part.digest)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,168 @@
+"""Batches out of the sources, read ahead in a thread: bounded queues are the back-pressure.
+
+The first pass over a source that cannot cheaply be read twice keeps what it reads in the run's spool (uncompressed Arrow, with
+lines and faults beside it), and later passes read that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qpipe.core.batch import Chunk, Fault, Json
+from qpipe.core.component import Context, Types
+from qpipe.core.errors import DataRefused
+from qpipe.core.lazy import pl
+from qpipe.spec.plan import SourceNode
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Read:
+    """A chunk, and its place in the run."""
+
+    seq: int
+    source: SourceNode
+    first_row: int
+    chunk: Chunk
+    start: Json | None  # the position it was read from
+
+    @property
+    def rows(self) -> int:
+        return self.chunk.frame.height
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where reading goes on: the numbers of the next batch and row, and the position in a source."""
+
+    seq: int = 0
+    first_row: int = 0
+    source: str | None = None
+    position: Json | None = None
+
+
+def read_sources(
+    sources: Sequence[SourceNode], context: Context, columns: Mapping[str, Types], rows: int, start: Start,
+    only: Mapping[str, Sequence[str]] | None = None,
+) -> Iterator[Read]:  # fmt: skip
+    """All streams, one after the other, from a position on. ``columns``: what each source is known to deliver."""
+    seq, first_row, position = start.seq, start.first_row, start.position
+    skipping = start.source is not None
+    for node in sources:
+        if skipping and node.id != start.source:
+            continue
+        skipping = False
+        wanted = list(only[node.id]) if only else list(columns[node.id])
+        for chunk in node.source.read(context, position, rows, only[node.id] if only else None):
+            shaped = _shape(chunk, wanted, columns[node.id], node)
+            yield Read(seq, node, first_row, shaped, position)
+            seq, first_row, position = seq + 1, first_row + chunk.frame.height, chunk.position
+        position = None
+
+
+def _shape(chunk: Chunk, wanted: Sequence[str], types: Types, node: SourceNode) -> Chunk:
+    """The columns every batch of a source has, in one order; a file may lack some or bring others."""
+    if chunk.frame.columns == list(wanted):
+        return chunk
+    missing = [name for name in wanted if name not in chunk.frame.columns]
+    new = [name for name in chunk.frame.columns if name not in wanted]
+    faults = list(chunk.faults)
+    policy = node.source.on_missing_column if missing else node.source.on_new_column
+    if missing and policy == "fail":
+        raise DataRefused(f"{node.id}: the column {missing[0]} is missing", file=chunk.file, line=1,
+                          hint="mend the file, or say on_missing_column: warn")  # fmt: skip
+    if new and node.source.on_new_column == "fail":
+        raise DataRefused(f"{node.id}: there is a new column {new[0]}", file=chunk.file, line=1,
+                          hint="add it to the schema, or say on_new_column: warn")  # fmt: skip
+    if missing:
+        faults.append(Fault(None, 1, "missing-column", f"without {', '.join(missing)}: read as null", severity="warning"))
+    if new and node.source.on_new_column != "accept":
+        faults.append(Fault(None, 1, "new-column", f"{', '.join(new)} is new in this file: left out", severity="warning"))
+    frame = chunk.frame.with_columns([pl.lit(None, dtype=types[name].polars()).alias(name) for name in missing])
+    return replace(chunk, frame=frame.select(wanted), faults=tuple(faults))
+
+
+class Spool:
+    """Chunks on disk, by number, as they were read."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self._unsynced: list[Path] = []
+
+    def keep(self, read: Read) -> None:
+        frame, meta = self._paths(read.seq)
+        read.chunk.frame.write_ipc(frame, compression="uncompressed")
+        told = {"source": read.source.id, "first_row": read.first_row, "start": read.start, "position": read.chunk.position,
+                "first_line": read.chunk.first_line, "file": read.chunk.file, "faults": [asdict(f) for f in read.chunk.faults],
+                "lines": None if read.chunk.lines is None else read.chunk.lines.to_list()}  # fmt: skip
+        meta.write_text(json.dumps(told))
+        self._unsynced += [frame, meta]
+
+    def sync(self) -> None:
+        """Everything kept so far survives a crash of the machine, too."""
+        for path in self._unsynced:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        self._unsynced = []
+
+    def read(self, sources: Sequence[SourceNode], start: int, count: int) -> Iterator[Read]:
+        nodes = {node.id: node for node in sources}
+        for seq in range(start, count):
+            frame, meta = self._paths(seq)
+            told: dict[str, Any] = json.loads(meta.read_text())
+            chunk = Chunk(
+                pl.read_ipc(frame, memory_map=False), told["position"], told["first_line"],
+                None if told["lines"] is None else pl.Series(told["lines"], dtype=pl.Int64),
+                tuple(Fault(**f) for f in told["faults"]), told["file"],
+            )  # fmt: skip
+            yield Read(seq, nodes[told["source"]], told["first_row"], chunk, told["start"])
+
+    def _paths(self, seq: int) -> tuple[Path, Path]:
+        return self._directory / f"{seq:06d}.arrow", self._directory / f"{seq:06d}.json"
+
+
+def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+    """The same items, made in a thread that stays at most ``depth`` ahead. Its errors arrive here."""
+    channel: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(kind: str, value: Any) -> bool:
+        while not stop.is_set():
+            try:
+                channel.put((kind, value), timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not put("item", item):
+                    return
+            put("end", None)
+        except BaseException as error:
+            put("error", error)
+
+    thread = threading.Thread(target=work, name="qpipe-read", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = channel.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value
+            yield value
+    finally:
+        stop.set()
+        thread.join(timeout=5)

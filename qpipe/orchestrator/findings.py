@@ -1,0 +1,165 @@
+"""What checks found, told of rows: counts, reasons beside quarantined rows, and the first samples of each check."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qpipe.core.batch import ROW, Chunk, Fault
+from qpipe.core.lazy import pl
+from qpipe.orchestrator.program import CONTRACT, Computed, Flag, Program
+
+SAMPLES = 10  # failing rows kept of each check and column
+
+
+def reason_type() -> pl.DataType:
+    """The type of ``_reasons``: what is said of a row that failed."""
+    return pl.List(
+        pl.Struct({"check": pl.String, "column": pl.String, "severity": pl.String, "message": pl.String, "value": pl.String})
+    )
+
+
+def tally(program: Program, computed: Computed) -> list[tuple[str, str, int, int]]:
+    """(check, column, evaluated, failed) for every rule. A row that an earlier step dropped is not judged."""
+    counts: dict[tuple[str, str], list[int]] = {}
+    for frame in (computed.frame, *computed.removed):
+        for flag in program.flags:
+            if flag.bad not in frame.columns:
+                continue
+            evaluated, failed = _count(frame, flag)
+            total = counts.setdefault((flag.check, flag.column), [0, 0])
+            total[0] += evaluated
+            total[1] += failed
+    return [(check, column, evaluated, failed) for (check, column), (evaluated, failed) in counts.items()]
+
+
+def _count(frame: pl.DataFrame, flag: Flag) -> tuple[int, int]:
+    bad, judged = frame[flag.bad], frame[flag.judged] if flag.judged else None
+    gone = [frame[name] for name in flag.after if name in frame.columns]
+    if gone:
+        here = ~gone[0] if len(gone) == 1 else ~pl.DataFrame(gone).select(pl.any_horizontal(pl.all())).to_series()
+        bad = bad & here
+        judged = here if judged is None else judged & here
+    return frame.height if judged is None else int(judged.sum() or 0), int(bad.sum() or 0)
+
+
+def reasons(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame, faults: Mapping[int, Sequence[Fault]]) -> pl.Series:
+    """Why each of these rows failed: a list of {check, column, severity, message, value}, in the order of the checks.
+
+    ``frame`` holds the flags, ``raw`` the rows as they came, in the same order; ``faults`` what the reader said, by position.
+    """
+    pieces = [
+        _piece(n, flag, frame, raw) for n, flag in enumerate(flags) if flag.bad in frame.columns and flag.bad != "__fault"
+    ]
+    if faults:
+        pieces.insert(0, _fault_piece(faults))
+    pieces = [piece for piece in pieces if piece.height]
+    empty = pl.Series("_reasons", [[]] * frame.height, dtype=reason_type())
+    if not pieces:
+        return empty
+    told = pl.concat(pieces).sort("at", "order", maintain_order=True)
+    lists = told.group_by("at", maintain_order=True).agg(
+        pl.struct("check", "column", "severity", "message", "value").alias("_reasons")
+    )
+    if lists.height == frame.height:
+        return lists["_reasons"].cast(reason_type())
+    every = pl.DataFrame({"at": pl.int_range(frame.height, eager=True, dtype=pl.UInt32)})
+    joined = every.join(lists, on="at", how="left", maintain_order="left")["_reasons"]
+    return joined.fill_null(empty.head(1).first() if frame.height else None).cast(reason_type())
+
+
+def _piece(order: int, flag: Flag, frame: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+    at = frame[flag.bad].arg_true()
+    given = raw if flag.column in raw.columns else frame
+    value = (
+        _text(given[flag.column].gather(at))
+        if flag.column in given.columns
+        else pl.Series("value", [None] * at.len(), pl.String)
+    )
+    return pl.DataFrame({"at": at.cast(pl.UInt32), "value": value}).select(
+        "at",
+        pl.lit(order, dtype=pl.Int32).alias("order"),
+        pl.lit(flag.check).alias("check"),
+        pl.lit(flag.column).alias("column"),
+        pl.lit(flag.severity).alias("severity"),
+        _message(flag).alias("message"),
+        pl.col("value"),
+    )
+
+
+def _message(flag: Flag) -> pl.Expr:
+    value = pl.col("value").fill_null("missing")
+    if flag.message:
+        text = flag.message.replace("{column}", flag.column)
+        parts = text.split("{value}")
+        if len(parts) == 1:
+            return pl.lit(text)
+        return pl.concat_str([e for n, part in enumerate(parts) for e in ([value] if n else []) + [pl.lit(part)]])
+    if not flag.column:
+        return pl.lit(f"expected {flag.expected}")
+    return pl.concat_str([pl.lit(f"{flag.column} is "), value, pl.lit(f", expected {flag.expected}")])
+
+
+def _fault_piece(faults: Mapping[int, Sequence[Fault]]) -> pl.DataFrame:
+    told = [(at, -1, CONTRACT, f.column or "", f.severity, f.message, f.raw or None) for at, fs in faults.items() for f in fs]
+    schema = {"at": pl.UInt32, "order": pl.Int32, "check": pl.String, "column": pl.String, "severity": pl.String,
+              "message": pl.String, "value": pl.String}  # fmt: skip
+    return pl.DataFrame(told, schema=schema, orient="row")
+
+
+def _text(values: pl.Series) -> pl.Series:
+    if values.dtype == pl.String:
+        return values.alias("value")
+    if values.dtype.is_nested() or values.dtype == pl.Binary:
+        return pl.Series("value", [None if v is None else str(v) for v in values.to_list()], dtype=pl.String)
+    return values.cast(pl.String).alias("value")
+
+
+class Samples:
+    """Keeps the first failing rows of every check, in row order; a resumed run goes on where it stopped."""
+
+    def __init__(self, taken: Mapping[tuple[str, str], int], masked: Sequence[str] = ()) -> None:
+        self._taken: dict[tuple[str, str], int] = defaultdict(int, taken)
+        self._masked = set(masked)
+
+    def of(
+        self, program: Program, frame: pl.DataFrame, raw: pl.DataFrame, first_row: int, chunk: Chunk
+    ) -> list[dict[str, Any]]:
+        """Rows for the journal's table ``sample``. Costs nothing once every check has its samples."""
+        found = []
+        for flag in program.flags:
+            room = SAMPLES - self._taken[flag.check, flag.column]
+            if room <= 0 or flag.bad not in frame.columns:
+                continue
+            at = frame[flag.bad].arg_true().head(room)
+            self._taken[flag.check, flag.column] += at.len()
+            for row in frame[ROW].gather(at).to_list():
+                found.append(self._sample(flag, row, raw.row(row - first_row, named=True), first_row, chunk))
+        return found
+
+    def _sample(self, flag: Flag, row: int, given: dict[str, Any], first_row: int, chunk: Chunk) -> dict[str, Any]:
+        shown = {name: "***" if name in self._masked and value is not None else value for name, value in given.items()}
+        value = shown.get(flag.column)
+        return {"check": flag.check, "column": flag.column, "row": row, "source": program_source(chunk), "file": chunk.file,
+                "line": line_of(chunk, row - first_row), "value": None if value is None else str(value), "row_json": shown}  # fmt: skip
+
+
+def program_source(chunk: Chunk) -> str | None:
+    return chunk.file
+
+
+def line_of(chunk: Chunk, offset: int) -> int | None:
+    """The physical line of a row of a chunk, where its source has lines."""
+    if chunk.lines is not None:
+        return int(chunk.lines[offset])
+    return None if chunk.first_line is None else chunk.first_line + offset
+
+
+def lines_of(chunk: Chunk, offsets: pl.Series) -> pl.Series:
+    """The same for many rows at once."""
+    if chunk.lines is not None:
+        return chunk.lines.gather(offsets).cast(pl.Int64)
+    if chunk.first_line is None:
+        return pl.repeat(None, offsets.len(), dtype=pl.Int64, eager=True)
+    return offsets.cast(pl.Int64) + chunk.first_line

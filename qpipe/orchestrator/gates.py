@@ -1,0 +1,117 @@
+"""Gates: figures of the rows as they pass, and the verdict before anything is published.
+
+A gate is judged on the rows that passed its place, and again on the rows that are really delivered, when others have been
+routed away. When only the second fails, the quarantine itself broke the rule, and the verdict says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from qpipe.core.batch import ROW
+from qpipe.core.component import Gate, Measure, Verdict
+from qpipe.core.judgement import decoded, encoded, figure, judge_groups, merge
+from qpipe.core.lazy import pl
+from qpipe.orchestrator.program import Watch
+
+PASSED, DELIVERED = "passed", "delivered"
+Figures = dict[str, dict[str, Any]]  # group → measure → value; without ``by`` there is one group, ""
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    gate: str
+    verdict: Verdict
+    groups: Mapping[str, Verdict]
+    broken_by_routing: bool  # the rows that passed were fine; those that are left are not
+
+
+class Gates:
+    """All gates of a plan, with what has been measured so far."""
+
+    def __init__(self, watches: Sequence[Watch]) -> None:
+        self._watches = {w.step.id: w for w in watches}
+        self._figures: dict[tuple[str, str], Figures] = {}
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self._watches)
+
+    def restore(self, rows: list[dict[str, Any]]) -> None:
+        """From the journal's table ``measure``."""
+        for row in rows:
+            groups = self._figures.setdefault((row["check"], row["stage"]), {})
+            groups.setdefault(row["group"], {})[row["name"]] = decoded(row["value"])
+
+    def add(self, stage: str, measured: Mapping[str, Figures]) -> list[dict[str, Any]]:
+        """Merge what ``measure`` gave for a batch; returns the rows of the table ``measure`` that have changed."""
+        changed = []
+        for id, more in measured.items():
+            figures = self._figures.setdefault((id, stage), {})
+            for group, values in more.items():
+                known = figures.get(group)
+                figures[group] = values if known is None else merge(known, values, _measures(self._watches[id]))
+                changed += [
+                    {"check": id, "stage": stage, "group": group, "name": name, "value_json": encoded(value)}
+                    for name, value in figures[group].items()
+                ]
+        return changed
+
+    def judge(self) -> list[GateVerdict]:
+        return [self._judge(watch) for watch in self._watches.values()]
+
+    def _judge(self, watch: Watch) -> GateVerdict:
+        gate = _gate(watch)
+        passed, _ = self._verdict(watch, PASSED)
+        verdict, groups = self._verdict(watch, DELIVERED)
+        broken = passed.outcome == "pass" and verdict.outcome in ("fail", "warn")
+        if broken:
+            told = f"{verdict.message}; before rows were routed away it held" if verdict.message else verdict.message
+            verdict = replace(verdict, message=told or "it held before rows were routed away")
+        if gate.message and verdict.outcome in ("fail", "warn"):
+            verdict = replace(verdict, message=gate.message)
+        return GateVerdict(watch.step.id, verdict, groups, broken)
+
+    def _verdict(self, watch: Watch, stage: str) -> tuple[Verdict, dict[str, Verdict]]:
+        gate = _gate(watch)
+        figures = self._figures.get((watch.step.id, stage)) or ({} if gate.by else {"": {"rows": 0}})
+        empty = {name: None for name in _measures(watch)} | {"rows": 0}
+        groups = {g: gate.verdict(empty | v, watch.context) for g, v in sorted(figures.items())}
+        return judge_groups(gate, groups), groups
+
+
+def measure(watches: Sequence[Watch], frame: pl.DataFrame) -> dict[str, Figures]:
+    """Every gate's figures of one frame. Pure: batches may be measured side by side and merged in any order."""
+    return {watch.step.id: _measure(watch, frame) for watch in watches}
+
+
+def _measure(watch: Watch, frame: pl.DataFrame) -> Figures:
+    gate, measures = _gate(watch), _measures(watch)
+    query = frame.lazy()
+    gone = [name for name in watch.after if name in frame.columns]
+    if gone:
+        query = query.filter(~pl.any_horizontal(gone).fill_null(False))
+    seen = [pl.col(now).alias(name) for name, now in watch.columns.items()]
+    query = query.select(seen or [pl.col(ROW)])
+    if watch.where is not None:
+        query = query.filter(watch.where.compile(watch.context.types).fill_null(False))
+    values = [m.value.alias(name) for name, m in measures.items()]
+    by = list(gate.by or ())
+    made = (query.group_by(by).agg(values) if by else query.select(values)).collect(engine="in-memory")
+    return {_group(row, by): {n: figure(row[n], m) for n, m in measures.items()} for row in made.iter_rows(named=True)}
+
+
+def _measures(watch: Watch) -> dict[str, Measure]:
+    return {"rows": Measure(pl.len())} | _gate(watch).measures(watch.context)
+
+
+def _gate(watch: Watch) -> Gate:
+    assert isinstance(watch.step.module, Gate)
+    return watch.step.module
+
+
+def _group(row: Mapping[str, Any], by: list[str]) -> str:
+    return json.dumps([row[name] for name in by], default=str, ensure_ascii=False) if by else ""

@@ -1,0 +1,414 @@
+"""A plan's steps fused: one lazy Polars query per batch and stretch of row-by-row steps.
+
+A ``Program`` is compiled once for a source and run for every batch; it is pure, so batches may run side by side. Rows are
+never moved inside it: a step that drops rows raises a flag, so that row i of the result is row i of what came in, and every
+check's count is exact. Flags travel as hidden columns:
+
+    __f<n>  true where rule n is broken        __w<n>  true where rule n was judged (its ``where``)
+    __d<n>  true where step n drops the row    __a<n>  true where step n must ask; __v<n> the value it asks about
+    __s<n>_<column>  a column as it was when a gate saw it, where a later step may change it
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from qpipe.core.batch import ROW, Severity
+from qpipe.core.component import Ask, Check, Context, Gate, Judging, Relational, Rule, Step, Transform, Types
+from qpipe.core.errors import QpipeError
+from qpipe.core.expression import Expression
+from qpipe.core.lazy import pl
+from qpipe.core.rowset import RowSet
+from qpipe.core.types import DataType, parse_text
+from qpipe.spec.plan import Plan, SourceNode, StepNode
+
+if TYPE_CHECKING:
+    from qpipe.core.component import RowVerdict
+
+CONTRACT = "contract"  # the check that cells parse and lines have their shape
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A rule in a program: which check it belongs to, and where its result stands."""
+
+    check: str
+    column: str  # the chief column; "" where none is
+    columns: tuple[str, ...]
+    severity: Severity
+    expected: str
+    message: str | None
+    weight: float
+    bad: str  # hidden column
+    judged: str | None = None  # hidden column of its ``where``
+    after: tuple[str, ...] = ()  # drop flags raised before it
+
+
+@dataclass(frozen=True)
+class Drop:
+    step: str
+    flag: str
+
+
+@dataclass(frozen=True)
+class Asking:
+    step: str
+    ask: Ask
+    flag: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A gate, and under which names it finds its columns at the end."""
+
+    step: StepNode
+    context: Context
+    columns: Mapping[str, str]  # its column → column of the result
+    where: Expression | None
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """What a relational step gathers: its names, and under which hidden columns they stand."""
+
+    step: StepNode
+    context: Context
+    columns: Mapping[str, str]
+    where: str | None  # hidden column
+    after: tuple[str, ...]  # drop flags raised before it
+
+    def of(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """``_row`` and the gathered columns of the rows that the step looks at."""
+        gone = [name for name in self.after if name in frame.columns]
+        if gone:
+            frame = frame.filter(~pl.any_horizontal(gone).fill_null(False))
+        if self.where is not None:
+            frame = frame.filter(pl.col(self.where).fill_null(False))
+        return frame.select(ROW, *[pl.col(now).alias(name) for name, now in self.columns.items()])
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What came of a batch: rows that are still there, and the flags of rows that a Python step left behind."""
+
+    frame: pl.DataFrame
+    removed: tuple[pl.DataFrame, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)  # step → rows
+    created: Mapping[str, int] = field(default_factory=dict)
+
+
+Query = Callable[["pl.LazyFrame"], "pl.LazyFrame"]
+Finish = Callable[["Program", Types], "list[list[pl.Expr]]"]
+
+
+@dataclass
+class Program:
+    """Steps compiled for one source: stretches of fused queries with Python steps between them."""
+
+    source: SourceNode
+    stages: list[Query | tuple[StepNode, Context]] = field(default_factory=list)
+    flags: list[Flag] = field(default_factory=list)
+    drops: list[Drop] = field(default_factory=list)
+    asks: list[Asking] = field(default_factory=list)
+    watches: list[Watch] = field(default_factory=list)
+    gatherings: dict[str, Gathering] = field(default_factory=dict)
+    types: Types = field(default_factory=dict)  # after the last step
+    masks: dict[str, RowSet] = field(default_factory=dict)  # hidden column → rows that relational steps found
+
+    def run(self, raw: pl.DataFrame, rows: pl.Series, fault: pl.Series | None = None) -> Computed:
+        """Final columns, ``_row`` and flags, for a frame as it came, its row ordinals and which rows had a fault."""
+        none = pl.repeat(False, rows.len(), dtype=pl.Boolean, eager=True)
+        frame = raw.with_columns(rows.alias(ROW), (none if fault is None else fault).alias("__fault"), *self._masks(rows))
+        removed: list[pl.DataFrame] = []
+        dropped: Counter[str] = Counter()
+        created: Counter[str] = Counter()
+        for stage in self.stages:
+            if isinstance(stage, tuple):
+                frame = self._python(*stage, frame, removed, dropped, created)
+            else:
+                frame = stage(frame.lazy()).collect(engine="in-memory")
+        frame = self._leave(frame, dropped, None)
+        return Computed(frame, tuple(removed), dict(dropped), dict(created))
+
+    def gather(self, raw: pl.LazyFrame, rows: pl.Series | None = None) -> pl.LazyFrame:
+        """What the gatherings need, as one lazy query over a frame as it came: only columns that matter are touched."""
+        frame = raw.with_columns(
+            pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW) if rows is None else rows.alias(ROW),
+            pl.lit(False).alias("__fault"),
+            *(self._masks(rows) if rows is not None else [pl.lit(False).alias(name) for name in self.masks]),
+        )
+        for stage in self.stages:
+            assert not isinstance(stage, tuple), "a Python step cannot be part of a lazy query"
+            frame = stage(frame)
+        return frame.select(ROW, *self._gathered())
+
+    def _gathered(self) -> list[str]:
+        names = [now for g in self.gatherings.values() for now in (*g.columns.values(), *g.after)]
+        return list(dict.fromkeys(names + [g.where for g in self.gatherings.values() if g.where]))
+
+    @property
+    def fused(self) -> bool:
+        return not any(isinstance(stage, tuple) for stage in self.stages)
+
+    def _masks(self, rows: pl.Series) -> list[pl.Series]:
+        if not self.masks or rows.len() == 0:
+            return [pl.Series(name, [], dtype=pl.Boolean) for name in self.masks]
+        first, last = int(rows[0]), int(rows[-1])
+        if last - first + 1 == rows.len():
+            return [_mask(found, first, rows.len()).alias(name) for name, found in self.masks.items()]
+        offsets = rows - rows.min()
+        low, count = int(rows.min()), int(offsets.max()) + 1  # type: ignore[arg-type,call-overload]
+        return [found.mask(low, count).gather(offsets).alias(name) for name, found in self.masks.items()]
+
+    def _leave(self, frame: pl.DataFrame, dropped: Counter[str], removed: list[pl.DataFrame] | None) -> pl.DataFrame:
+        """Count the dropped rows by step. They go at the end of the last stage, or, kept aside, before a Python step."""
+        flags = [d for d in self.drops if d.flag in frame.columns]
+        if not flags:
+            return frame
+        gone = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
+        for drop in flags:
+            newly = frame[drop.flag] & ~gone
+            dropped[drop.step] += int(newly.sum())
+            gone = gone | newly
+        if removed is None or not gone.any():
+            return frame
+        removed.append(frame.filter(gone).select(ROW, *hidden(frame.columns)))
+        return frame.filter(~gone)
+
+    def _python(
+        self, step: StepNode, context: Context, frame: pl.DataFrame, removed: list[pl.DataFrame],
+        dropped: Counter[str], created: Counter[str],
+    ) -> pl.DataFrame:  # fmt: skip
+        """Run a Python step on the rows that are still there; hidden columns wait outside and come back by ``_row``."""
+        assert isinstance(step.module, Step)
+        seen = self._leave(frame, dropped, removed)
+        aside = seen.select(ROW, *hidden(seen.columns))
+        made = step.module.process(seen.drop(hidden(seen.columns)), context)
+        if ROW not in made.columns:
+            if made.height != seen.height:
+                raise QpipeError(f"{step.id}: {made.height} rows came back for {seen.height}, without {ROW}",
+                                 hint=f"keep the column {ROW} when rows are dropped, repeated or reordered")  # fmt: skip
+            made = made.with_columns(seen[ROW])
+        lost = aside.join(made.select(ROW), on=ROW, how="anti", maintain_order="left")
+        if lost.height:
+            removed.append(lost)
+            dropped[step.id] += lost.height
+        if (more := made.height - (seen.height - lost.height)) > 0:
+            created[step.id] += more
+        return made.join(aside, on=ROW, how="left", maintain_order="left")
+
+
+def _mask(found: RowSet, first: int, count: int) -> pl.Series:
+    if not found.touches(first, count):
+        return pl.repeat(False, count, dtype=pl.Boolean, eager=True)
+    return found.mask(first, count)
+
+
+def compile_program(
+    plan: Plan, source: SourceNode, columns: Types, union: Types, context: Context,
+    verdicts: Mapping[str, Sequence[RowVerdict]], gathers: Sequence[str] = (), finish: Finish | None = None,
+) -> Program:  # fmt: skip
+    """A program for a source.
+
+    ``columns`` are those the source delivers, ``union`` those of all streams under their contracts; ``verdicts`` holds what
+    relational steps found in earlier passes, by step id; ``gathers`` names the relational steps to gather for, and the program
+    ends at the last of them; ``finish`` adds the last expressions: the router's.
+    """
+    return _Compiler(plan, source, context, verdicts, finish).compile(columns, union, gathers)
+
+
+class _Compiler:
+    def __init__(
+        self, plan: Plan, source: SourceNode, context: Context,
+        verdicts: Mapping[str, Sequence[RowVerdict]], finish: Finish | None,
+    ) -> None:  # fmt: skip
+        self._plan, self._context, self._verdicts, self._finish = plan, context, verdicts, finish
+        self._program = Program(source)
+        self._pending: list[pl.Expr] = []
+        self._queries: list[Query] = []
+        self._wheres: dict[str, str] = {}
+        self._named = 0
+
+    def compile(self, columns: Types, union: Types, gathers: Sequence[str]) -> Program:
+        self._contract(columns, union)
+        types: Types = dict(union)
+        for position, step in enumerate(self._plan.steps):
+            if step.id in gathers:
+                self._gather(step, types)
+                if step.id == gathers[-1]:
+                    break
+                continue
+            if isinstance(step.module, (Transform, Step)):
+                self._keep_watched(position)
+            self._step(step, types)
+            if isinstance(step.module, (Transform, Step)):
+                types = step.module.output_types(types)
+                self._wheres.clear()
+        if self._finish:
+            for stage in self._finish(self._program, types):
+                self._flush()
+                self._pending += stage
+        self._close()
+        self._program.types = types
+        return self._program
+
+    # ── the contract: text becomes typed, the union of all streams takes shape ──
+
+    def _contract(self, columns: Types, union: Types) -> None:
+        declared, expressions = self._program.source.types or {}, []
+        rules: list[tuple[str, pl.Expr, DataType]] = []
+        for name, wanted in union.items():
+            if name not in columns:
+                expressions.append(pl.lit(None, dtype=wanted.polars()).alias(name))
+            elif name in declared and columns[name].polars() != wanted.polars():
+                typed = _typed(pl.col(name), columns[name], wanted)
+                expressions.append(typed.alias(name))
+                rules.append((name, pl.col(name).is_not_null() & typed.is_null(), wanted))
+        self._flag(CONTRACT, Rule(pl.col("__fault")), "error", None, 1.0, hidden="__fault")
+        for name, bad, wanted in rules:
+            self._flag(CONTRACT, Rule(bad, (name,), wanted.describe()), "error", None, 1.0)
+        self._flush()
+        if expressions:
+            self._queries.append(lambda lf: lf.with_columns(expressions))
+
+    # ── steps ──
+
+    def _step(self, step: StepNode, types: Types) -> None:
+        module, context = step.module, self._context.but(types=types)
+        if isinstance(module, Check):
+            for rule in module.rules(context):
+                self._judge(step, module, rule, types)
+        elif isinstance(module, Relational):
+            self._relational(step, module, types)
+        elif isinstance(module, Gate):
+            self._watch(step, module, types)
+        elif isinstance(module, Transform):
+            self._transform(step, module, context)
+        elif isinstance(module, Step):
+            self._close()
+            self._program.stages.append((step, context))
+
+    def _judge(self, step: StepNode, module: Judging, rule: Rule, types: Types) -> None:
+        judged = self._judged(module.where, rule.applies, types)
+        if module.where is not None:
+            rule = replace(rule, bad=rule.bad & Expression.parse(module.where).compile(types))
+        self._flag(step.id, rule, module.severity, module.message, module.weight, judged=judged)
+
+    def _judged(self, where: str | None, applies: pl.Expr | None, types: Types) -> str | None:
+        """The hidden column that says which rows a rule speaks of; equal ones are shared."""
+        parts = [] if applies is None else [applies]
+        if where is not None:
+            parts.append(Expression.parse(where).compile(types))
+        if not parts:
+            return None
+        key = f"{where}|{applies}"
+        if key not in self._wheres:
+            self._wheres[key] = f"__w{self._named}"
+            self._named += 1
+            self._pending.append(pl.all_horizontal(parts).alias(self._wheres[key]))
+        return self._wheres[key]
+
+    def _flag(
+        self, check: str, rule: Rule, severity: Severity, message: str | None, weight: float,
+        judged: str | None = None, hidden: str | None = None,
+    ) -> None:  # fmt: skip
+        name = hidden or f"__f{len(self._program.flags)}"
+        if hidden is None:
+            self._pending.append(rule.bad.alias(name))
+        chief = rule.columns[0] if rule.columns else ""
+        self._program.flags.append(
+            Flag(check, chief, rule.columns, severity, rule.expected, message, weight, name, judged, self._dropped())
+        )
+
+    def _dropped(self) -> tuple[str, ...]:
+        return tuple(d.flag for d in self._program.drops)
+
+    def _relational(self, step: StepNode, module: Relational, types: Types) -> None:
+        for verdict in self._verdicts.get(step.id, ()):
+            name = f"__r{len(self._program.masks)}"
+            self._program.masks[name] = verdict.rows
+            if module.effect == "drop":
+                self._program.drops.append(Drop(step.id, name))
+            else:
+                rule = Rule(pl.col(name), verdict.columns, verdict.expected)
+                judged = self._judged(module.where, None, types)
+                self._flag(step.id, rule, module.severity, module.message, module.weight, judged, hidden=name)
+
+    def _transform(self, step: StepNode, module: Transform, context: Context) -> None:
+        for rule in module.rules(context):
+            severity = getattr(module, "severity", None) or "error"
+            self._flag(step.id, rule, severity, getattr(module, "message", None), 1.0)
+        for ask in module.asks(context):
+            n = len(self._program.asks)
+            self._pending += [ask.unknown.alias(f"__a{n}"), pl.col(ask.column).cast(pl.String).alias(f"__v{n}")]
+            self._program.asks.append(Asking(step.id, ask, f"__a{n}", f"__v{n}"))
+        self._flush()
+        self._queries.append(lambda lf: module.apply(lf, context))
+        kept = module.keeps(context.but(types=module.output_types(context.types)))
+        if kept is not None:
+            name = f"__d{len(self._program.drops)}"
+            self._pending.append((~kept.fill_null(False)).alias(name))
+            self._program.drops.append(Drop(step.id, name))
+
+    def _watch(self, step: StepNode, gate: Gate, types: Types) -> None:
+        where = Expression.parse(gate.where) if gate.where else None
+        needs = set(where.columns if where else ()) | set(gate.by or ())
+        context = self._context.but(types=types)
+        for measure in gate.measures(context).values():
+            needs |= set(measure.value.meta.root_names())
+        columns = {name: name for name in types if name in needs}
+        self._program.watches.append(Watch(step, context, columns, where, self._dropped()))
+
+    def _keep_watched(self, position: int) -> None:
+        """The next step may change columns that a gate has seen: keep them as they are. An alias costs nothing."""
+        kept: dict[str, str] = {}
+        for index, watch in enumerate(self._program.watches):
+            moved = {
+                name: now if now.startswith("__s") else kept.setdefault(now, f"__s{position}_{now}")
+                for name, now in watch.columns.items()
+            }
+            self._program.watches[index] = replace(watch, columns=moved)
+        self._pending += [pl.col(now).alias(hidden) for now, hidden in kept.items()]
+
+    def _gather(self, step: StepNode, types: Types) -> None:
+        module = step.module
+        assert isinstance(module, Relational)
+        context = self._context.but(types=types)
+        names = {name: f"__k{len(self._program.gatherings)}_{name}" for name in module.gather(context)}
+        self._pending += [expression.alias(names[name]) for name, expression in module.gather(context).items()]
+        where = self._judged(module.where, None, types)
+        self._program.gatherings[step.id] = Gathering(step, context, names, where, self._dropped())
+
+    # ── stretches ──
+
+    def _flush(self) -> None:
+        if self._pending:
+            expressions, self._pending = self._pending, []
+            self._queries.append(lambda lf: lf.with_columns(expressions))
+
+    def _close(self) -> None:
+        self._flush()
+        if self._queries:
+            queries, self._queries = self._queries, []
+
+            def query(frame: pl.LazyFrame) -> pl.LazyFrame:
+                for part in queries:
+                    frame = part(frame)
+                return frame
+
+            self._program.stages.append(query)
+
+
+def _typed(column: pl.Expr, given: DataType, wanted: DataType) -> pl.Expr:
+    if given.kind == "string":
+        return parse_text(column, wanted)
+    return column.cast(wanted.polars(), strict=False)
+
+
+def hidden(columns: Sequence[str]) -> list[str]:
+    return [name for name in columns if name.startswith("__")]

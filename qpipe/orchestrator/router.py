@@ -1,0 +1,87 @@
+"""Rows to routes: first match wins, every row exactly one way, the default explicit.
+
+Conditions see the row's columns and what was found:
+
+    failed(error)  failed('unique')  failed(error, 'amount')   a finding of this severity, check, column
+    confidence                                                 0 to 1: the product over failed rules of 1 - penalty × weight
+    batch_rows()  batch_share(error)                           of the batch the row came in: whole batches can be routed
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from qpipe.core.batch import SEVERITIES
+from qpipe.core.component import Types
+from qpipe.core.lazy import pl
+from qpipe.core.types import DataType
+from qpipe.orchestrator.program import Flag, Program
+from qpipe.spec.plan import Plan, Route
+
+Function = Callable[..., "pl.Expr"]
+
+ROUTE = "__route"
+HELD = 255  # a module asks about this row
+PENALTY = {"error": 0.5, "warning": 0.2, "info": 0.05}
+
+
+CONFIDENCE = "confidence"
+
+
+class Router:
+    """The plan's routes as one expression over a program's flags."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.routes: tuple[Route, ...] = plan.routes
+        self._scored = any(CONFIDENCE in r.when.columns for r in plan.routes if r.when is not None)
+
+    def stages(self, program: Program, types: Types) -> list[list[pl.Expr]]:
+        """For ``compile_program``: the route's number for every row, HELD where a module must ask first."""
+        scored = self._scored and CONFIDENCE not in types
+        known = {**types, CONFIDENCE: DataType.parse("float")} if scored else types
+        chosen = pl.lit(len(self.routes) - 1, dtype=pl.UInt8)
+        for number, route in reversed(list(enumerate(self.routes))):
+            mine = pl.lit(number, dtype=pl.UInt8)
+            if route.when is None:
+                chosen = mine
+            else:
+                when = route.when.compile(known, functions(program.flags)).fill_null(False)
+                chosen = pl.when(when).then(mine).otherwise(chosen)
+        if program.asks:
+            asks = pl.any_horizontal([pl.col(a.flag) for a in program.asks]).fill_null(False)
+            chosen = pl.when(asks).then(pl.lit(HELD, dtype=pl.UInt8)).otherwise(chosen)
+        return [[confidence(program.flags).alias(CONFIDENCE)] * scored, [chosen.alias(ROUTE)]]
+
+
+def confidence(flags: Sequence[Flag]) -> pl.Expr:
+    """How far a row can be trusted, 0 to 1: the product of (1 - penalty)^weight over the rules it broke; any order."""
+    if not flags:
+        return pl.lit(1.0)
+    logs = [pl.col(f.bad).fill_null(False).cast(pl.Float64) * (f.weight * math.log(1 - PENALTY[f.severity])) for f in flags]
+    return pl.sum_horizontal(logs).exp()
+
+
+def matching(flags: Sequence[Flag], words: Sequence[str]) -> list[Flag]:
+    """The flags that ``failed(…)`` means: every word narrows by severity, check, or column."""
+    found = list(flags)
+    for word in words:
+        if word in SEVERITIES:
+            found = [f for f in found if f.severity == word]
+        else:
+            found = [f for f in found if f.check == word or word in f.columns]
+    return found
+
+
+def functions(flags: Sequence[Flag]) -> dict[str, Function]:
+    """What conditions can call beside the functions of SQL."""
+
+    def failed(*words: str) -> pl.Expr:
+        found = [pl.col(f.bad) for f in matching(flags, words)]
+        return pl.any_horizontal(found).fill_null(False) if found else pl.lit(False)
+
+    return {
+        "failed": failed,
+        "batch_share": lambda *words: failed(*words).mean(),
+        "batch_rows": lambda: pl.len(),
+    }

@@ -1,0 +1,301 @@
+"""What a run came to, computed from the journal: the balance sheet, verdicts, scores, outputs, questions.
+
+The engine calls ``summarise`` at the end and keeps ``to_json`` of it in ``run.result_json``; reports, comparisons and pages
+read it back with ``load``. Everything is counted, nothing is judged twice in another way.
+
+What the journal must hold for it, beyond its tables:
+
+    batch.routes_json    {route id or output id: rows, "held:<decision>": rows} in the pass that routes, else null
+    batch.start_json     {"held": question id} in a batch of rows that came back after an answer
+    event gate.judged    ``gate_data(verdict)``
+    event source.note    {"source": id, "message": what, "rows": how many}: encoding told, repaired rows, new columns
+    metric memory_mb     resident memory, now and then
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from qpipe.core.component import Gate, Judging
+from qpipe.core.judgement import judge_rows
+from qpipe.core.params import build
+from qpipe.orchestrator.results import (
+    Amount,
+    Balance,
+    CheckResult,
+    Column,
+    GateResult,
+    Note,
+    OutputResult,
+    QuestionResult,
+    RouteFlow,
+    RunFacts,
+    Sample,
+    SourceFacts,
+    Summary,
+    scores,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from qpipe.orchestrator.gates import GateVerdict
+    from qpipe.orchestrator.journal import Journal
+    from qpipe.spec.plan import Plan, StepNode
+
+__all__ = ["Summary", "gate_data", "load", "summarise"]
+
+CONTRACT = "contract"
+HELD = "held:"
+
+
+def load(journal: Journal, run: Mapping[str, Any], plan: Plan | None = None) -> Summary:
+    """The summary the engine left, with the run's state and questions as they are now; else what the journal tells so far."""
+    if not run.get("result"):
+        return summarise(journal, run["id"], plan)
+    kept = Summary.from_json(run["result"])
+    return dataclasses.replace(kept, run=_run_facts(journal, run), questions=_questions(journal, run["id"]))
+
+
+def summarise(journal: Journal, run: str, plan: Plan | None = None) -> Summary:
+    """Computed from the journal alone; ``plan`` adds what only the spec knows: severities, dimensions, places."""
+    found = journal.run(run)
+    checks = _checks(journal, found, plan)
+    balance = _balance(journal, run, plan)
+    return Summary(
+        run=_run_facts(journal, found),
+        balance=balance,
+        sources=_sources(journal, run, balance),
+        checks=checks,
+        gates=_gates(journal, found, plan),
+        scores=scores(checks),
+        outputs=_outputs(journal, run, plan),
+        questions=_questions(journal, run),
+        notes=_notes(journal, run),
+    )
+
+
+def gate_data(verdict: GateVerdict) -> dict[str, Any]:
+    """What the event gate.judged says."""
+    found = verdict.verdict
+    return {"gate": verdict.gate, "outcome": found.outcome, "observed": dict(found.observed), "expected": found.expected,
+            "message": found.message, "broken_by_routing": verdict.broken_by_routing,
+            "groups": {group: v.outcome for group, v in verdict.groups.items() if group}}  # fmt: skip
+
+
+def _run_facts(journal: Journal, run: Mapping[str, Any]) -> RunFacts:
+    ended = run["ended"]
+    seconds = max((ended or run["progress_at"] or run["started"]) - run["started"], 0.0)
+    peak = journal.rows("select max(value) as peak from metric where run = ? and name = 'memory_mb'", run["id"])[0]["peak"]
+    busy = journal.rows("select sum(ended - started) as busy from pass where run = ? and ended is not null", run["id"])
+    working = busy[0]["busy"] or seconds  # a run may have waited for a person, or lain dead: that is not its speed
+    rows = run["rows_in"]
+    return RunFacts(
+        id=run["id"], name=run["name"], state=run["state"], spec_file=run["spec_file"], started=run["started"], ended=ended,
+        seconds=seconds, rows_in=rows, rows_per_second=rows / working if working and rows else None, memory_mb=peak,
+        exit_code=run["exit_code"], error=run["error"], attempt=run["attempt"], versions=run["versions"] or {},
+        parent=run["parent"],
+    )  # fmt: skip
+
+
+def _balance(journal: Journal, run: str, plan: Plan | None) -> Balance:
+    batches = journal.rows(
+        "select source, rows, start_json, routes_json, dropped_json, created_json from batch where run = ? and pass = "
+        "(select max(pass) from batch where run = ? and routes_json is not null) order by seq", run, run,
+    )  # fmt: skip
+    arrived: Counter[str] = Counter({s.id: 0 for s in plan.streams} if plan else {})
+    routed: Counter[str] = Counter({r.id: 0 for r in plan.routes if r.to} if plan else {})
+    dropped: Counter[str] = Counter()
+    created: Counter[str] = Counter()
+    for batch in batches:
+        if "held" not in (batch["start"] or {}):  # rows that came back after an answer have arrived before
+            arrived[batch["source"]] += batch["rows"]
+        routed.update({name: rows for name, rows in (batch["routes"] or {}).items() if not name.startswith(HELD)})
+        dropped.update(batch["dropped"] or {})
+        created.update(batch["created"] or {})
+    routes = tuple(_route(name, rows, plan) for name, rows in routed.items())
+    return Balance(
+        _amounts(arrived), _amounts(created), routes, _amounts(dropped), _waiting(journal, run), _missing(journal, run, routes)
+    )
+
+
+def _route(name: str, rows: int, plan: Plan | None) -> RouteFlow:
+    if plan is None:
+        return RouteFlow(name, rows, "quarantined" if name == "quarantine" else "delivered", (name,))
+    route = next((r for r in plan.routes if r.id == name), None)
+    outputs = list(route.to if route else [name] if name in plan.outputs else [])
+    for output in plan.outputs.values():  # in order of declaration: an output may follow one that follows
+        if output.follows in outputs and output.id not in outputs:
+            outputs.append(output.id)
+    known = [plan.outputs[o] for o in outputs if o in plan.outputs]
+    quarantined = bool(known) and all(o.original for o in known)
+    return RouteFlow(name, rows, "quarantined" if quarantined else "delivered", tuple(outputs))
+
+
+def _waiting(journal: Journal, run: str) -> tuple[Amount, ...]:
+    found = journal.rows(
+        "select coalesce(q.decision, h.question) as id, sum(h.rows) as rows from held h left join question q "
+        "on q.id = h.question where h.run = ? and h.state = 'held' group by 1 order by 1", run,
+    )  # fmt: skip
+    return tuple(Amount(row["id"], row["rows"]) for row in found)
+
+
+def _missing(journal: Journal, run: str, routes: tuple[RouteFlow, ...]) -> tuple[Amount, ...]:
+    staged = {p["output"]: p["rows"] for p in journal.rows(
+        "select output, sum(rows) as rows from part where run = ? group by output", run)}  # fmt: skip
+    wanted: Counter[str] = Counter()
+    for route in routes:
+        wanted.update({output: route.rows for output in route.outputs})
+    found = {output: rows - staged.get(output, 0) for output, rows in wanted.items()}
+    found |= {output: -rows for output, rows in staged.items() if output not in wanted}
+    return tuple(Amount(output, rows) for output, rows in found.items() if rows)
+
+
+def _sources(journal: Journal, run: str, balance: Balance) -> tuple[SourceFacts, ...]:
+    arrived = {a.id: a.rows for a in balance.sources}
+    found = journal.rows("select id, types_json from source where run = ? order by rowid", run)
+    return tuple(
+        SourceFacts(s["id"], arrived.get(s["id"], 0), tuple(_column(n, t) for n, t in (s["types"] or {}).items()))
+        for s in found
+    )
+
+
+def _column(name: str, told: Any) -> Column:
+    return Column(name, told["type"], bool(told.get("pii"))) if isinstance(told, Mapping) else Column(name, str(told))
+
+
+# ── checks and gates ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _checks(journal: Journal, run: Mapping[str, Any], plan: Plan | None) -> tuple[CheckResult, ...]:
+    tally = journal.rows('select "check", "column", evaluated, failed from tally where run = ? order by rowid', run["id"])
+    samples = _samples(journal, run["id"])
+    steps = {s.id: s for s in plan.steps} if plan else {}
+    counted = {t["check"] for t in tally}
+    silent = [{"check": s.id, "column": "", "evaluated": 0, "failed": 0} for s in steps.values()
+              if s.id not in counted and _judges_rows(s)]  # fmt: skip
+    order = {CONTRACT: -1} | {id: n for n, id in enumerate(steps)}
+    found = [_check(t, steps.get(t["check"]), run, plan, samples) for t in (*tally, *silent) if _is_told(t)]
+    return tuple(sorted(found, key=lambda c: order.get(c.check, len(order))))
+
+
+def _is_told(tally: Mapping[str, Any]) -> bool:
+    """The contract on whole rows (malformed lines) is worth a line only when there were any."""
+    return tally["check"] != CONTRACT or bool(tally["column"]) or tally["failed"] > 0
+
+
+def _judges_rows(step: StepNode) -> bool:
+    judges = isinstance(step.module, Judging) and not isinstance(step.module, Gate)
+    return judges and getattr(step.module, "effect", "findings") == "findings"
+
+
+def _check(tally: Mapping[str, Any], step: StepNode | None, run: Mapping[str, Any], plan: Plan | None,
+           samples: Mapping[tuple[str, str], tuple[Sample, ...]]) -> CheckResult:  # fmt: skip
+    module = step.module if step else None
+    judging = (
+        module if isinstance(module, Judging) else build(Judging, {"severity": getattr(module, "severity", None) or "error"})
+    )
+    dimension = module.dimension if module else "validity" if tally["check"] == CONTRACT else None
+    check, column = tally["check"], tally["column"]
+    return CheckResult(
+        check=check, module=module.name if module else check, column=column, expected=_expected(module, column),
+        severity=judging.severity, dimension=dimension,
+        weight=judging.weight, tolerance=judging.tolerance, evaluated=tally["evaluated"], failed=tally["failed"],
+        outcome=judge_rows(judging, tally["failed"], tally["evaluated"]).outcome,
+        file=plan.file if plan else run["spec_file"], line=step.place.line if step else 0,
+        samples=samples.get((check, column), ()),
+    )  # fmt: skip
+
+
+def _expected(module: Any, column: str) -> str:
+    told = getattr(module, "expected", None)
+    if not callable(told):
+        return ""
+    try:
+        return str(told(column))
+    except Exception:  # the user's own code, asked for words only
+        return ""
+
+
+def _samples(journal: Journal, run: str) -> dict[tuple[str, str], tuple[Sample, ...]]:
+    found: dict[tuple[str, str], tuple[Sample, ...]] = {}
+    for s in journal.rows('select *, "row" as ordinal from sample where run = ? order by "check", "column", ordinal', run):
+        key = s["check"], s["column"]
+        sample = Sample(s["ordinal"], s["file"], s["line"], s["value"], s["row"] or {})  # "row" is row_json, decoded
+        found[key] = (*found.get(key, ()), sample)
+    return found
+
+
+def _gates(journal: Journal, run: Mapping[str, Any], plan: Plan | None) -> tuple[GateResult, ...]:
+    judged = {str(e.data.get("gate")): e.data for e in journal.events(run["id"]) if e.name == "gate.judged"}
+    steps = {s.id: s for s in plan.steps if isinstance(s.module, Gate)} if plan else {}
+    names = dict.fromkeys([*steps, *judged])
+    return tuple(_gate(name, judged.get(name) or {}, steps.get(name), run, plan) for name in names)
+
+
+def _gate(id: str, told: Mapping[str, Any], step: StepNode | None, run: Mapping[str, Any], plan: Plan | None) -> GateResult:
+    return GateResult(
+        gate=id, module=step.module.name if step else id, severity=getattr(step and step.module, "severity", "error"),
+        outcome=told.get("outcome", "not evaluated"), observed=told.get("observed") or {}, expected=told.get("expected") or "",
+        message=told.get("message") or ("" if told else "not judged yet"),
+        broken_by_routing=bool(told.get("broken_by_routing")),
+        groups=told.get("groups") or {}, file=plan.file if plan else run["spec_file"], line=step.place.line if step else 0,
+    )  # fmt: skip
+
+
+# ── outputs, questions, notes ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _outputs(journal: Journal, run: str, plan: Plan | None) -> tuple[OutputResult, ...]:
+    staged = journal.rows(
+        "select output, count(*) as parts, sum(rows) as rows, sum(bytes) as bytes from part where run = ? group by output", run
+    )
+    parts = {row["output"]: row for row in staged}
+    published: dict[str, list[dict[str, Any]]] = {}
+    for row in journal.rows("select * from publication where run = ? order by rowid", run):
+        published.setdefault(row["output"], []).append(row)
+    names = dict.fromkeys([*(plan.outputs if plan else ()), *parts, *published])
+    return tuple(_output(name, parts.get(name), published.get(name, []), plan) for name in names)
+
+
+def _output(name: str, parts: Mapping[str, Any] | None, published: list[dict[str, Any]], plan: Plan | None) -> OutputResult:
+    node = plan.outputs.get(name) if plan else None
+    last = published[-1] if published else {}
+    result = last.get("result") or {}
+    counted = parts or {"parts": 0, "rows": 0, "bytes": 0}
+    return OutputResult(
+        output=name, type=node.output.name if node else "", place=_place(result, node.output if node else None),
+        state=last.get("state") or ("staged" if parts else "nothing yet"),
+        rows=sum(p["rows"] or 0 for p in published) or counted["rows"], bytes=result.get("bytes") or counted["bytes"] or 0,
+        parts=counted["parts"], guarantee=node.output.guarantee if node else "",
+    )  # fmt: skip
+
+
+def _place(result: Mapping[str, Any], output: Any) -> str:
+    for name in ("path", "table", "url", "topic", "place"):
+        told = result.get(name) or getattr(output, name, None)
+        if told:
+            return str(told)
+    return ""
+
+
+def _questions(journal: Journal, run: str) -> tuple[QuestionResult, ...]:
+    return tuple(
+        QuestionResult(
+            id=q["id"], decision=q["decision"], group=q["group"], text=q["text"], rows=q["rows"], state=q["state"],
+            choices=tuple(q["choices"] or ()), choice=q["choice"], by=q["answered_by"], via=q["answered_via"],
+            opened=q["opened_at"], due=q["due_at"],
+            seconds=q["answered_at"] - q["opened_at"] if q["answered_at"] is not None else None,
+        )
+        for q in journal.questions(run)
+    )  # fmt: skip
+
+
+def _notes(journal: Journal, run: str) -> tuple[Note, ...]:
+    told = [e.data for e in journal.events(run) if e.name == "source.note"]
+    return tuple(Note(str(d.get("source") or ""), str(d.get("message") or d.get("code") or ""), d.get("rows")) for d in told)
+
+
+def _amounts(counts: Mapping[str, int]) -> tuple[Amount, ...]:
+    return tuple(Amount(id, rows) for id, rows in counts.items())

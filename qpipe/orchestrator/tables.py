@@ -1,0 +1,52 @@
+"""Reference sources, loaded once: tables to look things up in, typed under their contracts."""
+
+from __future__ import annotations
+
+from qpipe.core.component import Context, Types
+from qpipe.core.errors import DataRefused
+from qpipe.core.lazy import pl
+from qpipe.core.types import parse_text
+from qpipe.spec.plan import SourceNode
+
+ROWS = 200_000
+
+
+def load_tables(nodes: tuple[SourceNode, ...], context: Context) -> dict[str, pl.DataFrame]:
+    """Every reference source as a frame, by id. A cell that breaks the contract refuses the table, by file and line."""
+    return {node.id: _load(node, context) for node in nodes}
+
+
+def _load(node: SourceNode, context: Context) -> pl.DataFrame:
+    given = node.source.columns(context)
+    frames = [_typed(node, given, chunk) for chunk in node.source.read(context, None, ROWS)]
+    if frames:
+        return pl.concat(frames, how="vertical", rechunk=True)
+    return pl.DataFrame(schema={name: t.polars() for name, t in {**given, **(node.types or {})}.items()})
+
+
+def _typed(node: SourceNode, given: Types, chunk: object) -> pl.DataFrame:
+    from qpipe.core.batch import Chunk
+    from qpipe.orchestrator.findings import line_of
+
+    assert isinstance(chunk, Chunk)
+    frame, declared = chunk.frame, node.types or {}
+    missing = [name for name in declared if name not in frame.columns]
+    if missing:
+        raise DataRefused(f"{node.id}: the column {missing[0]} is missing", file=chunk.file, hint="mend the file or its schema")
+    made = frame.with_columns([_cast(pl.col(n), given[n], declared[n]).alias(n) for n in frame.columns if n in declared])
+    for name in declared:
+        bad = (frame[name].is_not_null() & made[name].is_null()).arg_true()
+        if bad.len():
+            row = int(bad[0])
+            raise DataRefused(f"{node.id}: {name} is {frame[name][row]!r}, expected {declared[name].describe()}", file=chunk.file,
+                              line=line_of(chunk, row), hint="a reference table must keep its contract: mend it, or its schema")  # fmt: skip
+    return made
+
+
+def _cast(column: pl.Expr, given: object, wanted: object) -> pl.Expr:
+    from qpipe.core.types import DataType
+
+    assert isinstance(given, DataType) and isinstance(wanted, DataType)
+    if given.kind == "string":
+        return parse_text(column, wanted)
+    return column if given.polars() == wanted.polars() else column.cast(wanted.polars(), strict=False)

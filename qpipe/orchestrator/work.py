@@ -1,0 +1,244 @@
+"""What is done with one batch of the last pass: compute, split, stage. Pure but for the staged files, which a repeat replaces;
+so batches may run side by side, and a batch that a crash cut short is simply done again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qpipe.core.batch import FILE, LINE, REASONS, ROW, SOURCE, Fault
+from qpipe.core.component import Context, Part, Types
+from qpipe.core.effects import effect
+from qpipe.core.errors import DataRefused
+from qpipe.core.lazy import pl
+from qpipe.orchestrator.feed import Read
+from qpipe.orchestrator.findings import line_of, lines_of, reasons, tally
+from qpipe.orchestrator.gates import DELIVERED, PASSED, Figures, measure
+from qpipe.orchestrator.program import CONTRACT, Computed, Program
+from qpipe.orchestrator.router import HELD, ROUTE, Router
+from qpipe.spec.plan import OutputNode, Plan
+
+SAMPLE = 5000  # rows kept of the delivered and of the quarantined ones: those with the lowest hash of _row
+
+
+@dataclass(frozen=True)
+class Done:
+    """A batch of the last pass, staged, ready to be committed."""
+
+    read: Read
+    program: Program
+    computed: Computed
+    tallies: list[tuple[str, str, int, int]]
+    routes: dict[str, int]  # route name → rows
+    parts: dict[str, Part]  # output → what was staged
+    figures: dict[str, dict[str, Figures]]  # stage → gate → figures
+    held: pl.DataFrame | None  # rows that wait for a person, with the hidden column __route
+    seconds: float
+
+
+@dataclass
+class Worker:
+    """Everything a batch needs, the same for all batches of a pass."""
+
+    plan: Plan
+    router: Router
+    programs: Mapping[str, Program]  # by source
+    context: Context
+    staging: Mapping[str, Path]  # by output
+    spool: Path
+    lowest: dict[bool, pl.Series] = field(default_factory=dict)  # hashes of the rows sampled so far, sorted
+
+    def do(self, read: Read) -> Done:
+        began = time.perf_counter()
+        program, raw = self.programs[read.source.id], read.chunk.frame
+        faults = _by_row(read.chunk.faults)
+        rows = pl.int_range(read.first_row, read.first_row + raw.height, dtype=pl.Int64, eager=True)
+        computed = program.run(raw, rows, _marks(faults, raw.height))
+        self._refuse(read, program, computed, faults)
+        frame = _alive(program, computed.frame)
+        split = Split(self, program, read, frame, faults)
+        figures = {PASSED: measure(program.watches, computed.frame), DELIVERED: split.delivered()} if program.watches else {}
+        parts = split.stage()
+        split.sample()
+        return Done(read, program, computed, tally(program, computed), split.routes(), parts, figures, split.held(),
+                    time.perf_counter() - began)  # fmt: skip
+
+    def limit(self, kind: bool, hashes: pl.Series) -> int:
+        """The highest hash that can still be among the lowest of the run: more may be kept, never fewer."""
+        seen = self.lowest.get(kind)
+        near = hashes if seen is None or seen.len() < SAMPLE else hashes.filter(hashes <= seen[-1])
+        self.lowest[kind] = merged = (near if seen is None else pl.concat([seen, near])).sort().head(SAMPLE)
+        return int(merged[-1]) if merged.len() else -1
+
+    def _refuse(self, read: Read, program: Program, computed: Computed, faults: Mapping[int, Sequence[Fault]]) -> None:
+        """Where the source says ``on_malformed: fail``: the first malformed row stops the run, resumably."""
+        if read.source.source.on_malformed != "fail":
+            return
+        for flag in program.flags:
+            if (
+                flag.check == CONTRACT
+                and flag.bad in computed.frame.columns
+                and (at := computed.frame[flag.bad].arg_true()).len()
+            ):
+                row = int(at[0])
+                told = faults[row][0].message if row in faults else f"{flag.column} does not parse, expected {flag.expected}"
+                raise DataRefused(f"{read.source.id}: {told}", file=read.chunk.file, line=line_of(read.chunk, row),
+                                  hint="mend the row, or say on_malformed: quarantine")  # fmt: skip
+
+
+class Split:
+    """A computed frame, cut by route, each cut made once."""
+
+    def __init__(
+        self, worker: Worker, program: Program, read: Read, frame: pl.DataFrame, faults: Mapping[int, Sequence[Fault]]
+    ):
+        self._worker, self._program, self._read, self._frame, self._faults = worker, program, read, frame, faults
+        self._codes = frame[ROUTE]
+        counted = self._codes.value_counts()
+        self._counts = dict(zip(counted[ROUTE].to_list(), counted["count"].to_list(), strict=True))
+        self._cuts: dict[tuple[int, ...], pl.DataFrame] = {}
+
+    def routes(self) -> dict[str, int]:
+        """Rows by route: the outputs it leads to, or what it waits for."""
+        named: dict[str, int] = {}
+        for code, count in self._counts.items():
+            name = route_name(self._worker.plan, code)
+            named[name] = named.get(name, 0) + count
+        return dict(sorted(named.items()))
+
+    def stage(self) -> dict[str, Part]:
+        parts = {}
+        for output in self._worker.plan.outputs.values():
+            rows = self._rows_for(output)
+            if rows is None or not rows.height:
+                continue
+            effect(f"output.{output.id}.stage")
+            parts[output.id] = output.output.stage(rows, self._read.seq, self._worker.staging[output.id], self._worker.context)
+        return parts
+
+    def delivered(self) -> dict[str, Figures]:
+        """The gates' figures of the rows that go to an output which is not a quarantine."""
+        plan = self._worker.plan
+        codes = [n for n, route in enumerate(plan.routes) if any(not plan.outputs[o].original for o in route.to)]
+        return measure(self._program.watches, self._cut(tuple(c for c in codes if c in self._counts)))
+
+    def held(self) -> pl.DataFrame | None:
+        """Rows that wait: final columns and flags, the row as it came, where it stood and why."""
+        codes = tuple(c for c in self._counts if c == HELD or self._worker.plan.routes[c].ask)
+        if not codes:
+            return None
+        rows = self._cut(codes)
+        raw = self._raw(rows)
+        return rows.with_columns(raw.to_struct("__raw"), *self._provenance(rows, raw))
+
+    def sample(self) -> None:
+        """Keep the rows with the lowest hash of ``_row``: the same rows whatever the batches (bottom-k sampling)."""
+        hashes = (self._frame[ROW] * 2654435761) % (1 << 32)
+        original = [
+            n
+            for n, r in enumerate(self._worker.plan.routes)
+            if r.to and all(self._worker.plan.outputs[o].original for o in r.to)
+        ]
+        quarantined = self._codes.is_in(original)
+        picked = []
+        for kind in (False, True):
+            limit = self._worker.limit(kind, hashes.filter(quarantined == kind))
+            picked.append((quarantined == kind) & (hashes <= limit))
+        keep = self._frame.filter(picked[0] | picked[1])
+        if keep.height:
+            names = {n: route_name(self._worker.plan, n) for n in self._counts}
+            keep = keep.select(
+                ROW, pl.col(ROUTE).replace_strict(names, return_dtype=pl.String).alias("_route"), *self._program.types
+            )
+            keep.write_parquet(self._worker.spool / "sample" / f"{self._read.seq:06d}.parquet", statistics=False)
+
+    def _rows_for(self, output: OutputNode) -> pl.DataFrame | None:
+        codes = tuple(c for c in self._counts if c != HELD and feeds(self._worker.plan, c, output.id))
+        if not codes:
+            return None
+        rows = self._cut(codes)
+        if not output.original:
+            return rows.select(list(self._program.types))
+        raw = self._raw(rows)
+        return raw.with_columns(rows[ROW], *self._provenance(rows, raw))
+
+    def _cut(self, codes: tuple[int, ...]) -> pl.DataFrame:
+        if codes not in self._cuts:
+            if len(codes) == len(self._counts):
+                self._cuts[codes] = self._frame
+            elif len(codes) == 1:
+                self._cuts[codes] = self._frame.filter(pl.col(ROUTE) == codes[0])
+            else:
+                self._cuts[codes] = self._frame.filter(pl.col(ROUTE).is_in(list(codes)))
+        return self._cuts[codes]
+
+    def _raw(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return self._read.chunk.frame[rows[ROW] - self._read.first_row]
+
+    def _provenance(self, rows: pl.DataFrame, raw: pl.DataFrame) -> list[pl.Series]:
+        """Where each row stood and why it is here."""
+        offsets = rows[ROW] - self._read.first_row
+        places = {int(offset): n for n, offset in enumerate(offsets.to_list())} if self._faults else {}
+        faults = {places[row]: found for row, found in self._faults.items() if row in places}
+        return [
+            pl.repeat(self._read.source.id, rows.height, dtype=pl.String, eager=True).alias(SOURCE),
+            pl.repeat(self._read.chunk.file, rows.height, dtype=pl.String, eager=True).alias(FILE),
+            lines_of(self._read.chunk, offsets).alias(LINE),
+            reasons(self._program.flags, rows, raw, faults).alias(REASONS),
+        ]
+
+
+def feeds(plan: Plan, code: int, output: str) -> bool:
+    """Whether rows of a route reach an output, directly or by ``from:``."""
+    wanted = {output}
+    follows = plan.outputs[output].follows
+    while follows is not None and follows not in wanted:
+        wanted.add(follows)
+        follows = plan.outputs[follows].follows
+    return any(o in wanted for o in plan.routes[code].to)
+
+
+def route_name(plan: Plan, code: int) -> str:
+    """How a route is called in counts: its outputs, or "held:" and what it waits for."""
+    if code == HELD:
+        return "held"
+    route = plan.routes[code]
+    return f"held:{route.ask}" if route.ask else "+".join(route.to) or "drop"
+
+
+def original_types(columns: Types) -> dict[str, Any]:
+    """The columns of an output that keeps rows as they came: the source's, and where, and why."""
+    from qpipe.core.types import DataType
+
+    more = {ROW: "int", SOURCE: "string", FILE: "string", LINE: "int"}
+    reason = DataType.of(reason_dtype())
+    return {**columns, **{name: DataType.parse(word) for name, word in more.items()}, REASONS: reason}
+
+
+def reason_dtype() -> Any:
+    from qpipe.orchestrator.findings import reason_type
+
+    return reason_type()
+
+
+def _alive(program: Program, frame: pl.DataFrame) -> pl.DataFrame:
+    gone = [drop.flag for drop in program.drops if drop.flag in frame.columns]
+    return frame.filter(~pl.any_horizontal(gone).fill_null(False)) if gone else frame
+
+
+def _by_row(faults: Sequence[Fault]) -> dict[int, list[Fault]]:
+    """Errors by the row they concern; warnings are told, not held against the row."""
+    found: dict[int, list[Fault]] = {}
+    for fault in faults:
+        if fault.row is not None and fault.severity == "error":
+            found.setdefault(fault.row, []).append(fault)
+    return found
+
+
+def _marks(faults: Mapping[int, Sequence[Fault]], height: int) -> pl.Series | None:
+    if not faults:
+        return None
+    return pl.int_range(height, eager=True).is_in(list(faults))
