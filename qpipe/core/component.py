@@ -140,6 +140,9 @@ class Ask:
     allow_other: bool = True
 
 
+REJECTED = "\x00rejected"  # among Context.answers: a person said that this value is wrong, a finding of the step
+
+
 class Module(Component):
     """One step. ``id`` names it in routes, reports and tests; unset, it is the module's name."""
 

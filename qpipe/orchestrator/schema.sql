@@ -53,6 +53,7 @@ create table if not exists question (
   state text not null default 'open', -- open answered withdrawn
   choice text, answered_by text, answered_via text, -- tty cli file ui timeout rule
   answered_at real, applied_at real, remember integer not null default 0, reason text,
+  condition text,                     -- what held the rows
   memory text,                        -- the file where an answer can be kept for the next runs
   rule text);                         -- what in that file answered it
 create index if not exists question_open on question (state, run);
