@@ -116,21 +116,15 @@ def frame_of(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, str] | None
 
 
 def types_of(frame: pl.DataFrame) -> dict[str, Any]:
-    try:
-        from qpipe.core.types import type_of
-    except ImportError:
-        from qpipe.testing._standin import type_of
+    from qpipe.core.types import DataType
 
-    return {name: type_of(dtype) for name, dtype in frame.schema.items()}
+    return {name: DataType.of(dtype) for name, dtype in frame.schema.items()}
 
 
 def _dtype(word: str) -> Any:
-    try:
-        from qpipe.core.types import parse_type
-    except ImportError:
-        from qpipe.testing._standin import parse_type
+    from qpipe.core.types import DataType
 
-    return parse_type(word).polars()
+    return DataType.parse(word).polars()
 
 
 def _cell(cell: Any, dtype: Any) -> Any:

@@ -1,0 +1,76 @@
+"""type_is"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qpipe.core.component import Check, Context, Types
+from qpipe.core.lazy import pl
+from qpipe.core.params import Columns, TypeWord, param
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qpipe.core.types import DataType
+
+
+class TypeIs(Check):
+    """Every text can be read as a value of a type.
+
+    For columns that are kept as text: a source's `schema` has this check built in for the columns it types, and `cast` for
+    those it casts. What counts as a value is the same there: 1.0 and 1,000 are no whole numbers, blanks around a value do not
+    matter. Null passes; an empty or blank text is no number, date or truth value and fails; "NaN" is a float. Zero rows, or a
+    column of nulls only: not evaluated.
+
+    Examples:
+        ```yaml
+        module:
+          type_is: {column: amount, type: int}
+        rows: [{amount: "12"}, {amount: "12.5"}, {amount: twelve}, {amount: ""}, {amount: null}]
+        failed: [1, 2, 3]
+        ```
+        ```yaml
+        module:
+          type_is: {column: day, type: date, format: "%d.%m.%Y"}
+        rows: [{day: 31.01.2026}, {day: 31.02.2026}]
+        failed: [1]
+        ```
+    """
+
+    dimension = "validity"
+    accepts = ("string",)
+    like = (
+        "expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list", "hasDataType",
+        "ColumnDataType", "is_valid_date", "is_valid_timestamp", "expect_column_values_to_be_dateutil_parseable",
+        "type-error", "text-parsable", "valid_format", "dtype",
+    )  # fmt: skip
+
+    columns: Columns = param(help="the columns to check", alias="column")
+    type: TypeWord = param(help="the type: int, float, decimal(12,2), bool, date, datetime, time …")
+    format: str | None = param(None, help="how dates and times are written: %Y-%m-%d")
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        try:
+            wanted = self._wanted()
+        except ValueError as error:
+            yield "type", str(error)
+            return
+        if wanted.kind in ("any", "string") and wanted.name != "json":
+            yield "type", f"every text is {wanted}"
+        if self.format and wanted.kind not in ("date", "datetime", "time"):
+            yield "format", f"a format is for dates and times, not for {wanted}"
+
+    def bad(self, column: str, context: Context) -> pl.Expr:
+        from qpipe.core.types import parse_text
+
+        cell = pl.col(column)
+        return cell.is_not_null() & parse_text(cell, self._wanted()).is_null()
+
+    def expected(self, column: str) -> str:
+        return f"a value of type {self._wanted().describe()}"
+
+    def _wanted(self) -> DataType:
+        from qpipe.core.types import DataType
+
+        return DataType.parse(self.type, self.format)
