@@ -204,9 +204,14 @@ class QuestionResult:
 
 @dataclass(frozen=True)
 class Note:
+    """Something a source told about itself: its encoding, repaired rows, new columns; alike ones counted."""
+
     source: str
-    message: str
-    rows: int | None = None
+    code: str
+    message: str  # the first one's
+    file: str | None
+    line: int | None
+    times: int = 1
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ read it back with ``load``. Everything is counted, nothing is judged twice in an
 
 What the journal must hold for it, beyond its tables:
 
-    batch.routes_json    {route id or output id: rows, "held:<decision>": rows} in the pass that routes, else null
+    batch.routes_json    {"clean+audit": rows} by the outputs a route leads to, "drop", "held", "held:<decision>"
     batch.start_json     {"held": question id} in a batch of rows that came back after an answer
-    event gate.judged    ``gate_data(verdict)``
-    event source.note    {"source": id, "message": what, "rows": how many}: encoding told, repaired rows, new columns
+    held.state           'held' while they wait
+    event gate.judged    {"gate": id, "outcome", "observed", "expected", "message", "broken_by_routing", "groups"}
+    event source.note    {"source": id, "code", "message", "file", "line"}
     metric memory_mb     resident memory, now and then
 """
 
@@ -40,14 +41,13 @@ from qpipe.orchestrator.results import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from qpipe.orchestrator.gates import GateVerdict
     from qpipe.orchestrator.journal import Journal
     from qpipe.spec.plan import Plan, StepNode
 
-__all__ = ["Summary", "gate_data", "load", "summarise"]
+__all__ = ["Summary", "load", "summarise"]
 
 CONTRACT = "contract"
-HELD = "held:"
+HELD, DROP = "held", "drop"
 
 
 def load(journal: Journal, run: Mapping[str, Any], plan: Plan | None = None) -> Summary:
@@ -76,14 +76,6 @@ def summarise(journal: Journal, run: str, plan: Plan | None = None) -> Summary:
     )
 
 
-def gate_data(verdict: GateVerdict) -> dict[str, Any]:
-    """What the event gate.judged says."""
-    found = verdict.verdict
-    return {"gate": verdict.gate, "outcome": found.outcome, "observed": dict(found.observed), "expected": found.expected,
-            "message": found.message, "broken_by_routing": verdict.broken_by_routing,
-            "groups": {group: v.outcome for group, v in verdict.groups.items() if group}}  # fmt: skip
-
-
 def _run_facts(journal: Journal, run: Mapping[str, Any]) -> RunFacts:
     ended = run["ended"]
     seconds = max((ended or run["progress_at"] or run["started"]) - run["started"], 0.0)
@@ -105,15 +97,16 @@ def _balance(journal: Journal, run: str, plan: Plan | None) -> Balance:
         "(select max(pass) from batch where run = ? and routes_json is not null) order by seq", run, run,
     )  # fmt: skip
     arrived: Counter[str] = Counter({s.id: 0 for s in plan.streams} if plan else {})
-    routed: Counter[str] = Counter({r.id: 0 for r in plan.routes if r.to} if plan else {})
+    routed: Counter[str] = Counter({"+".join(r.to): 0 for r in plan.routes if r.to} if plan else {})
     dropped: Counter[str] = Counter()
     created: Counter[str] = Counter()
     for batch in batches:
-        if "held" not in (batch["start"] or {}):  # rows that came back after an answer have arrived before
+        if HELD not in (batch["start"] or {}):  # rows that came back after an answer have arrived before
             arrived[batch["source"]] += batch["rows"]
-        routed.update({name: rows for name, rows in (batch["routes"] or {}).items() if not name.startswith(HELD)})
+        routed.update({name: rows for name, rows in (batch["routes"] or {}).items() if name.partition(":")[0] != HELD})
         dropped.update(batch["dropped"] or {})
         created.update(batch["created"] or {})
+    dropped.update({name: routed.pop(name) for name in [DROP] if name in routed})
     routes = tuple(_route(name, rows, plan) for name, rows in routed.items())
     return Balance(
         _amounts(arrived), _amounts(created), routes, _amounts(dropped), _waiting(journal, run), _missing(journal, run, routes)
@@ -121,15 +114,12 @@ def _balance(journal: Journal, run: str, plan: Plan | None) -> Balance:
 
 
 def _route(name: str, rows: int, plan: Plan | None) -> RouteFlow:
+    outputs = name.split("+")
     if plan is None:
-        return RouteFlow(name, rows, "quarantined" if name == "quarantine" else "delivered", (name,))
-    route = next((r for r in plan.routes if r.id == name), None)
-    outputs = list(route.to if route else [name] if name in plan.outputs else [])
-    for output in plan.outputs.values():  # in order of declaration: an output may follow one that follows
-        if output.follows in outputs and output.id not in outputs:
-            outputs.append(output.id)
-    known = [plan.outputs[o] for o in outputs if o in plan.outputs]
-    quarantined = bool(known) and all(o.original for o in known)
+        return RouteFlow(name, rows, "quarantined" if name == "quarantine" else "delivered", tuple(outputs))
+    quarantined = all(o in plan.outputs and plan.outputs[o].original for o in outputs)
+    for _ in plan.outputs:  # an output may follow one that follows
+        outputs += [o.id for o in plan.outputs.values() if o.follows in outputs and o.id not in outputs]
     return RouteFlow(name, rows, "quarantined" if quarantined else "delivered", tuple(outputs))
 
 
@@ -240,7 +230,7 @@ def _gate(id: str, told: Mapping[str, Any], step: StepNode | None, run: Mapping[
         outcome=told.get("outcome", "not evaluated"), observed=told.get("observed") or {}, expected=told.get("expected") or "",
         message=told.get("message") or ("" if told else "not judged yet"),
         broken_by_routing=bool(told.get("broken_by_routing")),
-        groups=told.get("groups") or {}, file=plan.file if plan else run["spec_file"], line=step.place.line if step else 0,
+        groups={g: v["outcome"] if isinstance(v, Mapping) else v for g, v in (told.get("groups") or {}).items() if g}, file=plan.file if plan else run["spec_file"], line=step.place.line if step else 0,
     )  # fmt: skip
 
 
@@ -293,8 +283,13 @@ def _questions(journal: Journal, run: str) -> tuple[QuestionResult, ...]:
 
 
 def _notes(journal: Journal, run: str) -> tuple[Note, ...]:
-    told = [e.data for e in journal.events(run) if e.name == "source.note"]
-    return tuple(Note(str(d.get("source") or ""), str(d.get("message") or d.get("code") or ""), d.get("rows")) for d in told)
+    found: dict[tuple[str, str], Note] = {}
+    for told in [e.data for e in journal.events(run) if e.name == "source.note"]:
+        source, code, message = (str(told.get(name) or "") for name in ("source", "code", "message"))
+        known = found.get((source, code))
+        first = Note(source, code, message or code, told.get("file"), told.get("line"))
+        found[source, code] = dataclasses.replace(known, times=known.times + 1) if known else first
+    return tuple(found.values())
 
 
 def _amounts(counts: Mapping[str, int]) -> tuple[Amount, ...]:
