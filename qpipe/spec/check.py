@@ -17,6 +17,7 @@ from qpipe.spec.load import At, Spec
 from qpipe.spec.nearest import did_you_mean, known_names
 from qpipe.spec.read import Reader, kind_of, values_of
 from qpipe.spec.sections import (
+    GROUPS,
     DecisionSection,
     GroupSection,
     OnErrorSection,
@@ -26,8 +27,6 @@ from qpipe.spec.sections import (
     TestSection,
     TopLevel,
 )
-
-GROUPS = ("source", "quality", "validation", "transformation", "enrichment", "custom")
 
 
 def check(spec: Spec, registry: Registry | None = None) -> tuple[list[Problem], Document]:

@@ -22,6 +22,8 @@ def check_columns(document: Document, reader: Reader) -> None:
     checker = _Columns(document, reader)
     for entry in document.sources.values():
         entry.types = checker.contract(entry)
+        if entry.types is not None and document.is_reference(entry.id):
+            checker.tables[entry.id] = entry.types
     types = _together([entry.types for entry in document.streams.values()])
     first = types
     for entry in document.modules:
@@ -43,6 +45,7 @@ class _Columns:
     def __init__(self, document: Document, reader: Reader) -> None:
         self.document, self.reader, self.say = document, reader, reader.say
         self.spec = document.spec
+        self.tables: dict[str, Types] = {}  # columns of reference sources, where declared
         self.checks = frozenset(entry.id for entry in document.modules) | {"contract"}
 
     # ── contracts ──
@@ -62,25 +65,31 @@ class _Columns:
         return types if len(types) == len(written) and types else None
 
     def _type(self, path: At, value: Any) -> Any:
+        written_format = None
         if isinstance(value, dict):
             read = self.reader.values(path, value, ColumnSection, f"column '{path[-1]}'")
-            value, path = read.get("type"), (*path, "type")
+            value, path, written_format = read.get("type"), (*path, "type"), read.get("format")
             if value is None:
                 return None
-        return self.word(path, value)
+        return self.word(path, value, written_format)
 
-    def word(self, path: At, value: Any) -> Any:
+    def word(self, path: At, value: Any, written_format: str | None = None) -> Any:
         """The type that a word names."""
-        from qpipe.core.types import parse_type
+        from qpipe.core.types import DataType
 
-        if not isinstance(value, str):
+        if isinstance(value, str) and value.count("(") > value.count(")"):
+            self.say(path, "bad-type", f"'{value}' ends before its parenthesis.",
+                     "Inside { } a type with a comma must be quoted: 'decimal(12,2)'.")  # fmt: skip
+        elif value is None and str(path[-1]).count(")") > str(path[-1]).count("("):
+            return None  # the other half of the same: decimal(12,2) in braces
+        elif not isinstance(value, str):
             self.say(path, "bad-type", f"a type is a word such as int or date, not {kind_of(value)}.")
-            return None
-        try:
-            return parse_type(value)
-        except ValueError as error:
-            self.say(path, "bad-type", _sentence(str(error)))
-            return None
+        else:
+            try:
+                return DataType.parse(value, written_format)
+            except ValueError as error:
+                self.say(path, "bad-type", _sentence(str(error)))
+        return None
 
     def _reserved(self, path: At, column: str, *, key: bool = True) -> None:
         if column in RESERVED or column.startswith("__"):
@@ -97,7 +106,7 @@ class _Columns:
         if isinstance(instance, Step) and type(instance).output_types is Module.output_types:
             return None  # a person's own code: what it does to the columns shows when it runs
         try:
-            return instance.output_types(types)
+            return instance.types_after(types, self.tables)
         except Exception:  # what it cannot say is not known
             return None
 
@@ -146,6 +155,10 @@ class _Columns:
             problem = regex_problem(value)
             if problem:
                 self.say(at, "bad-regex", f"this is no regular expression: {problem[1]}.", offset=problem[0])
+        elif role == "types" and isinstance(value, dict):
+            for column, word in value.items():
+                self.column((*at, column), column, types)
+                self.word((*at, column), word)
         elif role == "type" and isinstance(value, str):
             self.word(at, value)
 

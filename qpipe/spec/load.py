@@ -97,10 +97,10 @@ class Spec:
         node = self._node(path, key)
         return self.lines.span(node.start, node.end)
 
-    def place(self, path: At, *, key: bool = False, offset: int = 0) -> tuple[int, int]:
+    def place(self, path: At, *, key: bool = False, offset: int | None = None) -> tuple[int, int]:
         """Line and column of a value, of its key, or of a character inside of it."""
         node = self._node(path, key)
-        if not offset or key or node.kind != "scalar":
+        if offset is None or key or node.kind != "scalar":
             return self.lines.place(node.start)
         written = _written_offset(self.filled.get(path, ()), offset)
         return self.lines.place(offset_in_text(node, self.text, written))
@@ -113,7 +113,7 @@ class Spec:
         hint: str = "",
         *,
         key: bool = False,
-        offset: int = 0,
+        offset: int | None = None,
         severity: Literal["error", "warning"] = "error",
     ) -> Problem:
         """A problem at a path, with secrets masked."""

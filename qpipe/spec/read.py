@@ -11,7 +11,7 @@ from qpipe.core.errors import Problem
 from qpipe.core.params import Param, describe, params_of, short_param
 from qpipe.core.secrets import Secret
 from qpipe.spec.load import At, Spec
-from qpipe.spec.nearest import did_you_mean, known_names
+from qpipe.spec.nearest import did_you_mean, known_names, nearest
 from qpipe.spec.traps import resolve_word
 
 _MISSING = object()
@@ -90,11 +90,12 @@ class Reader:
     def is_missing(value: Any) -> bool:
         return value is _MISSING
 
-    def _unknown(self, path: At, key: str, names: Mapping[str, str], params: Mapping[str, Param], what: str) -> None:
-        shown = [p.name for p in params.values()]
-        self.say(
-            (*path, key), "unknown-key", f"{what} has no '{key}'.", did_you_mean(key, names) or known_names(shown, 16), key=True
-        )
+    def _unknown(self, path: At, key: str, names: Mapping[str, str], params: Mapping[str, Param], what: str) -> str | None:
+        """Says so; gives the parameter that is probably meant."""
+        close = nearest(key, names)
+        hint = f"Did you mean '{close}'?" if close else known_names([p.name for p in params.values()], 16)
+        self.say((*path, key), "unknown-key", f"{what} has no '{key}'.", hint, key=True)
+        return names[close] if close else None
 
 
 def values_of(component: type, written: Any) -> tuple[dict[str, Any] | None, str | None]:

@@ -127,5 +127,6 @@ class ColumnSection(Section):
     required: bool = param(False, help="a row without it is malformed")
 
 
+GROUPS = ("source", "quality", "validation", "transformation", "enrichment", "custom")  # names of module groups
 CHOICE_ENDS = ("drop", "fail")  # what a choice may lead to besides outputs
 ROUTE_ENDS = ("drop",)
