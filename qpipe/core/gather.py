@@ -74,9 +74,7 @@ class Table:
             connection.execute(f"set allowed_directories=['{_quoted(self._directory)}']")
             connection.execute("set enable_external_access=false")
         if self._parts:
-            connection.execute(
-                f"create view data as select * from read_parquet('{_quoted(self._directory)}/part-*.parquet')"
-            )
+            connection.execute(f"create view data as select * from read_parquet('{_quoted(self._directory)}/part-*.parquet')")
         for name, frame in (tables or {}).items():
             connection.register(name, frame)
         if locked:
@@ -149,8 +147,10 @@ class Keys:
         """Rows whose key occurs more than once: all of them, or all but the first or the last."""
         found = RowSet()
         for records in self._partitions():
-            order = np.lexsort((records["row"], records["check"], records["key"]))
-            records = records[order]
+            records = records[_shared_slots(records["key"])]
+            if len(records) < 2:
+                continue
+            records = records[np.lexsort((records["row"], records["check"], records["key"]))]
             same = (records["key"][1:] == records["key"][:-1]) & (records["check"][1:] == records["check"][:-1])
             bad = np.zeros(len(records), dtype=bool)
             if keep != "first":
@@ -199,6 +199,21 @@ class Keys:
             records = np.fromfile(file.name, dtype=self.RECORD)
             if len(records) > 1:
                 yield records
+
+
+def _shared_slots(keys: numpy.ndarray) -> numpy.ndarray:
+    """True for keys that may occur more than once: those that share a slot of a table eight times as large.
+
+    The last key written to a slot owns it; a key that finds another owner shares. Cheaper than sorting all keys.
+    """
+    bits = max(8, int(keys.size * 8).bit_length())
+    slots = ((keys * np.uint64(0xD6E8FEB86659FD93)) >> np.uint64(64 - bits)).astype(np.int64)
+    numbers = np.arange(keys.size, dtype=np.int32)
+    owner = np.empty(1 << bits, dtype=np.int32)
+    owner[slots] = numbers
+    shared = np.zeros(1 << bits, dtype=bool)
+    shared[slots[owner[slots] != numbers]] = True
+    return shared[slots]
 
 
 def _sync(path: Path) -> None:

@@ -55,18 +55,18 @@ def reasons(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame, fault
     if faults:
         pieces.insert(0, _fault_piece(faults))
     pieces = [piece for piece in pieces if piece.height]
-    empty = pl.Series("_reasons", [[]] * frame.height, dtype=reason_type())
     if not pieces:
-        return empty
+        return pl.select(pl.repeat(pl.lit([], dtype=reason_type()), frame.height)).to_series().alias("_reasons")
     told = pl.concat(pieces).sort("at", "order", maintain_order=True)
     lists = told.group_by("at", maintain_order=True).agg(
         pl.struct("check", "column", "severity", "message", "value").alias("_reasons")
     )
-    if lists.height == frame.height:
-        return lists["_reasons"].cast(reason_type())
-    every = pl.DataFrame({"at": pl.int_range(frame.height, eager=True, dtype=pl.UInt32)})
-    joined = every.join(lists, on="at", how="left", maintain_order="left")["_reasons"]
-    return joined.fill_null(empty.head(1).first() if frame.height else None).cast(reason_type())
+    if lists.height < frame.height:
+        every = pl.DataFrame({"at": pl.int_range(frame.height, eager=True, dtype=pl.UInt32)})
+        lists = every.join(lists, on="at", how="left", maintain_order="left").with_columns(
+            pl.col("_reasons").fill_null(pl.lit([], dtype=reason_type()))
+        )
+    return lists["_reasons"]
 
 
 def _piece(order: int, flag: Flag, frame: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:

@@ -230,7 +230,8 @@ def _gate(id: str, told: Mapping[str, Any], step: StepNode | None, run: Mapping[
         outcome=told.get("outcome", "not evaluated"), observed=told.get("observed") or {}, expected=told.get("expected") or "",
         message=told.get("message") or ("" if told else "not judged yet"),
         broken_by_routing=bool(told.get("broken_by_routing")),
-        groups={g: v["outcome"] if isinstance(v, Mapping) else v for g, v in (told.get("groups") or {}).items() if g}, file=plan.file if plan else run["spec_file"], line=step.place.line if step else 0,
+        groups={g: v["outcome"] for g, v in (told.get("groups") or {}).items() if g},
+        file=plan.file if plan else run["spec_file"], line=step.place.line if step else 0,
     )  # fmt: skip
 
 
