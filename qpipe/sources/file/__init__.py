@@ -1,0 +1,187 @@
+"""file"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from qpipe.core.batch import Chunk, Fault, Json
+from qpipe.core.component import Context, Source
+from qpipe.core.errors import DataRefused
+from qpipe.core.params import Path, param
+from qpipe.sources.file.inputs import Input, inputs_of
+from qpipe.sources.file.kinds import BINARY, guess, named_format
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qpipe.core.types import DataType
+    from qpipe.sources.file.reading import Asked, Reader
+
+_READERS = {"csv": "delimited", "tsv": "delimited", "parquet": "parquet"}
+_HEAD = 1 << 14
+
+
+class File(Source):
+    """Files: CSV, TSV, JSON, NDJSON, Parquet, Arrow, Excel, fixed-width; packed or not, one or many, here or far.
+
+    Several files are one stream, in the order of their names; columns are matched by name. Text formats give every cell as
+    it is written; the contract says what it means. What a file is, is found out from its name and its first bytes, unless
+    it is said.
+    """
+
+    path: Path | list[str] = param(help="a file, a directory, a pattern such as data/*.csv, a URL, `-`, or a list", short=True)
+    format: Literal["csv", "tsv", "json", "ndjson", "parquet", "arrow", "excel", "fixed-width"] | None = param(
+        None, help="what the files are; unset: found out"
+    )
+    encoding: str | None = param(None, help="how the text is encoded; unset: found out")
+    delimiter: str | None = param(None, help="what separates cells; unset: found out")
+    quote: str | None = param(None, help="what encloses cells; empty: nothing does")
+    header: bool | int | None = param(None, help="whether there is a header, or how many rows it has; unset: found out")
+    skip_rows: int | None = param(None, help="lines before the header", minimum=0)
+    comment: str | None = param(None, help="lines that start so are left out")
+    nulls: tuple[str, ...] = param((), help="cells that mean nothing, beside the empty one")
+    sheet: str | int | None = param(None, help="of a workbook: a sheet's name, or its number from 1; unset: the first")
+    records: str | None = param(None, help="of a JSON document: the path to the list of rows, such as data.items")
+    widths: dict[str, int | list[int]] | None = param(
+        None, help="of fixed-width text: column → width, or [first, last] position from 1"
+    )
+    member: str | None = param(None, help="of a ZIP archive: the file in it, or a pattern")
+
+    @property
+    def columnar(self) -> bool:  # type: ignore[override]
+        """Whether some columns cost less than all: so it is with Parquet and Arrow."""
+        paths = [self.path] if isinstance(self.path, str) else self.path
+        return all((self.format or named_format(p)) in ("parquet", "arrow") for p in paths)
+
+    def columns(self, context: Context) -> dict[str, DataType]:
+        """The columns of all files, in the order in which they first appear."""
+        from qpipe.core.types import DataType
+
+        return {name: DataType.of(dtype) for name, dtype in self._types(context).items()}
+
+    def read(self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
+        files = self._files(context)
+        start = self._start(files, position)
+        types = self._types(context) if len({asked.format for _, asked, _ in files} & set(BINARY)) and len(files) > 1 else None
+        for number, asked, told in files[start:]:
+            inner = position.get("at") if position and number == start else None
+            for chunk in _chunks(asked, inner, rows, columns, types):
+                place = {"file": number, "name": asked.name, "at": chunk.position}
+                yield replace(chunk, position=place, file=asked.name, faults=(*(told if inner is None else ()), *chunk.faults))
+                told = ()
+
+    def identity(self, context: Context) -> Json:
+        return {"files": [file.identity() for file in self._inputs(context)]}
+
+    def size(self, context: Context) -> tuple[int | None, int | None]:
+        """Rows where the files' ends tell them, and bytes."""
+        files = self._files(context)
+        rows = [_reader(asked.format).size(asked) for _, asked, _ in files]
+        sizes = [asked.input.size for _, asked, _ in files]
+        return (
+            None if None in rows else sum(r or 0 for r in rows),
+            None if None in sizes else sum(s or 0 for s in sizes),
+        )
+
+    def _inputs(self, context: Context) -> list[Input]:
+        return inputs_of([self.path] if isinstance(self.path, str) else self.path, context)
+
+    def _files(self, context: Context) -> list[tuple[int, Asked, tuple[Fault, ...]]]:
+        """Every file with its number, its format, and what is to be told of it."""
+        return [(n, *_ask(file, self, context)) for n, file in enumerate(self._inputs(context))]
+
+    def _start(self, files: Sequence[tuple[int, Asked, tuple[Fault, ...]]], position: Json | None) -> int:
+        """The file that a position is in. Another file in its place means that the files changed."""
+        if position is None:
+            return 0
+        number = int(position["file"])
+        if number >= len(files) or files[number][1].name != position["name"]:
+            raise DataRefused(f"the files changed: {position['name']} was file {number + 1}", hint="put it back, or run anew")
+        return number
+
+    def _types(self, context: Context) -> dict[str, pl.DataType]:
+        import polars as pl
+
+        found: dict[str, pl.DataType] = {}
+        for _, asked, _ in self._files(context):
+            for name, dtype in _columns(asked).items():
+                found[name] = _common(found[name], dtype) if name in found else dtype
+        return {name: pl.String() if dtype == pl.Null else dtype for name, dtype in found.items()}
+
+
+def _ask(file: Input, options: File, context: Context) -> tuple[Asked, tuple[Fault, ...]]:
+    """The file with its format. A name that promises another format than the bytes keep is told, not obeyed."""
+    from qpipe.sources.file.reading import Asked
+    from qpipe.sources.file.text.compression import compression_of
+
+    head = file.head(_HEAD)
+    unpacked = head if compression_of(head) in (None, "zip") else _unpacked_head(file)
+    found = guess(file.name, unpacked)
+    if options.format:
+        if options.format != found.format and (options.format in BINARY or found.format in BINARY):
+            raise DataRefused(f"this is no {options.format} file: its first bytes are those of {found.format}",
+                              file=file.name, hint=f"say format: {found.format}, or leave it out")  # fmt: skip
+        return Asked(file, options, context, options.format), ()
+    asked = Asked(file, options, context, found.format)
+    if found.named is None:
+        return asked, ()
+    message = f"the name says {found.named}, the content is {found.format}: read as {found.format}"
+    return asked, (Fault(None, 1, "wrong-extension", message, severity="warning"),)
+
+
+def _unpacked_head(file: Input) -> bytes:
+    from qpipe.sources.file.text.compression import open_bytes
+
+    stream = open_bytes(file.opener, file.name)
+    try:
+        return stream.read(_HEAD)
+    finally:
+        stream.close()
+
+
+def _reader(format: str) -> Reader:
+    return importlib.import_module(f"qpipe.sources.file.{_READERS[format]}")  # type: ignore[return-value]
+
+
+def _columns(asked: Asked) -> dict[str, pl.DataType]:
+    """The file's columns, and those that its folders name."""
+    import polars as pl
+
+    return _reader(asked.format).columns(asked) | {name: pl.String() for name, _ in asked.input.partition}
+
+
+def _chunks(
+    asked: Asked, position: Json | None, rows: int, columns: Sequence[str] | None, types: dict[str, pl.DataType] | None
+) -> Iterator[Chunk]:
+    """A file's chunks, with the columns its folders name, in the types that all files share."""
+    import polars as pl
+
+    partition = dict(asked.input.partition)
+    wanted = columns
+    if columns is not None and (partition or types is not None):
+        here = _reader(asked.format).columns(asked)
+        wanted = [name for name in columns if name in here and name not in partition]
+    for chunk in _reader(asked.format).read(asked, position, rows, wanted):
+        frame = chunk.frame
+        if partition:
+            frame = frame.with_columns(pl.lit(value, dtype=pl.String).alias(name) for name, value in partition.items())
+            frame = frame.select(columns) if columns is not None else frame
+        if types is not None:
+            frame = frame.cast({n: types[n] for n, dtype in frame.schema.items() if types[n] != dtype})  # type: ignore[arg-type]
+        yield chunk if frame is chunk.frame else replace(chunk, frame=frame)
+
+
+def _common(a: pl.DataType, b: pl.DataType) -> pl.DataType:
+    """A type that holds the values of both; text where there is no other."""
+    import polars as pl
+
+    if a == b:
+        return a
+    try:
+        empty = [pl.DataFrame(schema={"x": dtype}) for dtype in (a, b)]
+        return pl.concat(empty, how="vertical_relaxed").schema["x"]
+    except pl.exceptions.PolarsError:
+        return pl.String()

@@ -1,0 +1,211 @@
+"""The files a path names: globs, directories, lists, standard input and URLs become one sorted list of inputs."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import unquote
+
+from qpipe.core.batch import Json
+from qpipe.core.errors import MissingExtra, NotPermitted, QpipeError, Unavailable
+
+if TYPE_CHECKING:
+    from qpipe.core.component import Context
+
+STDIN = "-"
+HEAD = 1 << 16  # bytes at either end that are part of a file's identity
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file: its name as the user would write it, and how to open it anew."""
+
+    name: str
+    opener: Callable[[], BinaryIO] = field(compare=False)
+    path: Path | None = None  # where it is a local file
+    size: int | None = None  # bytes
+    modified: int | str | None = None  # nanoseconds, or the store's own mark
+    partition: tuple[tuple[str, str | None], ...] = ()  # column=value in the folders' names
+
+    def identity(self) -> Json:
+        """Changes when the file does: size, time, and a hash of its two ends."""
+        digest = hashlib.sha256()
+        with self._open() as file:
+            digest.update(file.read(HEAD))
+            if self.path and (self.size or 0) > HEAD:
+                file.seek(max(HEAD, (self.size or 0) - HEAD))
+                digest.update(file.read(HEAD))
+        return {"name": self.name, "size": self.size, "modified": self.modified, "ends": digest.hexdigest()[:32]}
+
+    def head(self, size: int) -> bytes:
+        """The first bytes."""
+        with self._open() as file:
+            return file.read(size)
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self.opener()
+        except OSError as error:
+            raise unreadable(self.name, error) from error
+
+
+def inputs_of(paths: Sequence[str], context: Context) -> list[Input]:
+    """All files that the paths name, each once, in the order of their names. None found is an error."""
+    found: dict[str, Input] = {}
+    for path in paths:
+        made = list(_expand(path, context))
+        if not made:
+            raise Unavailable(f"no file is there: {path}", hint=_nearby(path, context.directory))
+        for each in made:
+            found.setdefault(each.name, each)
+    return [found[name] for name in sorted(found)] if len(found) > 1 else list(found.values())
+
+
+def local_copy(given: Input, context: Context, suffix: str, data: Callable[[], Any]) -> Path:
+    """A file on this machine with what ``data`` reads, kept in the run's scratch space so that a resume finds it."""
+    mark = hashlib.sha256(f"{given.name}|{given.size}|{given.modified}".encode()).hexdigest()[:16]
+    target = _scratch(context) / f"input-{mark}{suffix}"
+    if not target.exists():
+        partial = target.with_name(target.name + ".tmp")
+        with data() as stream, partial.open("wb") as file:
+            shutil.copyfileobj(stream, file, 1 << 20)
+        partial.replace(target)
+    return target
+
+
+def unreadable(name: str, error: OSError) -> QpipeError:
+    """A system's refusal in our words."""
+    if isinstance(error, PermissionError):
+        return NotPermitted("reading is not allowed", file=name, hint="give this user the right to read it")
+    if isinstance(error, FileNotFoundError):
+        return Unavailable("no file is there", file=name, hint="look at the path; it starts where the spec is")
+    if isinstance(error, IsADirectoryError):
+        return Unavailable("this is a directory", file=name, hint="name its files: path/*.csv")
+    return Unavailable(f"cannot be read: {error.strerror or error}", file=name)
+
+
+def _expand(path: str, context: Context) -> Iterator[Input]:
+    if path == STDIN:
+        yield _stdin(context)
+    elif "://" in path:
+        yield from _remote(path)
+    else:
+        yield from _local(path, context.directory)
+
+
+def _local(path: str, directory: Path) -> Iterator[Input]:
+    whole = directory / os.path.expanduser(path)
+    if whole.is_dir():
+        names = [f for f in sorted(whole.rglob("*")) if f.is_file() and not _hidden(f.relative_to(whole).parts)]
+        yield from (_file(f, os.path.join(path, f.relative_to(whole)), f.relative_to(whole).parts[:-1]) for f in names)
+    elif whole.exists():
+        yield _file(whole, path, ())
+    elif glob.has_magic(path):
+        start = len(str(directory)) + 1 if not os.path.isabs(path) else 0
+        for name in sorted(glob.glob(str(whole), recursive=True)):
+            if os.path.isfile(name):
+                yield _file(Path(name), name[start:], Path(name[start:]).parts[:-1])
+
+
+def _file(path: Path, name: str, folders: Sequence[str]) -> Input:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise unreadable(name, error) from error
+    return Input(name, lambda: open(path, "rb"), path, status.st_size, status.st_mtime_ns, _partition(folders))
+
+
+def _hidden(parts: Sequence[str]) -> bool:
+    """Left out as everyone leaves it out: `.hidden`, `_SUCCESS`, `_metadata`; but `_column=value` is a partition."""
+    return any(part.startswith(".") or (part.startswith("_") and "=" not in part) for part in parts)
+
+
+def _partition(folders: Sequence[str]) -> tuple[tuple[str, str | None], ...]:
+    """``("day=2026-11-23",)`` → ``(("day", "2026-11-23"),)``: folders named the Hive way."""
+    pairs = (folder.partition("=") for folder in folders if "=" in folder)
+    return tuple((unquote(key), None if value == NO_VALUE else unquote(value)) for key, _, value in pairs)
+
+
+def _stdin(context: Context) -> Input:
+    """Standard input, kept on disk first: what is read twice must be the same twice."""
+    target = _scratch(context) / "stdin"
+    if not target.exists():
+        partial = target.with_name("stdin.tmp")
+        with partial.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        partial.replace(target)
+    return Input(STDIN, lambda: open(target, "rb"), target, target.stat().st_size, None)
+
+
+def _scratch(context: Context) -> Path:
+    if context.work:
+        context.work.mkdir(parents=True, exist_ok=True)
+        return context.work
+    return _temporary()
+
+
+_made: list[Any] = []
+
+
+def _temporary() -> Path:
+    """For use outside a run: gone with the process."""
+    if not _made:
+        _made.append(tempfile.TemporaryDirectory(prefix="qpipe-"))
+    return Path(_made[0].name)
+
+
+def _remote(url: str) -> Iterator[Input]:
+    import fsspec
+
+    protocol = url.split("://", 1)[0]
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise MissingExtra(f"read {protocol}:// addresses", extra=protocol) from error
+    except ValueError as error:
+        raise Unavailable(f"{protocol}:// is no known kind of address", hint=str(error)) from error
+    try:
+        names = system.glob(path) if glob.has_magic(path) else [path]
+        if len(names) == 1 and names[0] == path and system.isdir(path):
+            names = [n for n in system.find(path) if not _hidden(n[len(path) :].strip("/").split("/"))]
+        for name in sorted(names):
+            yield _object(system, name, protocol)
+    except PermissionError as error:
+        raise NotPermitted(f"reading is not allowed: {url}", hint="look at the credentials") from error
+    except OSError as error:
+        raise Unavailable(f"cannot be reached: {url}: {error}") from error
+
+
+def _object(system: Any, name: str, protocol: str) -> Input:
+    info = system.info(name)
+    mark = next(
+        (str(info[k]) for k in ("ETag", "etag", "mtime", "LastModified", "last_modified", "created") if k in info), None
+    )
+    shown = system.unstrip_protocol(name)
+    return Input(shown, lambda: system.open(name, "rb"), None, info.get("size"), mark, _partition(name.split("/")[:-1]))
+
+
+def _nearby(path: str, directory: Path) -> str:
+    """What a person would look at next: a file of a similar name, or the folder that is not there either."""
+    if "://" in path:
+        return "look at the address"
+    whole = directory / os.path.expanduser(path)
+    folder = whole.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    names = [f.name for f in folder.iterdir()]
+    import difflib
+
+    near = difflib.get_close_matches(whole.name, names, n=1, cutoff=0.6)
+    alike = near or [n for n in names if fnmatch.fnmatch(n, whole.stem + ".*")]
+    return f"did you mean {alike[0]}?" if alike else f"relative paths start at {directory}"
