@@ -1,0 +1,189 @@
+"""The words of a contract, and exactly which texts are values of which type."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import subprocess
+import sys
+import zoneinfo
+from decimal import Decimal
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qpipe.core.types import DataType, comparable, parse_text
+
+BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+
+
+def parsed(texts: list[str | None], word: str, format: str | None = None) -> list:
+    frame = pl.DataFrame({"t": texts}, schema={"t": pl.String})
+    out = frame.lazy().select(parse_text(pl.col("t"), DataType.parse(word), format)).collect(engine="in-memory")
+    assert out.schema["t"] == DataType.parse(word).polars()
+    return out["t"].to_list()
+
+
+WORDS = [
+    ("int", "integer", pl.Int64()), ("INTEGER", "integer", pl.Int64()), ("int8", "integer", pl.Int8()),
+    ("uint64", "integer", pl.UInt64()), ("bigint", "integer", pl.Int64()), ("float", "float", pl.Float64()),
+    ("double", "float", pl.Float64()), ("float32", "float", pl.Float32()), ("decimal(12,2)", "decimal", pl.Decimal(12, 2)),
+    ("decimal( 12 , 2 )", "decimal", pl.Decimal(12, 2)), ("numeric(5)", "decimal", pl.Decimal(5, 0)),
+    ("text", "string", pl.String()), ("varchar(20)", "string", pl.String()), ("boolean", "bool", pl.Boolean()),
+    ("date", "date", pl.Date()), ("timestamp", "datetime", pl.Datetime("us")),
+    ("datetime(Europe/Berlin)", "datetime", pl.Datetime("us", "Europe/Berlin")),
+    ("datetime(ms)", "datetime", pl.Datetime("ms")),
+    ("time", "time", pl.Time()), ("duration", "duration", pl.Duration("us")), ("binary", "binary", pl.Binary()),
+    ("json", "string", pl.String()), ("list(int)", "list", pl.List(pl.Int64)),
+    ("list(decimal(5,1))", "list", pl.List(pl.Decimal(5, 1))), ("any", "any", pl.Null()),
+    ("struct(a: int, b: list(text))", "struct", pl.Struct({"a": pl.Int64, "b": pl.List(pl.String)})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("word, kind, dtype", WORDS)
+def test_word(word: str, kind: str, dtype: pl.DataType) -> None:
+    type = DataType.parse(word)
+    assert (type.kind, type.polars()) == (kind, dtype)
+    assert DataType.parse(str(type)) == type
+    assert DataType.of(dtype).polars() == dtype
+
+
+@pytest.mark.parametrize(
+    "word, message",
+    [
+        ("decimel(12,2)", "no type is named 'decimel'. Did you mean 'decimal'?"),
+        ("strng", "no type is named 'strng'. Did you mean 'string'?"),
+        ("qqq", "no type is named 'qqq'."),
+        ("", "'' is no type word"),
+        ("int(4)", "int takes nothing in parentheses"),
+        ("decimal(2,12)", "decimal(2,12): more digits after the point than digits"),
+        ("decimal(50,2)", "decimal has 1 to 38 digits, not 50"),
+        ("decimal(a)", "decimal takes its digits and those after the point: decimal(12,2)"),
+        ("datetime(Europe/Berln)", "no time zone is named 'Europe/Berln'. Did you mean 'Europe/Berlin'?"),
+        ("list(itn)", "no type is named 'itn'. Did you mean 'int'?"),
+    ],
+)
+def test_wrong_word(word: str, message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        DataType.parse(word)
+    assert str(caught.value) == message
+
+
+def test_comparable() -> None:
+    def can(a: str, b: str) -> bool:
+        return comparable(DataType.parse(a), DataType.parse(b))
+
+    assert can("int", "decimal(5,2)") and can("date", "datetime") and can("any", "json") and can("json", "text")
+    assert not can("int", "text") and not can("date", "text") and not can("datetime", "datetime(UTC)")
+
+
+D, T, DT = dt.date, dt.time, dt.datetime
+CASES = [
+    ("int", {"007": 7, "+5": 5, "-3": -3, " 12": 12, "12\t": 12, "9223372036854775807": 2**63 - 1},
+     ["1.0", "1e3", "1,000", "1_000", "", " ", "9223372036854775808", "٣", "0x1", "+-1", "1 2", "true"]),
+    ("int8", {"127": 127, " -128 ": -128}, ["128", "-129"]),
+    ("uint8", {"255": 255}, ["-1", "256"]),
+    ("float", {"1.5": 1.5, "1e3": 1000.0, ".5": 0.5, "-2E-2": -0.02, "inf": math.inf, " -Infinity": -math.inf, "5": 5.0},
+     ["1e999", "-1e999", "1,5", "", "abc", "1_0", "0x1p3"]),
+    ("decimal(12,2)", {"1.5": Decimal("1.50"), "1.500": Decimal("1.50"), " -.5 ": Decimal("-0.50"), "+7": Decimal(7),
+                       "1234567890.00": Decimal("1234567890.00")},
+     ["1.505", "1.0001", "1e3", "1E2", "1e-9", "12345678901", "NaN", "inf", "1,5", "", "."]),
+    ("decimal(5,0)", {"12": Decimal(12), "12.00": Decimal(12)}, ["12.5", "123456", "1e2"]),
+    ("bool", {**dict.fromkeys(["true", "T", "YES", "y", "1", " True "], True),
+              **dict.fromkeys(["false", "F", "No", "n", "0"], False)}, ["2", "", "oui", "tru", "on"]),
+    ("date", {"2026-01-02": D(2026, 1, 2), " 2026-01-02 ": D(2026, 1, 2), "0001-01-01": D(1, 1, 1),
+              "9999-12-31": D(9999, 12, 31)},
+     ["2026-1-2", "2026- 1-02", "+2026-1-02", "2026-02-30", "0000-01-01", "2026/01/02", "2026-01-02T00:00:00",
+      "", "12026-01-02"]),
+    ("datetime", {"2026-01-02T03:04:05": DT(2026, 1, 2, 3, 4, 5), "2026-01-02 03:04:05": DT(2026, 1, 2, 3, 4, 5),
+                  "2026-01-02T03:04:05.5": DT(2026, 1, 2, 3, 4, 5, 500000), "2026-01-02 03:04": DT(2026, 1, 2, 3, 4),
+                  " 2026-01-02 03:04:05.123456000": DT(2026, 1, 2, 3, 4, 5, 123456)},
+     ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05+02:00", "2026-01-02T3:4:5", "2026-01-02", "2026-01-02T03:04:60",
+      "2026-01-02T24:00:00", "2026-01-02T03:04:05.1234567", "2026-01-02T03:04:05.", ""]),
+    ("datetime(UTC)", {"2026-01-02T03:04:05Z": DT(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC),
+                       "2026-01-02T03:04:05+0200": DT(2026, 1, 2, 1, 4, 5, tzinfo=dt.UTC),
+                       "2026-01-02 03:04:05.5-01:00": DT(2026, 1, 2, 4, 4, 5, 500000, tzinfo=dt.UTC),
+                       "2026-01-02T03:04:05": DT(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)}, ["2026-01-02T03:04:05+25:00", "x"]),
+    ("datetime(Europe/Berlin)", {"2026-07-01T12:00:00Z": DT(2026, 7, 1, 14, tzinfo=BERLIN),
+                                 "2026-07-01T12:00:00": DT(2026, 7, 1, 12, tzinfo=BERLIN)}, ["2026-03-29T02:30:00"]),
+    ("time", {"12:30": T(12, 30), "12:30:59.5": T(12, 30, 59, 500000), " 00:00:00": T(0)},
+     ["24:00:00", "1:30", "12:30:60", ""]),
+    ("duration", {"36:00:00": dt.timedelta(hours=36), "PT36H": dt.timedelta(hours=36),
+                  "-P1DT0.5S": -dt.timedelta(days=1, seconds=.5)},
+     ["36", "P", "PT", "1:60:00", ""]),
+    ("json", {'{"a": 1}': '{"a": 1}', "null": "null", " [1] ": " [1] ", '"x"': '"x"'},
+     ["{a: 1}", "[1,]", "", "nul", "{'a': 1}"]),
+    ("list(int)", {"[1, 2]": [1, 2], "[]": []}, ["[1", "x", ""]),
+    ("binary", {"a": b"a"}, []),
+    ("string", {" a ": " a "}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("word, good, bad", CASES, ids=[case[0] for case in CASES])
+def test_texts(word: str, good: dict, bad: list[str]) -> None:
+    assert dict(zip(good, parsed(list(good), word), strict=True)) == good
+    assert dict(zip(bad, parsed(bad, word), strict=True)) == dict.fromkeys(bad)
+    mixed = [None, *bad, *good, None]  # good ones are read beside bad ones, too
+    assert parsed(mixed, word) == [None, *[None] * len(bad), *good.values(), None]
+    assert parsed([], word) == [] and parsed([None, None], word) == [None, None]
+
+
+def test_nan_is_a_float_only() -> None:
+    assert math.isnan(parsed(["NaN"], "float")[0])
+    assert parsed(["NaN"], "int") == parsed(["NaN"], "decimal(5,2)") == [None]
+
+
+@pytest.mark.parametrize(
+    "word, format, texts, values",
+    [
+        ("date", "%d.%m.%Y", ["31.12.2025", "2025-12-31", " 01.02.2026"], [D(2025, 12, 31), None, D(2026, 2, 1)]),
+        ("datetime", "%d/%m/%Y %H:%M", ["31/12/2025 23:59", "x"], [DT(2025, 12, 31, 23, 59), None]),
+        ("datetime", "%Y-%m-%dT%H:%M:%S%z", ["2025-12-31T23:59:00+0100"], [None]),
+        ("datetime(UTC)", "%Y-%m-%dT%H:%M:%S%z", ["2025-12-31T23:59:00+0100"], [DT(2025, 12, 31, 22, 59, tzinfo=dt.UTC)]),
+        ("time", "%H.%M", ["23.59", "x"], [T(23, 59), None]),
+    ],
+)
+def test_formats(word: str, format: str, texts: list[str], values: list) -> None:
+    assert parsed(texts, word, format) == values
+
+
+def test_format_of_the_type_itself() -> None:
+    type = DataType.parse("date", format="%d.%m.%Y")
+    assert pl.select(parse_text(pl.lit("31.12.2025"), type)).item() == D(2025, 12, 31)
+    assert type.describe() == "date written %d.%m.%Y" and type != DataType.parse("date")
+
+
+def test_a_cast_used_twice_is_computed_once() -> None:
+    frame = pl.DataFrame({"t": ["1", "x"]})
+    value = parse_text(pl.col("t"), DataType.parse("int"))
+    plan = frame.lazy().select(value.alias("a"), (pl.col("t").is_not_null() & value.is_null()).alias("b"))
+    assert "__POLARS_CSER" in plan.explain()
+    assert plan.collect(engine="in-memory").rows() == [(1, False), (None, True)]
+
+
+@given(st.lists(st.dates()), st.lists(st.decimals(-(10**9), 10**9, places=2)), st.lists(st.integers(-(2**63), 2**63 - 1)))
+def test_what_is_written_is_read_back(dates: list, decimals: list, integers: list) -> None:
+    assert parsed([d.isoformat() for d in dates], "date") == dates
+    assert parsed([str(d) for d in decimals], "decimal(12,2)") == decimals
+    assert parsed([str(i) for i in integers], "int") == integers
+
+
+@given(st.datetimes())
+def test_datetimes_are_read_back(moment: dt.datetime) -> None:
+    assert parsed([moment.isoformat(), moment.isoformat(" ")], "datetime") == [moment] * 2
+
+
+@given(st.text(alphabet="0123456789-+T :.Zeaf_,", max_size=20))
+def test_no_text_breaks_a_reader(text: str) -> None:
+    for word in ("int", "float", "decimal(5,2)", "date", "datetime", "datetime(UTC)", "time", "duration", "bool", "json"):
+        parsed([text, "x"], word)
+
+
+def test_words_need_no_polars() -> None:
+    code = (
+        "import sys; from qpipe.core.types import DataType; DataType.parse('list(int)').kind; "
+        "assert 'polars' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
