@@ -1,0 +1,65 @@
+"""The command line: ``qpipe``. One file a group of commands; the only place that knows typer and rich."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+GROUPS = ("run", "spec", "registry", "decisions", "history", "trace")  # files of this folder, in the order of the help
+
+
+def main() -> None:
+    """The entry point. Starts fast: data libraries are imported by the commands that need data."""
+    from qpipe.cli.common import guarded
+
+    debug = "--debug" in sys.argv
+    guarded(lambda: application()(standalone_mode=False), debug=debug)
+
+
+def application():  # type: ignore[no-untyped-def]
+    """The typer application with every group registered."""
+    import typer
+
+    app = typer.Typer(
+        name="qpipe", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+        help="Turn messy data feeds into data people can trust.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )  # fmt: skip
+
+    @app.callback(invoke_without_command=True)
+    def options(
+        version: bool = typer.Option(False, "--version", help="Print the version."),
+        debug: bool = typer.Option(False, "--debug", help="Show tracebacks."),
+    ) -> None:
+        if version:
+            from qpipe import __version__
+
+            print(f"qpipe {__version__}")
+            raise typer.Exit
+
+    for name in GROUPS:
+        importlib.import_module(f"qpipe.cli.{name}").register(app)
+    return _Application(app)
+
+
+class _Application:
+    """Calls typer so that usage errors keep their exit code 2 and ours keep theirs."""
+
+    def __init__(self, app) -> None:  # type: ignore[no-untyped-def]
+        self.app = app
+
+    def __call__(self, *, standalone_mode: bool = False) -> int:
+        import typer.main
+
+        command = typer.main.get_command(self.app)
+        try:
+            code = command.main(args=sys.argv[1:], prog_name="qpipe", standalone_mode=False)
+            return code if isinstance(code, int) else 0
+        except Exception as error:
+            show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+            if callable(show) and isinstance(code, int):  # a usage error of the command line
+                show()
+                return code
+            if type(error).__name__ == "Abort":
+                return 130
+            raise

@@ -1,0 +1,193 @@
+"""qpipe run, qpipe resume"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qpipe.cli.common import AsJson, Home, Vars, open_journal, print_json, read_vars, tell
+from qpipe.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from qpipe.core.events import Event
+    from qpipe.orchestrator.conductor import Conductor, Outcome
+    from qpipe.orchestrator.journal import Journal
+    from qpipe.spec.plan import Plan
+
+Answers = Annotated[Path | None, typer.Option("--answers", help="Answers to questions: a YAML, JSON or CSV file.")]
+NoAsk = Annotated[bool, typer.Option("--no-ask", help="Ask nothing, even on a terminal: questions wait.")]
+Events = Annotated[bool, typer.Option("--events", help="Every event as a JSON line on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Any failed error check refuses the data (exit code 65).")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(run)
+    app.command()(resume)
+
+
+def run(
+    spec: Annotated[Path, typer.Argument(help="The spec, a YAML file.")],
+    var: Vars = None,
+    answers: Answers = None,
+    from_quarantine: Annotated[
+        str | None, typer.Option("--from-quarantine", help="Take repaired rows back: a quarantine file, or a run's id.")
+    ] = None,
+    fail_on: Annotated[str | None, typer.Option("--fail-on", help="error, warning or never: what refuses the data.")] = None,
+    strict: Strict = False,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows at a time; results do not depend on it.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that compute; results do not depend on it.")] = None,
+    no_ask: NoAsk = False,
+    quiet: Quiet = False,
+    events: Events = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Run a spec.
+
+    Example: qpipe run orders.yaml --var day=2026-11-23
+    """
+    from qpipe.orchestrator.journal import Journal, home_of
+    from qpipe.spec.compile import plan_of
+
+    plan = _adjusted(plan_of(spec, vars=read_vars(var)), fail_on, batch_size, workers)
+    journal = Journal(home or home_of(spec))
+    parent = None
+    if from_quarantine is not None:
+        from qpipe.orchestrator.replay import replay_plan
+
+        plan, parent = replay_plan(plan, journal, from_quarantine)
+    conduct = _conductor(plan, journal, strict, no_ask, quiet, events, as_json, parent)
+    return _through(conduct, lambda c: c.run(), answers, quiet=quiet, as_json=as_json, events=events)
+
+
+def resume(
+    reference: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, part of it, or latest.")] = "latest",
+    spec: Annotated[str, typer.Option(help="old goes on with the text the run began with; new takes the file as it is now.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="All runs that were stopped or wait for nothing any more.")] = False,
+    var: Vars = None,
+    answers: Answers = None,
+    strict: Strict = False,
+    no_ask: NoAsk = False,
+    quiet: Quiet = False,
+    events: Events = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Go on with a run after a crash, a stop or an answer.
+
+    Example: qpipe resume latest
+    """
+    journal = open_journal(home)
+    journal.expire()
+    runs = _resumable(journal) if every else [journal.run(reference)]
+    code = 0
+    for found in runs:
+        if found["state"] in ("done", "refused"):
+            tell(f"{found['id']} is {found['state']}: there is nothing to resume")
+            continue
+        plan = _plan_of_run(found, journal, spec, read_vars(var))
+        conduct = _conductor(plan, journal, strict, no_ask, quiet, events, as_json, found["parent"])
+        code = max(code, _through(conduct, lambda c, id=found["id"]: c.resume(id), answers, quiet=quiet, as_json=as_json,
+                                  events=events))  # fmt: skip
+    return code
+
+
+def _resumable(journal: Journal) -> list[dict[str, Any]]:
+    return [r for r in reversed(journal.runs()) if r["state"] in ("interrupted", "failed", "waiting", "running") and not journal.alive(r)]
+
+
+def _plan_of_run(found: dict[str, Any], journal: Journal, which: str, given: dict[str, str]) -> Plan:
+    """The plan a run began with: from the spec's file when it is unchanged, else as the person says."""
+    from dataclasses import replace
+
+    from qpipe.spec.compile import plan_of
+
+    path, vars = Path(found["spec_file"]), {**(found["vars"] or {}), **given}
+    if which not in ("", "old", "new"):
+        raise UsageError(f"--spec {which}: say old or new")
+    if which == "old" or not path.exists():
+        plan = plan_of(found["spec_text"], vars=vars, file=str(path))
+    else:
+        plan = plan_of(path, vars=vars)
+        if plan.fingerprint != found["fingerprint"] and which != "new":
+            raise UsageError(
+                f"{path} has changed since {found['id']} began",
+                hint=f"go on with the old text: `qpipe resume {found['id']} --spec old`; with the new one: --spec new; "
+                f"or start anew: `qpipe run {path}`",
+            )
+    return replace(plan, fingerprint=found["fingerprint"])
+
+
+def _adjusted(plan: Plan, fail_on: str | None, batch_size: int | None, workers: int | None) -> Plan:
+    from dataclasses import replace
+
+    if fail_on not in (None, "error", "warning", "never"):
+        raise UsageError(f"--fail-on {fail_on}: say error, warning or never")
+    changes: dict[str, Any] = {"fail_on": fail_on, "batch_size": batch_size, "workers": workers}
+    return replace(plan, settings=replace(plan.settings, **{k: v for k, v in changes.items() if v is not None}))
+
+
+def _conductor(
+    plan: Plan, journal: Journal, strict: bool, no_ask: bool, quiet: bool, events: bool, as_json: bool, parent: str | None
+) -> Conductor:
+    from qpipe.cli.live import progress
+    from qpipe.orchestrator.conductor import Conductor
+
+    ask: Callable[[Journal, str], None] | None = None
+    if not no_ask and sys.stdin.isatty() and sys.stdout.isatty():
+        from qpipe.cli.ask import ask_all
+
+        ask = ask_all
+    listeners: list[Callable[[Event], None]] = [progress(quiet=quiet or as_json, events=events)]
+    return Conductor(plan, journal, listeners, ask, strict, sys.argv[1:], parent)
+
+
+def _through(
+    conductor: Conductor, work: Callable[[Conductor], Outcome], answers: Path | None, *, quiet: bool, as_json: bool, events: bool
+) -> int:
+    """Let the conductor work, stop it politely on the first signal, and say how it ended."""
+    conductor.answers = answers
+    _on_signals(conductor)
+    listener: Any = conductor.listeners[0]
+    try:
+        outcome = work(conductor)
+    finally:
+        if hasattr(listener, "close"):
+            listener.close()
+    _tell_end(conductor, outcome, quiet=quiet, as_json=as_json, events=events)
+    return outcome.exit_code
+
+
+def _on_signals(conductor: Conductor) -> None:
+    def stop(number: int, frame: Any) -> None:
+        if conductor.stop.signal_number:
+            os._exit(128 + number)
+        conductor.stop.signal_number = number
+        tell("", "stopping after the batch in hand; once more stops at once")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def _tell_end(conductor: Conductor, outcome: Outcome, *, quiet: bool, as_json: bool, events: bool) -> None:
+    from qpipe.orchestrator.summary import load
+
+    found = conductor.journal.run(outcome.run)
+    summary = load(conductor.journal, found, conductor.plan)
+    if as_json:
+        print_json({"run": outcome.run, "state": outcome.state, "exit_code": outcome.exit_code, "message": outcome.message,
+                    "summary": summary.to_json()})  # fmt: skip
+        return
+    if not quiet and not events:
+        from qpipe.report.text import show
+
+        print(show(summary))
+    if outcome.message:
+        tell(f"{outcome.state}: {outcome.message}", *([f"  {outcome.hint}"] if outcome.hint else []))
