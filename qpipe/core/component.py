@@ -231,7 +231,10 @@ class Measure:
     """An aggregation over the rows that pass, and how the figures of two batches become one."""
 
     value: pl.Expr  # an aggregation: pl.col("amount").sum()
-    merge: Literal["sum", "min", "max", "union"] = "sum"  # union: ``value`` is a list of distinct values (keep them few)
+    # union: ``value`` is a list of distinct values (keep them few); the verdict gets a sorted list without nulls
+    # counts: ``value`` is a list of structs {value, count}; the verdict gets a mapping of value → count
+    merge: Literal["sum", "min", "max", "union", "counts"] = "sum"
+    keep: int | None = None  # union: only so many of the least values are kept, so that the figure stays small
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from qpipe.core.component import (
     Judging,
     Measure,
     Module,
-    Outcome,
     Relational,
     Rule,
     Step,
     Transform,
     Verdict,
 )
+from qpipe.core.judgement import figure, judge_groups, judge_rows, merge
 from qpipe.core.lazy import pl
 
 if TYPE_CHECKING:
@@ -133,33 +133,10 @@ def _run_gate(gate: Gate, batches: Sequence[pl.DataFrame], context: Context) -> 
         measured = collect(rows.group_by(by, maintain_order=True).agg(values) if by else rows.select(values))
         for found in measured.to_dicts():
             key = tuple(found.pop(name) for name in by)
-            found = {name: _figure(found[name], measure) for name, measure in measures.items()}
+            found = {name: figure(found[name], measure) for name, measure in measures.items()}
             groups[key] = merge(groups[key], found, measures) if key in groups else found
     verdicts = {key: gate.verdict(values, context) for key, values in groups.items()}
     return Seen(_stacked(batches), verdict=judge_groups(gate, verdicts))
-
-
-def merge(one: Mapping[str, Any], two: Mapping[str, Any], measures: Mapping[str, Measure]) -> dict[str, Any]:
-    """The figures of two batches as one; a figure that is null counts for nothing."""
-    return {name: _merge_figure(one[name], two[name], measure) for name, measure in measures.items()}
-
-
-def _figure(value: Any, measure: Measure) -> Any:
-    if value is None or measure.merge not in ("union", "counts"):
-        return value
-    if measure.merge == "counts":
-        return {item["value"]: item["count"] for item in value}
-    return sorted({item for item in value if item is not None})[: measure.keep]
-
-
-def _merge_figure(a: Any, b: Any, measure: Measure) -> Any:
-    if a is None or b is None:
-        return b if a is None else a
-    if measure.merge == "union":
-        return sorted({*a, *b})[: measure.keep]
-    if measure.merge == "counts":
-        return {value: a.get(value, 0) + b.get(value, 0) for value in {**a, **b}}
-    return a + b if measure.merge == "sum" else {"min": min, "max": max}[measure.merge](a, b)
 
 
 def _run_relational(step: Relational, batches: Sequence[pl.DataFrame], context: Context) -> Seen:
@@ -197,41 +174,6 @@ def _run_step(step: Step, batches: Sequence[pl.DataFrame], context: Context) -> 
     after = _stacked([step.process(batch, context) for batch in batches])
     gone = sorted(set(_stacked(batches)[ROW].to_list()) - set(after[ROW].to_list())) if ROW in after.columns else []
     return Seen(after, dropped=tuple(gone))
-
-
-# ── judgement ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_FAILURE: dict[str, Outcome] = {"error": "fail", "warning": "warn", "info": "warn"}
-
-
-def judge_rows(module: Judging, failed: int, evaluated: int) -> Verdict:
-    """Nothing passes vacuously: zero rows are not evaluated."""
-    observed = {"evaluated": evaluated, "failed": failed}
-    if not evaluated:
-        return Verdict("not evaluated", observed)
-    tolerated = failed <= allowed(module.tolerance, evaluated)
-    return Verdict("pass" if tolerated else _FAILURE[module.severity], observed)
-
-
-def judge_groups(gate: Gate, verdicts: Mapping[tuple[Any, ...], Verdict]) -> Verdict:
-    """One verdict of several; ``tolerance`` is the share or count of groups that may fail."""
-    judged = {key: v for key, v in verdicts.items() if v.outcome != "not evaluated"}
-    if not judged:
-        return next(iter(verdicts.values()), Verdict("not evaluated"))
-    failing = [v for v in judged.values() if v.outcome != "pass"]
-    verdict = next(iter(failing or judged.values()))
-    if failing and any(v.outcome == "error" for v in failing):
-        return Verdict("error", verdict.observed, verdict.expected, verdict.message)
-    tolerated = len(failing) <= allowed(gate.tolerance, len(judged))
-    outcome: Outcome = "pass" if tolerated else _FAILURE[gate.severity]
-    return Verdict(outcome, verdict.observed, verdict.expected, verdict.message)
-
-
-def allowed(tolerance: float | None, evaluated: int) -> float:
-    """How many may fail: a whole number is a count, any other a share."""
-    if tolerance is None:
-        return 0
-    return tolerance if isinstance(tolerance, int) else tolerance * evaluated
 
 
 # ── pieces ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -51,8 +51,10 @@ class Example:
         return frame_of(self.rows, self.schema)
 
     def context(self, frame: pl.DataFrame) -> Context:
-        tables = {name: frame_of(rows) for name, rows in self.tables.items()}
-        return Context(types=types_of(frame), tables=tables, started=STARTED)
+        return Context(types=types_of(frame), tables=self.reference_tables(), started=STARTED)
+
+    def reference_tables(self) -> dict[str, pl.DataFrame]:
+        return {name: frame_of(rows) for name, rows in self.tables.items()}
 
     def build(self, component: type[Module]) -> Module:
         return build(component, values_of(component, self.written))
@@ -89,7 +91,7 @@ def values_of(component: type, written: Any) -> dict[str, Any]:
     params = params_of(component)
     known = set(params) | {p.alias for p in params.values() if p.alias}
     short = short_param(component)
-    if isinstance(written, Mapping) and (not short or set(written) & known):
+    if isinstance(written, Mapping) and (not short or "object" not in str(short.schema()) or set(written) & known):
         return dict(written)
     if not short:
         raise ValueError(f"{component.__name__} has no short form")

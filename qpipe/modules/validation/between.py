@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from qpipe.core.component import Check, Context, Types
 from qpipe.core.lazy import pl
@@ -77,7 +77,7 @@ class Between(Check):
 
     def _empty_range(self, types: Types | None) -> Iterator[tuple[str, str]]:
         kinds = {c: types[c] for c in self.columns if c in types} if types else {}
-        pairs = [(self.min, self.max)]
+        pairs: list[tuple[Any, Any]] = [(self.min, self.max)]
         try:
             pairs = [(typed(self.min, t), typed(self.max, t)) for t in kinds.values()] or pairs
             empty = any(low > high or (self.exclusive and low == high) for low, high in pairs)
