@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import socket
 import sqlite3
@@ -89,10 +90,10 @@ class Journal:
         return [Event(e["name"], run, e["data"] or {}, e["parent"], e["at"], e["id"]) for e in found]
 
     def questions(self, run: str | None = None, state: str | None = None) -> list[dict[str, Any]]:
-        return self.rows(
+        return _worded(self.rows(
             "select * from question where (?1 is null or run = ?1) and (?2 is null or state = ?2) order by opened_at, id",
             run, state,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def history(self, name: str, before: str, check: str, measure: str, limit: int = 100) -> list[float]:
         """A gate's figure in earlier runs of a spec that were done, the latest last."""
@@ -108,9 +109,9 @@ class Journal:
 
     def question(self, reference: str) -> dict[str, Any]:
         """One question, by its id or any part of it. Open ones come first: an answered one never hides them."""
-        found = self.rows("select * from question where id = ?", reference)
+        found = _worded(self.rows("select * from question where id = ?", reference))
         if not found:
-            fitting = self.rows("select * from question where instr(id, ?) order by opened_at desc, id", reference)
+            fitting = _worded(self.rows("select * from question where instr(id, ?) order by opened_at desc, id", reference))
             found = [q for q in fitting if q["state"] == "open"] or fitting
         if len(found) == 1:
             return found[0]
@@ -141,7 +142,7 @@ class Journal:
             ).rowcount
             if landed:
                 self._tell_answered(asked["run"], now, question=asked["id"], choice=choice, by=by, via=via)
-        answered = self.rows("select * from question where id = ?", asked["id"])[0]
+        answered = self.question(asked["id"])
         if not landed:
             raise UsageError(_who_was_first(answered), hint="the first answer stands")
         return answered
@@ -400,6 +401,15 @@ def _decoded(row: sqlite3.Row) -> dict[str, Any]:
         key.removesuffix("_json"): json.loads(row[key]) if key.endswith("_json") and row[key] else row[key]
         for key in row.keys()  # noqa: SIM118 - iterating a Row gives its values
     }
+
+
+def _worded(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Texts are kept as templates, because the number of rows grows while a run goes on."""
+    signs = {"{{": "{", "}}": "}"}
+    for q in questions:
+        signs["{rows}"] = f"{q['rows']:,}"
+        q["text"] = re.sub(r"\{\{|\}\}|\{rows\}", lambda found: signs[found[0]], q["text"])
+    return questions
 
 
 def _allowed(question: Mapping[str, Any], choice: str) -> bool:

@@ -112,11 +112,11 @@ class Memory:
         for entry in self.entries:
             if entry.answer not in choices:
                 hint = did_you_mean(entry.answer, choices) or known_names(choices)
-                found.append(self._problem(entry.line, f"'{entry.answer}' is not a choice of this decision.", hint))
+                found.append(self.problem(entry.line, f"'{entry.answer}' is not a choice of this decision.", hint))
             for name in entry.group or ():
                 if columns is not None and name not in columns:
                     hint = did_you_mean(name, columns) or known_names(columns)
-                    found.append(self._problem(entry.line, f"this decision is not asked by '{name}'.", hint))
+                    found.append(self.problem(entry.line, f"this decision is not asked by '{name}'.", hint))
         return found
 
     def answer_for(
@@ -145,7 +145,7 @@ class Memory:
         given = self.answer_for(group, now=now, condition=entry.condition)
         return given is not None and given.answer == entry.answer and given.uses is None
 
-    def _problem(self, line: int, message: str, hint: str = "") -> Problem:
+    def problem(self, line: int, message: str, hint: str = "") -> Problem:
         return Problem(_shown(self.path), line, 1, "", CODE, message, hint)
 
 
