@@ -76,7 +76,9 @@ class Param:
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of its value, with help and default for editors."""
-        schema = dict(self.role.schema) if self.role and self.role.schema else _schema_of(self.hint)
+        schema = dict(self.role.schema) if self.role else {}
+        if not schema.keys() & {"type", "oneOf"}:
+            schema = _schema_of(self.hint) | schema
         schema |= self.extra
         if self.help:
             schema["description"] = self.help
@@ -186,7 +188,7 @@ def describe(hint: Any) -> str:
     if hint in words:
         return words[hint]
     if origin is Literal:
-        return "one of " + ", ".join(map(str, args))
+        return "one of " + ", ".join(map(str, args)) if len(args) > 1 else str(args[0])
     if origin in (list, tuple):
         return f"a list of {describe(args[0]).removeprefix('a ')}" if args else "a list"
     if origin is dict:

@@ -15,7 +15,7 @@ from qpipe.core.registry import Registry
 from qpipe.spec.document import Document, Entry, RouteEntry
 from qpipe.spec.load import At, Spec
 from qpipe.spec.nearest import did_you_mean, known_names
-from qpipe.spec.read import Reader, kind_of, values_of
+from qpipe.spec.read import Reader, kind_of, sentence, values_of
 from qpipe.spec.sections import (
     GROUPS,
     DecisionSection,
@@ -72,7 +72,7 @@ class _Reading:
                 Registry((name,), self.spec.directory)
                 good.append(name)
             except QpipeError as error:
-                self.reader.say(("plugins", i), "bad-plugin", error.message.rstrip(".") + ".", error.hint)
+                self.reader.say(("plugins", i), "bad-plugin", sentence(error.message), _capital(sentence(error.hint)))
             except Exception as error:  # user code may raise anything while it is imported
                 self.reader.say(("plugins", i), "bad-plugin", f"importing '{name}' fails: {type(error).__name__}: {error}.",
                                 "Run `python -c 'import …'` to see where.")  # fmt: skip
@@ -186,7 +186,7 @@ class _Reading:
             yield from self._modules(path, value, name)
             return
         written = self.reader.mapping(path, value, f"group '{name}'")
-        found = self.reader.values(path, written, GroupSection, f"group '{name}'")
+        found = self.reader.section(path, written, GroupSection, f"group '{name}'")
         key = "steps" if "steps" in written else "modules"
         if key in written:
             yield from self._modules((*path, key), written[key], name, bool(found.get("enabled", True)))
@@ -228,7 +228,7 @@ class _Reading:
                 self.reader.say(path, "wrong-type", f"a route must be keys and values, not {kind_of(item)}.",
                                 "Write {when: …, to: …}.")  # fmt: skip
                 continue
-            read = self.reader.values(path, item, RouteSection, "a route")
+            read = self.reader.section(path, item, RouteSection, "a route")
             if ("to" in item) == ("ask" in item):
                 says = "both 'to' and 'ask'" if "to" in item else "neither 'to' nor 'ask'"
                 self.reader.say(
@@ -246,12 +246,12 @@ class _Reading:
             path = ("decisions", id)
             inner = self.reader.mapping(path, value, f"decision '{id}'", hint)
             if inner or value is None or value == {}:
-                result[id] = self.reader.values(path, inner, DecisionSection, f"decision '{id}'")
+                result[id] = self.reader.section(path, inner, DecisionSection, f"decision '{id}'")
         return result
 
     def _settings(self, written: Any) -> dict[str, Any]:
         values = self.reader.mapping(("settings",), written, "settings")
-        read = self.reader.values(("settings",), values, SettingsSection, "settings")
+        read = self.reader.section(("settings",), values, SettingsSection, "settings")
         for key, section in (("retry", RetrySection), ("retry_config", RetrySection), ("on_error", OnErrorSection)):
             if isinstance(values.get(key), dict):
                 inner = self.reader.values(("settings", key), values[key], section, key)
@@ -268,7 +268,7 @@ class _Reading:
         ):
             path = ("tests", i)
             inner = self.reader.mapping(path, item, "a test")
-            tests.append(self.reader.values(path, inner, TestSection, "a test") | {"_path": path})
+            tests.append(self.reader.section(path, inner, TestSection, "a test") | {"_path": path})
         return tests
 
 
@@ -287,3 +287,7 @@ def _number(modules: list[Entry]) -> None:
             count += 1
             entry.id = f"{name}-{count}"
         taken.add(entry.id)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -12,7 +12,7 @@ from qpipe.spec.document import Document, Entry
 from qpipe.spec.expressions import check_expression
 from qpipe.spec.load import At
 from qpipe.spec.nearest import did_you_mean, known_names
-from qpipe.spec.read import Reader, kind_of
+from qpipe.spec.read import Reader, kind_of, sentence
 from qpipe.spec.regex import regex_problem
 from qpipe.spec.sections import ColumnSection
 
@@ -88,7 +88,7 @@ class _Columns:
             try:
                 return DataType.parse(value, written_format)
             except ValueError as error:
-                self.say(path, "bad-type", _sentence(str(error)))
+                self.say(path, "bad-type", sentence(str(error)))
         return None
 
     def _reserved(self, path: At, column: str, *, key: bool = True) -> None:
@@ -117,11 +117,11 @@ class _Columns:
             instance = entry.build()
         except (ValueError, TypeError) as error:
             if not self._has_problem(entry.path):
-                self.say(entry.path, "bad-value", _sentence(f"{entry.component.name}: {error}"))
+                self.say(entry.path, "bad-value", sentence(f"{entry.component.name}: {error}"))
             return None
         try:
             for parameter, message in instance.problems(types):
-                self.say(entry.at(self.spec, parameter), "bad-value", _sentence(message))
+                self.say(entry.at(self.spec, parameter), "bad-value", sentence(message))
         except Exception as error:  # a component's own code, perhaps a person's
             self.say(entry.path, "bad-plugin", f"{entry.component.name} breaks while it is checked: {error}.")
         return instance if len(self.reader.problems) == before else None
@@ -130,7 +130,8 @@ class _Columns:
         from qpipe.spec.load import show
 
         shown = show(path)
-        return any(p.path.startswith(shown) and p.severity == "error" for p in self.reader.problems)
+        found = [*self.reader.problems, *self.spec.problems]
+        return any(p.path.startswith(shown) and p.severity == "error" for p in found)
 
     def parameters(self, entry: Entry, types: Types | None) -> bool:
         """Checks what the roles of parameters promise. True when nothing is wrong."""
@@ -200,7 +201,8 @@ class _Columns:
     def decisions(self, types: Types | None) -> None:
         for id, decision in self.document.decisions.items():
             if decision.get("by"):
-                for path, column in _names(("decisions", id, "by"), decision["by"]):
+                at: At = ("decisions", id, "by")
+                for path, column in _names(at, self.spec.get(at)):
                     self.column(path, column, types)
 
     def tests(self, types: Types | None) -> None:
@@ -234,8 +236,3 @@ def _together(contracts: list[Types | None]) -> Types | None:
             if joined.setdefault(column, type_) != type_:
                 return None
     return joined
-
-
-def _sentence(message: str) -> str:
-    message = message.strip()
-    return message if message.endswith((".", "?", "!")) else message + "."

@@ -126,10 +126,16 @@ def _cut(line: str, column: int) -> tuple[str, str]:
 
 def _mask(line: str) -> str:
     """A password that stands in the line is not repeated, whatever else is wrong with it."""
-    return _SETTING.sub(lambda m: m[1] + m[2] + MASK if looks_secret(m[1].strip("'\"")) and "${" not in m[3] else m[0], line)
+    for found in _KEY.finditer(line):
+        value = line[found.end() :]
+        if looks_secret(found[1]) and not value.startswith(("${", '"${', "'${")):
+            quoted = _QUOTED.match(value)  # where an unquoted value ends is not known while the line is not YAML
+            return line[: found.end()] + MASK + (_mask(value[quoted.end() :]) if quoted else "")
+    return line
 
 
-_SETTING = re.compile(r"""(['"]?[\w.-]+['"]?)(\s*[:=]\s*)('(?:[^']|'')*'?|"(?:[^"\\]|\\.)*"?|[^\s,{}\[\]#][^,{}\[\]#]*)""")
+_KEY = re.compile(r"""([\w.-]+)['"]?\s*[:=]\s*(?=\S)""")
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*\"""")
 
 
 def _is_wide(sign: str) -> bool:

@@ -42,8 +42,14 @@ class Reader:
             self.say(path, "wrong-type", f"{what} must be a list, not {kind_of(value)}.", hint)
         return []
 
+    def section(self, path: At, written: Mapping[str, Any], cls: type, what: str) -> dict[str, Any]:
+        """The values of a section, converted: seconds, bytes, tuples."""
+        params = params_of(cls)
+        found = self.values(path, written, cls, what)
+        return {name: None if value is None else params[name].read(value) for name, value in found.items()}
+
     def values(self, path: At, written: Mapping[str, Any], cls: type, what: str) -> dict[str, Any]:
-        """The values of a component or a section, checked one by one; those that cannot be read are left out."""
+        """The values of a component, as written, checked one by one; those that cannot be read are left out."""
         params = params_of(cls)
         names = {p.alias: p.name for p in params.values() if p.alias} | {name: name for name in params}
         found: dict[str, Any] = {}
@@ -69,6 +75,8 @@ class Reader:
 
     def value(self, path: At, value: Any, param: Param, key: str) -> Any:
         """A readable value (as written, or a number where text from outside means one); _MISSING after a problem."""
+        if any(part.code for part in self.spec.filled.get(path, ())):
+            return _MISSING  # what a broken reference stands for is not known; that it is broken has been said
         if isinstance(value, Secret) and param.role and param.role.name == "secret":
             return value
         problem = _wrong(value, param)
@@ -108,7 +116,7 @@ def values_of(component: type, written: Any) -> tuple[dict[str, Any] | None, str
     short = short_param(component)
     if isinstance(written, dict):
         params = params_of(component)
-        known = set(params) | {p.alias for p in params.values() if p.alias}
+        known = (set(params) | {p.alias for p in params.values() if p.alias}) - {"id"}  # a common name of columns, too
         if not short or not _takes_mapping(short) or set(written) & known:
             return written, None
     return ({short.name: written}, short.name) if short else (None, None)
@@ -119,6 +127,12 @@ def kind_of(value: Any) -> str:
     kinds = {str: "text", Secret: "text", bool: "true or false", int: "a number", float: "a number", list: "a list",
              dict: "keys and values", type(None): "nothing"}  # fmt: skip
     return kinds.get(type(value), "a value")
+
+
+def sentence(message: str) -> str:
+    """With a full stop."""
+    message = message.strip()
+    return message if not message or message.endswith((".", "?", "!", "…")) else message + "."
 
 
 def _takes_mapping(param: Param) -> bool:
@@ -148,6 +162,8 @@ def _wrong(value: Any, param: Param) -> tuple[At, str] | None:
     """Where in the value, and what is wrong with it: a type, or a bound of its schema."""
     if value is None:
         return None if param.default is None else ((), f"expected {_wanted(param)}, got nothing")
+    if param.role and param.role.name == "condition" and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return (), "expected a condition, got a number"
     try:
         read = param.read(value)
     except ValueError as error:

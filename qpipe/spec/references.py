@@ -142,6 +142,7 @@ class _References:
         if self.document.sources and not self.document.streams and len(self.document.sources) == len(self.names["sources"]):
             self.say(("sources",), "no-stream", "every source is a reference: there are no rows to process.",
                      "Take 'role: reference' from the source whose rows flow.", key=True)  # fmt: skip
+            return
         used = set(self._used_sources())
         for id in self.document.sources:
             if self.document.is_reference(id) and id not in used:

@@ -63,27 +63,39 @@ def component_schema(component: type[Component]) -> dict[str, Any]:
 def _typed(family: str, registry: Registry) -> dict[str, Any]:
     """Sources and outputs: their ``type`` says which keys they have."""
     branches = []
-    for component in registry.all(family):
+    for component in _all(registry, family):
         schema = component_schema(component)
         schema["properties"] = {"type": {"const": component.name, "description": component.summary()}} | schema["properties"]
-        if component.name != "file":
-            schema["required"] = ["type", *schema.get("required", [])]
         branches.append(schema)
     return {
         "type": "object",
         "properties": {"type": {"enum": registry.names(family), "description": f"the kind of {family}"}},
-        "allOf": [
-            {"if": {"properties": {"type": {"const": b["properties"]["type"]["const"]}}, "required": ["type"]}, "then": b}
-            for b in branches
-        ],
+        "allOf": [{"if": _is_type(b["properties"]["type"]["const"]), "then": b} for b in branches],
     }
+
+
+def _is_type(name: str) -> dict[str, Any]:
+    """A source or output without ``type`` is a file, as in ``check``."""
+    condition: dict[str, Any] = {"properties": {"type": {"const": name}}}
+    return condition if name == "file" else condition | {"required": ["type"]}
+
+
+def _all(registry: Registry, family: str) -> list[type[Component]]:
+    """Those that can be imported: one that cannot must not take every other out of the editor."""
+    found = []
+    for name in registry.names(family):
+        try:
+            found.append(registry.get(family, name))
+        except Exception:  # a component's file may raise anything while it is imported
+            continue
+    return found
 
 
 def _modules(registry: Registry) -> dict[str, Any]:
     """A module is a mapping of its name to its parameters; its name alone, if it needs none."""
-    components = registry.all("module")
+    components = _all(registry, "module")
     bare = [c.name for c in components if not any(p.required for p in params_of(c).values())]
-    named = {c.name: _module(c) for c in components}
+    named: dict[str, Any] = {name: {} for name in registry.names("module")} | {c.name: _module(c) for c in components}
     groups = {name: {"$ref": "#/$defs/group"} for name in sections.GROUPS if name not in named}
     mapping = {
         "type": "object",

@@ -85,7 +85,9 @@ def _not_closed(text: str, at: int, opened: int, context: str) -> Flaw:
         place = at if text[at - 1 : at + 1] == "${" else opened
         return Flaw(place - 1, "yaml-syntax", "a reference ${…} inside brackets must be quoted.", 'Write "${…}".')
     closing = {"[": "]", "{": "}"}.get(bracket, "]")
-    if at >= len(text.rstrip()):
+    line_start = text.rfind("\n", 0, at) + 1
+    next_key = opened < line_start and re.match(r"\s*(- )?[\w-]+:(\s|$)", text[line_start:].partition("\n")[0])
+    if at >= len(text.rstrip()) or next_key:
         return Flaw(opened, "yaml-syntax", f"'{bracket}' is opened here and never closed.", f"Add '{closing}'.")
     line = text.count("\n", 0, opened) + 1
     return Flaw(at, "yaml-syntax", f"',' or '{closing}' is missing before this ('{bracket}' was opened in line {line}).",

@@ -78,9 +78,19 @@ class _Growing:
     def __init__(self, tree: Tree, targets: dict[int, Node], lines: Lines) -> None:
         self.tree, self.targets, self.lines = tree, targets, lines
         self.count = 0
+        self.alias: int | None = None  # where the outermost alias being written out stands
 
     def value(self, node: Node, path: At) -> Any:
-        node = self._follow(node, path)
+        outermost = node.kind == "alias" and self.alias is None
+        if outermost:
+            self.alias = node.start
+        try:
+            return self._value(self._follow(node, path), path)
+        finally:
+            if outermost:
+                self.alias = None
+
+    def _value(self, node: Node, path: At) -> Any:
         self.tree.values[path] = node
         self.tree.flaws += check_tag(node)
         if node.kind == "mapping":
@@ -92,7 +102,8 @@ class _Growing:
     def _follow(self, node: Node, path: At) -> Node:
         self.count += 1
         if self.count > MAX_VALUES:
-            raise Flaw(node.start, "yaml-bomb", f"aliases and merge keys make more than {MAX_VALUES:,} values of this spec.",
+            at = node.start if self.alias is None else self.alias
+            raise Flaw(at, "yaml-bomb", f"aliases and merge keys make more than {MAX_VALUES:,} values of this spec.",
                        "Write out what is meant, or move tables into files of their own.")  # fmt: skip
         if len(path) > 2 * MAX_DEPTH:
             raise Flaw(node.start, "yaml-too-deep", "aliases nest this too deep.", "Write out what is meant.")
