@@ -89,7 +89,7 @@ def values_of(component: type, written: Any) -> dict[str, Any]:
     if written is None:
         return {}
     params = params_of(component)
-    known = set(params) | {p.alias for p in params.values() if p.alias}
+    known = (set(params) | {p.alias for p in params.values() if p.alias}) - {"id"}  # a common name of columns, too
     short = short_param(component)
     if isinstance(written, Mapping) and (not short or "object" not in str(short.schema()) or set(written) & known):
         return dict(written)
