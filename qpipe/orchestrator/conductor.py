@@ -19,18 +19,21 @@ from typing import Any
 from qpipe.core.batch import Json
 from qpipe.core.component import Context, Part, Relational, RowVerdict, Types
 from qpipe.core.effects import effect
-from qpipe.core.errors import DataRefused, Interrupted, QpipeError
+from qpipe.core.errors import DataRefused, Interrupted, QpipeError, SpecError
 from qpipe.core.events import Event
 from qpipe.core.gather import Collector
 from qpipe.core.lazy import pl
 from qpipe.core.rowset import RowSet
+from qpipe.orchestrator.decisions import Settled, keep_remembered, settled
 from qpipe.orchestrator.feed import Read, Spool, Start, ahead, read_sources
 from qpipe.orchestrator.findings import Samples
 from qpipe.orchestrator.gates import Gates
 from qpipe.orchestrator.journal import Journal, Writer
 from qpipe.orchestrator.passes import Pass, has_python, passes_of
 from qpipe.orchestrator.program import Program, compile_program
+from qpipe.orchestrator.questions import Questions
 from qpipe.orchestrator.router import Router
+from qpipe.orchestrator.settle import Going, again, going, keep_held, send
 from qpipe.orchestrator.tables import load_tables
 from qpipe.orchestrator.work import Done, Worker, original_types
 from qpipe.spec.plan import OutputNode, Plan
@@ -73,6 +76,8 @@ class Conductor:
     argv: Sequence[str] = ()
     parent: str | None = None
     stop: Stop = field(default_factory=Stop)
+    answers: Path | None = None  # a file with answers, applied when the data is through
+    given: Mapping[str, str] = field(default_factory=dict)  # decision → what is answered: for a spec's own tests
 
     def run(self) -> Outcome:
         """A new run, from the beginning to its end or to a stop that can be resumed."""
@@ -143,6 +148,10 @@ class Execution:
         self.router = Router(self.plan)
         self.passes = passes_of(self.plan)
         self.spool = Spool(writer.directory / "spill")
+        self.questions = Questions(self.plan, self.journal, self.run, _masked(self.plan))
+        if self.questions.problems:
+            raise SpecError(self.questions.problems)
+        self.context = self.context.but(answers=self.questions.known_values())
         self.began = time.time()
 
     def through(self) -> Outcome:
@@ -298,7 +307,7 @@ class Execution:
         programs = self._programs(each)
         self.gates = self._gates(programs)
         samples = self._samples()
-        worker = Worker(self.plan, self.router, programs, self.context, self._staging(), self.writer.directory)
+        worker = self._worker(programs)
         counts = _Counts(self.plan)
         for done in _in_order(self._reads(each, start), worker.do, workers(self.plan)):
             self._commit(each, done, samples)
@@ -309,14 +318,33 @@ class Execution:
             tx.execute("update pass set state='done', ended=? where run=? and number=?", time.time(), self.run, each.number)
             tx.event("pass.done", number=each.number)
 
-    def _commit(self, each: Pass, done: Done, samples: Samples) -> None:
-        """One transaction: everything that a batch changed."""
+    def _worker(self, programs: Mapping[str, Program]) -> Worker:
+        return Worker(self.plan, self.router, programs, self.context, self._staging(), self.writer.directory)
+
+    def _commit(self, each: Pass, done: Done, samples: Samples, back: Going | None = None) -> None:
+        """One transaction: everything that a batch changed. ``back``: held rows that it settles."""
         read = done.read
-        sampled = samples.of(done.program, done.computed.frame, read.chunk.frame, read.first_row, read.chunk)
-        with self.writer.commit("batch") as tx:
-            _advance(tx, each, read, None)
-            tx.put("batch", **{"pass": each.number}, seq=read.seq, source=read.source.id, first_row=read.first_row, rows=read.rows,
-                   file=read.chunk.file, start_json=read.start, position_json=read.chunk.position, routes_json=done.routes,
+        sampled = samples.of(done.program, done.computed.frame, read) if back is None else []
+        opened, kept = None, None
+        if done.held is not None:
+            opened = self.questions.open(done.held, done.program, seq=read.seq)
+            assert opened.waits_for is not None
+            kept = keep_held(done.held, opened.waits_for, self.writer.directory, read.seq)
+        start: Json | None = {"held": back.questions} if back else read.start
+        with self.writer.commit("batch" if back is None else "settle") as tx:
+            if back is None:
+                _advance(tx, each, read, None)
+                tx.update_run(rows_in=read.first_row + read.rows)
+            else:
+                for settled in back.settled:
+                    settled.record(tx)
+            if opened is not None and kept is not None:
+                opened.record(tx)
+                for waits, rows in kept[1]:
+                    tx.put("held", seq=read.seq, question=waits, route="", path=str(kept[0]), rows=rows, state="held")
+            tx.put("batch", **{"pass": each.number}, seq=read.seq, source=read.source.id, first_row=read.first_row,
+                   rows=read.rows if back is None else 0, file=read.chunk.file, start_json=start,
+                   position_json=read.chunk.position, routes_json=done.routes,
                    dropped_json=dict(done.computed.dropped), created_json=dict(done.computed.created), seconds=done.seconds,
                    at=time.time())  # fmt: skip
             tx.tally(done.tallies)
@@ -327,7 +355,6 @@ class Execution:
             for stage, measured in done.figures.items():
                 for figure in self.gates.add(stage, measured):
                     tx.put("measure", **figure)
-            tx.update_run(rows_in=read.first_row + read.rows)
             for fault in [f for f in read.chunk.faults if f.row is None or f.severity != "error"][:100]:
                 tx.event("source.note", source=read.source.id, file=read.chunk.file, line=fault.line, code=fault.code,
                          message=fault.message, raw=fault.raw[:200])  # fmt: skip
@@ -340,9 +367,7 @@ class Execution:
 
     def _samples(self) -> Samples:
         taken = self.journal.rows('select "check", "column", count(*) as n from sample where run=? group by 1, 2', self.run)
-        masked = [name for node in self.plan.streams for name, kind in (node.source.schema or {}).items()
-                  if isinstance(kind, dict) and kind.get("pii")]  # fmt: skip
-        return Samples({(row["check"], row["column"]): row["n"] for row in taken}, masked)
+        return Samples({(row["check"], row["column"]): row["n"] for row in taken}, _masked(self.plan))
 
     def _staging(self) -> dict[str, Path]:
         made = {}
@@ -357,18 +382,99 @@ class Execution:
     def _finish(self) -> Outcome:
         if not hasattr(self, "gates"):
             self.gates = self._gates(self._programs(self.passes[-1]))
+        waiting = self._settle()
+        if not waiting or self.plan.settings.publish == "decided":
+            self._gate()
+            self._publish()
+        if waiting:
+            return self._wait(waiting)
+        self._end("done", 0)
+        self._discard()
+        return Outcome(self.run, "done", 0)
+
+    def _gate(self) -> None:
+        """Nothing is published when an error gate does not pass."""
         verdicts = self._judge_gates()
         refused = [f"{v.gate}: {v.verdict.message or v.verdict.outcome}" for v in verdicts if self._refuses(v)]
         refused += self._intolerable()
         if refused:
             self._discard()
             raise DataRefused("nothing was published: " + "; ".join(refused), hint=f"see `qpipe show {self.run}`")
-        self._publish()
-        with self.writer.commit("done") as tx:
-            tx.update_run(state="done", ended=time.time(), exit_code=0, stage="")
-            tx.event("run.done")
-        self._discard()
-        return Outcome(self.run, "done", 0)
+
+    def _wait(self, waiting: Sequence[Mapping[str, Any]]) -> Outcome:
+        """Questions are open: the run is parked until someone answers or a time-out does."""
+        self._end("waiting", 75)
+        rows = sum(q["rows"] for q in waiting)
+        return Outcome(self.run, "waiting", 75, f"{len(waiting)} question{'s' * (len(waiting) > 1)} open, {rows:,} rows held",
+                       f"`qpipe decisions` shows them, `qpipe decide ID CHOICE` answers, `qpipe resume {self.run}` goes on")  # fmt: skip
+
+    def _end(self, state: str, code: int) -> None:
+        from qpipe.orchestrator.summary import summarise
+
+        with self.writer.commit("end") as tx:
+            tx.execute(
+                "insert into metric (run, at, name, value) values (?, ?, 'memory_mb', ?)", self.run, time.time(), memory_mb()
+            )
+            tx.update_run(state=state, ended=time.time(), exit_code=code, stage="")
+            tx.event(f"run.{state}")
+        summary = summarise(self.journal, self.run, self.plan)
+        with self.writer.commit("result") as tx:
+            tx.update_run(result_json=summary.to_json())
+        if not summary.balance.balanced:
+            raise QpipeError(f"the run does not balance: {summary.balance}", hint="this is a defect of qpipe; please report it")
+
+    # ── questions ──
+
+    def _settle(self) -> list[dict[str, Any]]:
+        """Get answers, let the rows go that have theirs, until nothing moves; returns the questions still open."""
+        asked = False
+        while True:
+            self._answers()
+            free = settled(self.journal, self.run)
+            if free:
+                self._let_go(free)
+                continue
+            waiting = self.journal.questions(self.run, "open")
+            if not waiting or asked or self.conductor.ask is None:
+                keep_remembered(self.journal, self.run)
+                return waiting
+            asked = True
+            self.conductor.ask(self.journal, self.run)
+
+    def _answers(self) -> None:
+        """Answers that are there without asking anyone: time-outs, memory files, a file of answers, a test's."""
+        if not self.journal.questions(self.run, "open"):
+            return
+        self.journal.expire()
+        self.questions.recall()
+        if self.conductor.answers is not None:
+            from qpipe.orchestrator.answers import apply_answers
+
+            apply_answers(self.journal, self.run, self.conductor.answers)
+        for question in self.journal.questions(self.run, "open"):
+            if question["decision"] in self.conductor.given:
+                self.journal.answer(question["id"], self.conductor.given[question["decision"]], by="the test", via="file")
+
+    def _let_go(self, free: Sequence[Settled]) -> None:
+        last = self.passes[-1]
+        sent = [s for s in free if s.to is not None]
+        rerun = [s for s in free if s.to is None]
+        samples = self._samples()
+        if sent:
+            worker = self._worker(self._programs(last))
+            group = going(sent)
+            done = send(self.plan, group, worker, self._types(), next(iter(worker.programs.values())).watches, self._next_seq())
+            self._commit(last, done, samples, group)
+        if rerun:
+            self.context = self.context.but(answers=self.questions.known_values())
+            worker = self._worker(self._programs(last))
+            group = going(rerun)
+            for n, done in enumerate(again(group, worker, self._next_seq())):
+                self._commit(last, done, samples, group if n == 0 else Going((), group.frame))
+
+    def _next_seq(self) -> int:
+        found = self.journal.rows("select max(seq) as n from batch where run=? and pass=?", self.run, self.passes[-1].number)
+        return (found[0]["n"] if found[0]["n"] is not None else -1) + 1
 
     def _judge_gates(self) -> list[Any]:
         verdicts = self.gates.judge()
@@ -426,8 +532,10 @@ class Execution:
                 tx.event("output.published", output=id, rows=told["rows"], **{k: v for k, v in result.items() if k != "rows"})
 
     def _types_of(self, node: OutputNode) -> Types:
-        if node.original:
-            return original_types(next(iter(self.prepared.columns.values())))
+        return original_types(next(iter(self.prepared.columns.values()))) if node.original else self._types()
+
+    def _types(self) -> Types:
+        """The columns after the last step."""
         types: Types = self.prepared.union
         for step in self.plan.steps:
             if hasattr(step.module, "output_types"):
@@ -571,6 +679,12 @@ def _union(plan: Plan, columns: Mapping[str, Types]) -> Types:
                 raise DataRefused(f"{node.id}: the column {name} of its schema is missing",
                                   hint=f"it has {', '.join(columns[node.id])}; mend it, or say on_missing_column: warn")  # fmt: skip
     return union
+
+
+def _masked(plan: Plan) -> list[str]:
+    """Columns with personal data, as the contracts say: not shown in samples."""
+    schemas = [(node.source.schema or {}).items() for node in plan.streams]
+    return [name for schema in schemas for name, kind in schema if isinstance(kind, dict) and kind.get("pii")]
 
 
 def _optional(schema: Mapping[str, Any] | None, name: str) -> bool:

@@ -15,13 +15,29 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qpipe.core.batch import Chunk, Fault, Json
+from qpipe.core.batch import FILE, LINE, SOURCE, Chunk, Fault, Json
 from qpipe.core.component import Context, Types
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.spec.plan import SourceNode
 
 T = TypeVar("T")
+
+
+def line_of(chunk: Chunk, offset: int) -> int | None:
+    """The physical line of a row of a chunk, where its source has lines."""
+    if chunk.lines is not None:
+        return int(chunk.lines[offset])
+    return None if chunk.first_line is None else chunk.first_line + offset
+
+
+def lines_of(chunk: Chunk, offsets: pl.Series) -> pl.Series:
+    """The same for many rows at once."""
+    if chunk.lines is not None:
+        return chunk.lines.gather(offsets).cast(pl.Int64)
+    if chunk.first_line is None:
+        return pl.repeat(None, offsets.len(), dtype=pl.Int64, eager=True)
+    return offsets.cast(pl.Int64) + chunk.first_line
 
 
 @dataclass(frozen=True)
@@ -33,10 +49,34 @@ class Read:
     first_row: int
     chunk: Chunk
     start: Json | None  # the position it was read from
+    ordinals: pl.Series | None = None  # rows that come back after an answer: their numbers, ascending
+    places: pl.DataFrame | None = None  # and where each of them stood: _source, _file, _line
 
     @property
     def rows(self) -> int:
         return self.chunk.frame.height
+
+    @property
+    def index(self) -> pl.Series:
+        """The ordinal of every row."""
+        if self.ordinals is not None:
+            return self.ordinals
+        return pl.int_range(self.first_row, self.first_row + self.rows, dtype=pl.Int64, eager=True)
+
+    def offsets(self, rows: pl.Series) -> pl.Series:
+        """Where in the chunk these ordinals are."""
+        return rows - self.first_row if self.ordinals is None else self.ordinals.search_sorted(rows)
+
+    def whereabouts(self, offsets: pl.Series) -> list[pl.Series]:
+        """_source, _file and _line of rows of the chunk."""
+        if self.places is not None:
+            return self.places[offsets].get_columns()
+        count = offsets.len()
+        return [
+            pl.repeat(self.source.id, count, dtype=pl.String, eager=True).alias(SOURCE),
+            pl.repeat(self.chunk.file, count, dtype=pl.String, eager=True).alias(FILE),
+            lines_of(self.chunk, offsets).alias(LINE),
+        ]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qpipe.core.batch import ROW, Chunk, Fault
+from qpipe.core.batch import FILE, LINE, ROW, SOURCE, Fault
 from qpipe.core.lazy import pl
+from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.program import CONTRACT, Computed, Flag, Program
 
 SAMPLES = 10  # failing rows kept of each check and column
@@ -123,43 +124,27 @@ class Samples:
         self._taken: dict[tuple[str, str], int] = defaultdict(int, taken)
         self._masked = set(masked)
 
-    def of(
-        self, program: Program, frame: pl.DataFrame, raw: pl.DataFrame, first_row: int, chunk: Chunk
-    ) -> list[dict[str, Any]]:
+    def of(self, program: Program, frame: pl.DataFrame, read: Read) -> list[dict[str, Any]]:
         """Rows for the journal's table ``sample``. Costs nothing once every check has its samples."""
         found = []
         for flag in program.flags:
             room = SAMPLES - self._taken[flag.check, flag.column]
             if room <= 0 or flag.bad not in frame.columns:
                 continue
-            at = frame[flag.bad].arg_true().head(room)
-            self._taken[flag.check, flag.column] += at.len()
-            for row in frame[ROW].gather(at).to_list():
-                found.append(self._sample(flag, row, raw.row(row - first_row, named=True), first_row, chunk))
+            rows = frame[ROW].gather(frame[flag.bad].arg_true().head(room))
+            self._taken[flag.check, flag.column] += rows.len()
+            if rows.len():
+                found += self._samples(flag, rows, read)
         return found
 
-    def _sample(self, flag: Flag, row: int, given: dict[str, Any], first_row: int, chunk: Chunk) -> dict[str, Any]:
-        shown = {name: "***" if name in self._masked and value is not None else value for name, value in given.items()}
-        value = shown.get(flag.column)
-        return {"check": flag.check, "column": flag.column, "row": row, "source": program_source(chunk), "file": chunk.file,
-                "line": line_of(chunk, row - first_row), "value": None if value is None else str(value), "row_json": shown}  # fmt: skip
-
-
-def program_source(chunk: Chunk) -> str | None:
-    return chunk.file
-
-
-def line_of(chunk: Chunk, offset: int) -> int | None:
-    """The physical line of a row of a chunk, where its source has lines."""
-    if chunk.lines is not None:
-        return int(chunk.lines[offset])
-    return None if chunk.first_line is None else chunk.first_line + offset
-
-
-def lines_of(chunk: Chunk, offsets: pl.Series) -> pl.Series:
-    """The same for many rows at once."""
-    if chunk.lines is not None:
-        return chunk.lines.gather(offsets).cast(pl.Int64)
-    if chunk.first_line is None:
-        return pl.repeat(None, offsets.len(), dtype=pl.Int64, eager=True)
-    return offsets.cast(pl.Int64) + chunk.first_line
+    def _samples(self, flag: Flag, rows: pl.Series, read: Read) -> list[dict[str, Any]]:
+        offsets = read.offsets(rows)
+        places = pl.DataFrame(read.whereabouts(offsets)).to_dicts()
+        given = read.chunk.frame[offsets].to_dicts()
+        made = []
+        for row, place, cells in zip(rows.to_list(), places, given, strict=True):
+            shown = {name: "***" if name in self._masked and value is not None else value for name, value in cells.items()}
+            value = shown.get(flag.column)
+            made.append({"check": flag.check, "column": flag.column, "row": row, "source": place[SOURCE], "file": place[FILE],
+                         "line": place[LINE], "value": None if value is None else str(value), "row_json": shown})  # fmt: skip
+        return made

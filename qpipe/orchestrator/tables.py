@@ -26,7 +26,7 @@ def _load(node: SourceNode, context: Context) -> pl.DataFrame:
 
 def _typed(node: SourceNode, given: Types, chunk: object) -> pl.DataFrame:
     from qpipe.core.batch import Chunk
-    from qpipe.orchestrator.findings import line_of
+    from qpipe.orchestrator.feed import line_of
 
     assert isinstance(chunk, Chunk)
     frame, declared = chunk.frame, node.types or {}

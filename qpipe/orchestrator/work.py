@@ -14,8 +14,8 @@ from qpipe.core.component import Context, Part, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
-from qpipe.orchestrator.feed import Read
-from qpipe.orchestrator.findings import line_of, lines_of, reasons, tally
+from qpipe.orchestrator.feed import Read, line_of
+from qpipe.orchestrator.findings import reason_type, reasons, tally
 from qpipe.orchestrator.gates import DELIVERED, PASSED, Figures, measure
 from qpipe.orchestrator.program import CONTRACT, Computed, Program
 from qpipe.orchestrator.router import HELD, ROUTE, Router
@@ -55,8 +55,7 @@ class Worker:
         began = time.perf_counter()
         program, raw = self.programs[read.source.id], read.chunk.frame
         faults = _by_row(read.chunk.faults)
-        rows = pl.int_range(read.first_row, read.first_row + raw.height, dtype=pl.Int64, eager=True)
-        computed = program.run(raw, rows, _marks(faults, raw.height))
+        computed = program.run(raw, read.index, _marks(faults, raw.height))
         self._refuse(read, program, computed, faults)
         frame = _alive(program, computed.frame)
         split = Split(self, program, read, frame, faults)
@@ -176,19 +175,14 @@ class Split:
         return self._cuts[codes]
 
     def _raw(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return self._read.chunk.frame[rows[ROW] - self._read.first_row]
+        return self._read.chunk.frame[self._read.offsets(rows[ROW])]
 
     def _provenance(self, rows: pl.DataFrame, raw: pl.DataFrame) -> list[pl.Series]:
         """Where each row stood and why it is here."""
-        offsets = rows[ROW] - self._read.first_row
+        offsets = self._read.offsets(rows[ROW])
         places = {int(offset): n for n, offset in enumerate(offsets.to_list())} if self._faults else {}
         faults = {places[row]: found for row, found in self._faults.items() if row in places}
-        return [
-            pl.repeat(self._read.source.id, rows.height, dtype=pl.String, eager=True).alias(SOURCE),
-            pl.repeat(self._read.chunk.file, rows.height, dtype=pl.String, eager=True).alias(FILE),
-            lines_of(self._read.chunk, offsets).alias(LINE),
-            reasons(self._program.flags, rows, raw, faults).alias(REASONS),
-        ]
+        return [*self._read.whereabouts(offsets), reasons(self._program.flags, rows, raw, faults).alias(REASONS)]
 
 
 def feeds(plan: Plan, code: int, output: str) -> bool:
@@ -214,14 +208,7 @@ def original_types(columns: Types) -> dict[str, Any]:
     from qpipe.core.types import DataType
 
     more = {ROW: "int", SOURCE: "string", FILE: "string", LINE: "int"}
-    reason = DataType.of(reason_dtype())
-    return {**columns, **{name: DataType.parse(word) for name, word in more.items()}, REASONS: reason}
-
-
-def reason_dtype() -> Any:
-    from qpipe.orchestrator.findings import reason_type
-
-    return reason_type()
+    return {**columns, **{name: DataType.parse(word) for name, word in more.items()}, REASONS: DataType.of(reason_type())}
 
 
 def _alive(program: Program, frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,69 @@
+"""qpipe trace"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qpipe.cli.common import AsJson, Home, Vars, open_journal, print_json, read_vars
+from qpipe.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from qpipe.orchestrator.trace import RowTrace
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(trace)
+
+
+def trace(
+    reference: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, part of it, or latest.")] = "latest",
+    row: Annotated[int | None, typer.Option(min=0, help="The row's number in the run, from 0 (the column _row).")] = None,
+    where: Annotated[str | None, typer.Option(help="Rows for which a condition holds: \"order_id = 17\".")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="With --where: at most so many rows.")] = 5,
+    var: Vars = None,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """The whole life of a row: file and line, steps, findings, route, decision, output.
+
+    Example: qpipe trace latest --where "tailnum = 'N14228'"
+    """
+    from qpipe.cli.run import _plan_of_run
+    from qpipe.orchestrator.trace import Tracer
+
+    if (row is None) == (where is None):
+        raise UsageError("say which row: --row N or --where CONDITION")
+    journal = open_journal(home)
+    found = journal.run(reference)
+    tracer = Tracer(_plan_of_run(found, journal, "old", read_vars(var)), journal, found["id"])
+    traces = [tracer.row(row)] if row is not None else tracer.where(where or "", limit)
+    if as_json:
+        from dataclasses import asdict
+
+        print_json([asdict(t) for t in traces])
+    else:
+        print("\n\n".join(_told(t) for t in traces) or "no row fits")
+    return 0
+
+
+def _told(trace: RowTrace) -> str:
+    place = ":".join(str(p) for p in (trace.file, trace.line) if p is not None)
+    lines = [f"row {trace.row} of {trace.source}, batch {trace.batch}" + (f", {place}" if place else "")]
+    lines += ["  as it came"] + [f"    {name}: {_value(value)}" for name, value in trace.raw.items()]
+    for step in trace.steps:
+        lines.append(f"  {step.step}" + (f" ({step.module})" if step.module != step.step else ""))
+        lines += [f"    {name}: {_value(before)} → {_value(after)}" for name, (before, after) in step.changes.items()]
+        lines += [f"    {f['severity']}: {f['message']}" for f in step.findings]
+        lines += ["    dropped here"] * step.dropped
+    lines.append(f"  route: {trace.route}")
+    for d in trace.decisions:
+        said = f"{d['choice']} by {d['answered_by']}" if d["choice"] else "open"
+        lines.append(f"  decision {d['id']}: {d['text']} — {said}")
+    lines += [f"  output {o['output']}: {o['path']}" + ("" if o["state"] == "done" else " (not yet published)") for o in trace.outputs]
+    return "\n".join(lines)
+
+
+def _value(value: Any) -> str:
+    return "null" if value is None else str(value)

@@ -1,0 +1,133 @@
+"""Held rows go on: once every question that holds them is answered, they go where the answer says, in one more batch.
+
+Rows that a route held go to an output, are dropped, or stop the run. Rows that a module asked about go through the steps again,
+as they came, with the answers known. Either way they come after all other rows, in the order of ``_row``, whenever the answers
+arrived: so the result does not depend on how fast people are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qpipe.core.batch import FILE, LINE, REASONS, ROW, SOURCE, Chunk
+from qpipe.core.component import Part, Types
+from qpipe.core.effects import effect
+from qpipe.core.errors import DataRefused
+from qpipe.core.lazy import pl
+from qpipe.orchestrator.decisions import Settled
+from qpipe.orchestrator.feed import Read
+from qpipe.orchestrator.findings import tally
+from qpipe.orchestrator.gates import DELIVERED, Figures, measure
+from qpipe.orchestrator.program import Computed
+from qpipe.orchestrator.work import Done, Worker
+from qpipe.spec.plan import OutputNode, Plan, SourceNode
+
+if TYPE_CHECKING:
+    from qpipe.orchestrator.program import Watch
+
+QUESTION = "__question"
+
+
+def keep_held(held: pl.DataFrame, waits_for: pl.Series, directory: Path, seq: int) -> tuple[Path, list[tuple[str, int]]]:
+    """Write the held rows of a batch durably; returns the file and, for each set of questions, its number of rows."""
+    effect("held.keep")
+    path = directory / "held" / f"{seq:06d}.arrow"
+    path.parent.mkdir(exist_ok=True)
+    frame = held.with_columns(waits_for.alias(QUESTION))
+    with path.open("wb") as file:
+        frame.write_ipc(file, compression="uncompressed")
+        file.flush()
+        os.fsync(file.fileno())
+    counted = frame.group_by(QUESTION, maintain_order=True).len()
+    return path, list(counted.iter_rows())
+
+
+@dataclass(frozen=True)
+class Going:
+    """Held rows that are free to go."""
+
+    settled: tuple[Settled, ...]
+    frame: pl.DataFrame  # as they were held
+
+    @property
+    def questions(self) -> list[str]:
+        return sorted({id for each in self.settled for id in each.questions})
+
+
+def going(settled: Sequence[Settled]) -> Going:
+    """The rows of these held files, in the order of ``_row``."""
+    frames = []
+    for path in dict.fromkeys(each.path for each in settled):
+        waits = [each.question for each in settled if each.path == path]
+        frames.append(pl.read_ipc(path, memory_map=False).filter(pl.col(QUESTION).is_in(waits)))
+    return Going(tuple(settled), pl.concat(frames, how="diagonal_relaxed").sort(ROW))
+
+
+def send(plan: Plan, group: Going, worker: Worker, types: Types, watches: Sequence[Watch], seq: int) -> Done:
+    """Rows that a route held: staged where the answers say. DataRefused when an answer is to stop."""
+    targets = {each.question: each.to or "drop" for each in group.settled}
+    stopped = [q for q, to in targets.items() if to == "fail"]
+    if stopped:
+        raise DataRefused(f"the answer to {stopped[0]} is to stop", hint="nothing more is published of this run")
+    to = group.frame[QUESTION].replace_strict(list(targets), list(targets.values()), return_dtype=pl.String)
+    parts: dict[str, Part] = {}
+    for output in plan.outputs.values():
+        chain = _chain(plan, output)
+        rows = group.frame.filter(to.is_in(chain))
+        if rows.height:
+            effect(f"output.{output.id}.stage")
+            parts[output.id] = output.output.stage(_shaped(rows, output, types), seq, worker.staging[output.id], worker.context)
+    delivered = [o.id for o in plan.outputs.values() if not o.original]
+    figures: dict[str, dict[str, Figures]] = {}
+    if watches:
+        figures = {DELIVERED: measure(watches, group.frame.filter(to.is_in(delivered)))}
+    counted = {name: count for name, count in to.value_counts(name="n").sort(to.name).iter_rows()}
+    source = next(n for n in plan.streams if n.id == group.frame[SOURCE][0]) if group.frame.height else plan.streams[0]
+    read = _read(group.frame, seq, source)
+    return Done(read, worker.programs[source.id], Computed(group.frame.clear()), [], counted, parts, figures, None, 0.0)
+
+
+def again(group: Going, worker: Worker, seq: int) -> list[Done]:
+    """Rows that a module asked about: through the steps once more, source by source, with the answers in the context."""
+    made = []
+    for number, (source,) in enumerate(group.frame.select(SOURCE).unique(maintain_order=True).iter_rows()):
+        rows = group.frame.filter(pl.col(SOURCE) == source)
+        program = worker.programs[source]
+        node = next(n for n in worker.plan.streams if n.id == source)
+        done = worker.do(_read(rows, seq + number, node))
+        before = dict_of(tally(program, Computed(rows)))
+        changed = [(c, k, 0, failed - before.get((c, k), 0)) for c, k, _, failed in done.tallies]
+        done = Done(done.read, program, done.computed, changed, done.routes, done.parts, {DELIVERED: done.figures.get(DELIVERED, {})},
+                    done.held, done.seconds)  # fmt: skip
+        made.append(done)
+    return made
+
+
+def dict_of(tallies: Sequence[tuple[str, str, int, int]]) -> Mapping[tuple[str, str], int]:
+    return {(check, column): failed for check, column, _, failed in tallies}
+
+
+def _read(rows: pl.DataFrame, seq: int, source: SourceNode) -> Read:
+    raw = rows["__raw"].struct.unnest()
+    chunk = Chunk(raw, {}, file=rows[FILE][0] if rows.height else None)
+    return Read(seq, source, int(rows[ROW][0]) if rows.height else 0, chunk, None, rows[ROW], rows.select(SOURCE, FILE, LINE))
+
+
+def _shaped(rows: pl.DataFrame, output: OutputNode, types: Types) -> pl.DataFrame:
+    if not output.original:
+        return rows.select(list(types))
+    return rows["__raw"].struct.unnest().with_columns(rows.select(ROW, SOURCE, FILE, LINE, REASONS).get_columns())
+
+
+def _chain(plan: Plan, output: OutputNode) -> list[str]:
+    """The outputs whose rows an output gets: its own, and those it follows."""
+    chain = [output.id]
+    follows = output.follows
+    while follows is not None and follows not in chain:
+        chain.append(follows)
+        follows = plan.outputs[follows].follows
+    return chain

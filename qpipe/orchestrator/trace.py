@@ -1,0 +1,210 @@
+"""The life of a row: where it stood, what each step made of it, what checks found, which way it went, who decided, where it is.
+
+The row is read again from the position the journal has of its batch, and goes through the plan's steps one by one; nothing is
+written. What relational steps found is taken from the run's spool. A step that depends on chance or on a remote service may
+answer differently today: the route, the decision and the output are the journal's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from qpipe.core.batch import ROW, Chunk
+from qpipe.core.component import RowVerdict
+from qpipe.core.errors import UsageError
+from qpipe.core.expression import Expression
+from qpipe.core.lazy import pl
+from qpipe.core.rowset import RowSet
+from qpipe.orchestrator.conductor import Prepared
+from qpipe.orchestrator.feed import line_of
+from qpipe.orchestrator.findings import reasons
+from qpipe.orchestrator.journal import Journal
+from qpipe.orchestrator.program import Program, compile_program, hidden
+from qpipe.orchestrator.router import HELD, ROUTE, Router
+from qpipe.orchestrator.work import _by_row, _marks, route_name
+from qpipe.spec.plan import Plan
+
+
+@dataclass(frozen=True)
+class StepTrace:
+    """What one step did to the row."""
+
+    step: str
+    module: str
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)  # column → before, after
+    findings: tuple[Mapping[str, Any], ...] = ()
+    dropped: bool = False
+
+
+@dataclass(frozen=True)
+class RowTrace:
+    """A row's whole life."""
+
+    row: int
+    source: str
+    file: str | None
+    line: int | None
+    batch: int
+    raw: Mapping[str, Any]
+    steps: tuple[StepTrace, ...]
+    final: Mapping[str, Any]
+    route: str
+    decisions: tuple[Mapping[str, Any], ...]
+    outputs: tuple[Mapping[str, Any], ...]
+
+
+class Tracer:
+    """Traces rows of one run."""
+
+    def __init__(self, plan: Plan, journal: Journal, run: str) -> None:
+        self.plan, self.journal, self.run = plan, journal, run
+        self.prepared = Prepared.of(_reading_only(plan), journal, journal.directory(run), journal.run(run)["started"], run)
+        self.verdicts = self._verdicts()
+
+    def row(self, number: int) -> RowTrace:
+        found = self.journal.rows(
+            "select * from batch where run=? and routes_json is not null and first_row<=? and first_row+rows>? order by seq limit 1",
+            self.run, number, number,
+        )  # fmt: skip
+        if not found:
+            total = self.journal.run(self.run)["rows_in"]
+            raise UsageError(f"{self.run} has no row {number}", hint=f"it has rows 0 to {total - 1}")
+        return self._trace(found[0], number)
+
+    def where(self, condition: str, limit: int = 5) -> list[RowTrace]:
+        """The first rows for which a condition holds, on the columns as the contract types them."""
+        when = Expression.parse(condition)
+        when.check(self.prepared.union)
+        found: list[RowTrace] = []
+        for batch in self.journal.rows(
+            "select * from batch where run=? and routes_json is not null and rows>0 order by seq", self.run
+        ):
+            for number in self._matching(batch, when):
+                found.append(self._trace(batch, number))
+                if len(found) == limit:
+                    return found
+        return found
+
+    def _matching(self, batch: Mapping[str, Any], when: Expression) -> Iterator[int]:
+        first = batch["first_row"]
+        for chunk in self._chunks(batch):
+            program = self._program(batch["source"], 0)
+            rows = pl.int_range(first, first + chunk.frame.height, dtype=pl.Int64, eager=True)
+            frame = program.run(chunk.frame, rows).frame
+            yield from frame.filter(when.compile(self.prepared.union).fill_null(False))[ROW].to_list()
+            first += chunk.frame.height
+
+    def _trace(self, batch: Mapping[str, Any], number: int) -> RowTrace:
+        chunk, offset = self._find(batch, number)
+        raw = chunk.frame.slice(offset, 1)
+        found = _by_row(chunk.faults).get(offset)
+        faults = {0: found} if found else {}
+        steps, frame = [], None
+        for count in range(len(self.plan.steps) + 1):
+            program = self._program(batch["source"], count)
+            computed = program.run(raw, pl.Series([number], dtype=pl.Int64), _marks(faults, 1))
+            after = computed.frame
+            steps.append(self._step(count, program, frame if frame is not None else raw, after, raw, faults, len(steps)))
+            frame = after
+            if after.height == 0 or any(after[d.flag][0] for d in program.drops if d.flag in after.columns):
+                break
+        route = self._route(batch["source"], raw, number, faults)
+        final = frame.drop([ROW, *hidden(frame.columns)]).row(0, named=True) if frame is not None and frame.height else {}
+        return RowTrace(
+            number, batch["source"], chunk.file, line_of(chunk, offset), batch["seq"], raw.row(0, named=True),
+            tuple(s for s in steps if s.changes or s.findings or s.dropped), final, route, tuple(self._decisions(number)),
+            tuple(self._outputs(route, batch["seq"])),
+        )  # fmt: skip
+
+    def _step(
+        self, count: int, program: Program, before: pl.DataFrame, after: pl.DataFrame, raw: pl.DataFrame, faults: Any, seen: int
+    ) -> StepTrace:
+        name = self.plan.steps[count - 1].id if count else "contract"
+        module = self.plan.steps[count - 1].module.name if count else "schema"
+        if after.height == 0:
+            return StepTrace(name, module, dropped=True)
+        flags = [f for f in program.flags if f.check == name]
+        told = reasons(flags, after, raw, faults if not count else {})[0].to_list()
+        changes = {
+            column: (before[column][0] if column in before.columns else None, after[column][0])
+            for column in after.columns
+            if not column.startswith("__") and column != ROW
+            and (column not in before.columns or not _equal(before[column][0], after[column][0]))
+        }  # fmt: skip
+        changes |= {c: (before[c][0], None) for c in before.columns if c not in after.columns and not c.startswith("__")}
+        dropped = any(after[d.flag][0] for d in program.drops if d.flag in after.columns)
+        return StepTrace(name, module, changes, tuple(told), dropped)
+
+    def _route(self, source: str, raw: pl.DataFrame, number: int, faults: Any) -> str:
+        node = next(n for n in self.plan.streams if n.id == source)
+        program = compile_program(self.plan, node, self.prepared.columns[source], self.prepared.union, self.prepared.context,
+                                  self.verdicts, (), Router(self.plan).stages)  # fmt: skip
+        frame = program.run(raw, pl.Series([number], dtype=pl.Int64), _marks(faults, 1)).frame
+        if frame.height == 0 or any(frame[d.flag][0] for d in program.drops if d.flag in frame.columns):
+            return "dropped"
+        code = int(frame[ROUTE][0])
+        return "held" if code == HELD else route_name(self.plan, code)
+
+    def _program(self, source: str, count: int) -> Program:
+        node = next(n for n in self.plan.streams if n.id == source)
+        plan = replace(self.plan, steps=self.plan.steps[:count])
+        return compile_program(
+            plan, node, self.prepared.columns[source], self.prepared.union, self.prepared.context, self.verdicts
+        )
+
+    def _find(self, batch: Mapping[str, Any], number: int) -> tuple[Chunk, int]:
+        first = batch["first_row"]
+        for chunk in self._chunks(batch):
+            if number < first + chunk.frame.height:
+                return chunk, number - first
+            first += chunk.frame.height
+        raise UsageError(f"row {number} is not where it was", hint="the source has changed since the run")
+
+    def _chunks(self, batch: Mapping[str, Any]) -> Iterator[Chunk]:
+        node = next(n for n in self.plan.streams if n.id == batch["source"])
+        left = batch["rows"]
+        for chunk in node.source.read(self.prepared.context, batch["start"], max(left, 1)):
+            yield chunk
+            left -= chunk.frame.height
+            if left <= 0:
+                return
+
+    def _decisions(self, number: int) -> Iterator[dict[str, Any]]:
+        for held in self.journal.rows("select * from held where run=?", self.run):
+            rows = RowSet.load(self.journal.directory(self.run) / held["path"]) if held["path"].endswith(".npy") else None
+            if rows is not None and not rows.touches(number, 1):
+                continue
+            asked = self.journal.rows("select * from question where id=?", held["question"])
+            if asked and rows is not None:
+                yield {k: asked[0][k] for k in ("id", "decision", "text", "state", "choice", "answered_by", "answered_at")}
+
+    def _outputs(self, route: str, seq: int) -> Iterator[dict[str, Any]]:
+        for id in route.split("+"):
+            for done in self.journal.rows(
+                "select * from publication where run=? and output=? order by at desc limit 1", self.run, id
+            ):
+                yield {"output": id, "state": done["state"], "path": (done["result"] or {}).get("path"), "at": done["at"]}
+
+    def _verdicts(self) -> dict[str, list[RowVerdict]]:
+        found: dict[str, list[RowVerdict]] = {}
+        for row in self.journal.rows("select checkpoint_json from pass where run=? and checkpoint_json is not null", self.run):
+            for id, metas in (row["checkpoint"].get("verdicts") or {}).items():
+                for n, meta in enumerate(metas):
+                    rows = RowSet.load(self.journal.directory(self.run) / f"rows-{id}-{n}.npy")
+                    found.setdefault(id, []).append(RowVerdict(rows, tuple(meta["columns"]), meta["expected"]))
+        return found
+
+
+def _reading_only(plan: Plan) -> Plan:
+    return replace(plan, outputs={})
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and (a == b or a != a)
+
+
+def clock(at: float | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if at else ""
