@@ -189,4 +189,4 @@ def _lines(frame: pl.DataFrame, line: int) -> pl.Series:
     """The line each row starts at, counting the newlines inside its cells."""
     inside = frame.select(pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0))).to_series()
     height = (inside + 1).cast(pl.Int64).cum_sum()
-    return height.shift(1, fill_value=0).add(line).alias("line")
+    return (height.shift(1, fill_value=0) + line).alias("line")
