@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 KEEP, REJECT, OTHER = "keep", "reject", "*"  # what can be said of an unknown value, beside its candidates
 LONGEST = 2000  # characters of a cell kept with a question
+WANTED, DONE = 1, 2  # question.remember: to be written into its memory file, written
 
 
 @dataclass(frozen=True)
@@ -78,24 +79,35 @@ def as_choice(text: str) -> str:
 
 @dataclass(frozen=True)
 class Kept:
-    """An answer written into a memory file."""
+    """Answers written into a memory file."""
 
     path: Path
     added: str  # the lines; empty: the file said so already
+    problem: str = ""  # why they could not be written; the answers themselves stand
 
 
 def keep(journal: Journal, questions: Sequence[Mapping[str, Any]]) -> list[Kept]:
     """Write the answers of these questions where the next runs find them, one result for each file."""
-    files: dict[Path, list[Entry]] = {}
+    files: dict[str, list[Mapping[str, Any]]] = {}
     for question in questions:
-        files.setdefault(Path(question["memory"]), []).append(entry_of(question))
-    return [Kept(path, Memory(path).remember(entries, now=time.time())) for path, entries in files.items()]
+        files.setdefault(question["memory"], []).append(question)
+    return [_kept(journal, Path(path), asked) for path, asked in files.items()]
 
 
 def keep_remembered(journal: Journal, run: str) -> list[Kept]:
-    """The same for every answer of a run that asked to be remembered; what is written already stays as it is."""
-    wanted = [q for q in journal.questions(run, "answered") if q["remember"] and not why_not_kept(q)]
+    """The same for answers of a run that are to be remembered and are not yet: a crash came between, or another door was used."""
+    wanted = [q for q in journal.questions(run, "answered") if q["remember"] == WANTED and not why_not_kept(q)]
     return keep(journal, wanted)
+
+
+def _kept(journal: Journal, path: Path, questions: Sequence[Mapping[str, Any]]) -> Kept:
+    try:
+        added = Memory(path).remember([entry_of(q) for q in questions], now=time.time())
+    except (QpipeError, OSError) as error:
+        return Kept(path, "", str(error))
+    for question in questions:
+        journal.db.execute("update question set remember=? where id=?", (DONE, question["id"]))
+    return Kept(path, added)
 
 
 def entry_of(question: Mapping[str, Any]) -> Entry:

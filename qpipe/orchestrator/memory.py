@@ -187,7 +187,7 @@ class _Reading:
         return root.items
 
     def _entry(self, node: Node) -> Entry:
-        fields = _fields(node, "an entry")
+        fields = mapping_of(node, "an entry")
         for name, (key, _) in fields.items():
             if name not in KEYS:
                 raise Flaw(key.start, CODE, f"an entry has no '{name}'.", did_you_mean(name, KEYS) or known_names(KEYS))
@@ -198,13 +198,15 @@ class _Reading:
             raise Flaw(
                 node.start, CODE, f"an entry has either '{selectors[0]}' or '{selectors[1]}'.", "Make two entries of it."
             )
-        texts = {name: _text(item, name) for name, (_, item) in fields.items() if name != "group"}
+        texts = {name: scalar_of(item, name) for name, (_, item) in fields.items() if name != "group"}
         given: dict[str, Any] = {
             name: text or "" for name, text in texts.items() if name in ("answer", "by", "at", "reason", "expires")
         }
         given |= {name: text for name, text in texts.items() if name in ("value", "when", "condition")}
         if "group" in fields:
-            given["group"] = {name: _text(item, name) for name, (_, item) in _fields(fields["group"][1], "a group").items()}
+            given["group"] = {
+                name: scalar_of(item, name) for name, (_, item) in mapping_of(fields["group"][1], "a group").items()
+            }
         if "uses" in fields:
             given["uses"] = _count(fields["uses"][1])
         for name in ("when", "value"):
@@ -219,19 +221,20 @@ class _Reading:
         self._problems.append(Problem(_shown(self._path), line, column, "", flaw.code, flaw.message, flaw.hint))
 
 
-def _fields(node: Node, what: str) -> dict[str, tuple[Node, Node]]:
+def mapping_of(node: Node, what: str) -> dict[str, tuple[Node, Node]]:
+    """Name → nodes of the key and of the value. Raises Flaw."""
     if node.kind != "mapping":
         raise Flaw(node.start, CODE, f"{what} is a mapping: keys and values.", "Write it as key: value.")
     found: dict[str, tuple[Node, Node]] = {}
     for key, item in zip(node.keys, node.items, strict=True):
-        name = _text(key, "a key") or ""
+        name = scalar_of(key, "a key") or ""
         if name in found:
             raise Flaw(key.start, CODE, f"'{name}' stands here twice.", "Keep one.")
         found[name] = (key, item)
     return found
 
 
-def _text(node: Node, name: str) -> str | None:
+def scalar_of(node: Node, name: str) -> str | None:
     """A scalar as it is written, so that NO, 007 and 1e3 stay what they are; None for null."""
     if node.kind != "scalar":
         raise Flaw(node.start, CODE, f"'{name}' is one value, written out.", "Write text; put it in quotes if in doubt.")
@@ -239,7 +242,7 @@ def _text(node: Node, name: str) -> str | None:
 
 
 def _count(node: Node) -> int:
-    text = _text(node, "uses") or ""
+    text = scalar_of(node, "uses") or ""
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
         raise Flaw(node.start, CODE, f"'uses' is a number of runs, not '{text}'.", "Write uses: 10, or leave it out.")
     return int(text)
