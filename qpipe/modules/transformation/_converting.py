@@ -1,0 +1,99 @@
+"""The base of steps that turn columns into values of another type: what becomes of cells that cannot be turned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from qpipe.core.batch import Severity
+from qpipe.core.component import Ask, Context, Rule, Transform, Types
+from qpipe.core.lazy import pl
+from qpipe.core.params import param
+from qpipe.modules.transformation._text import Answers, answers_for, is_answered, text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qpipe.core.types import DataType
+
+OnError = Literal["quarantine", "null", "question"]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """One column: its values in the new type, null where a cell cannot be turned, and what was expected of it.
+
+    The same conversion must give the same expression object: Polars computes it once then, for findings and values alike.
+    """
+
+    column: str
+    values: pl.Expr
+    expected: str
+    doubtful: pl.Expr | None = None  # cells that could mean two things
+    doubt: str = ""  # and what was expected of those
+
+
+class Converting(Transform):
+    """Null stays null. A cell that cannot be turned becomes null, and a finding, or a question."""
+
+    on_error: OnError = param(
+        "quarantine",
+        help="a cell that cannot be turned: a finding that is an error; null with a finding that is a warning; or ask a person",
+    )
+
+    def conversions(self, context: Context, answers: Answers) -> Iterator[Conversion]:
+        """What to do, column by column."""
+        raise NotImplementedError
+
+    def new_types(self, types: Types) -> dict[str, DataType]:
+        """The columns that change."""
+        raise NotImplementedError
+
+    def output_types(self, types: Types) -> Types:
+        new = self.new_types(types)
+        return {name: new.get(name, type_) for name, type_ in types.items()}
+
+    def apply(self, frame: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        return frame.with_columns([c.values.alias(c.column) for c in self._conversions(context)])
+
+    def rules(self, context: Context) -> tuple[Rule, ...]:
+        """Those that cannot be turned. Where people are asked, only wrong answers are left."""
+        answers = answers_for(self, context)
+        asking = self.on_error == "question"
+        severity: Severity | None = "warning" if self.on_error == "null" else None
+        found = []
+        for c in self._conversions(context):
+            if asking and not answers:
+                continue
+            said = is_answered(text(c.column), answers) if asking else pl.lit(True)
+            for bad, expected in _faults(c):
+                found.append(Rule(bad & said if asking else bad, (c.column,), expected, None, severity))
+        return tuple(found)
+
+    def asks(self, context: Context) -> tuple[Ask, ...]:
+        if self.on_error != "question":
+            return ()
+        answers, asked = answers_for(self, context), []
+        for c in self._conversions(context):
+            unknown = pl.any_horizontal([bad for bad, _ in _faults(c)]) & ~is_answered(text(c.column), answers)
+            asked.append(
+                Ask(unknown, c.column, f"what is the {c.column} '{{value}}'? (expected: {c.expected})", _no_candidates)
+            )
+        return tuple(asked)
+
+    def _conversions(self, context: Context) -> list[Conversion]:
+        return list(self.conversions(context, answers_for(self, context)))
+
+
+def _faults(conversion: Conversion) -> Iterator[tuple[pl.Expr, str]]:
+    misfit = pl.col(conversion.column).is_not_null() & conversion.values.is_null()
+    if conversion.doubtful is None:
+        yield misfit, conversion.expected
+    else:
+        yield misfit & ~conversion.doubtful, conversion.expected
+        yield conversion.doubtful, conversion.doubt
+
+
+def _no_candidates(values: Sequence[str]) -> dict[str, list[str]]:
+    return {value: [] for value in values}
