@@ -74,7 +74,8 @@ _OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
 
 def _date(cell: pl.Expr, rest: str = "") -> pl.Expr:
     day = cell.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-    return cell.str.contains(rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{rest}$") & day.is_not_null()
+    shape = cell.str.contains(rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{rest}$")
+    return shape & (day.is_not_null() | cell.is_null())  # null stays null
 
 
 # ── numbers with a checksum ───────────────────────────────────────────────────────────────────────────────────────────
