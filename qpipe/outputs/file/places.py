@@ -1,0 +1,247 @@
+"""Where files end up: a folder on this machine, or any store that fsspec knows. Every change is announced as an effect.
+
+What must stay true: a name appears with its whole content or not at all, and ``put`` of the same file under the same name a
+second time changes nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from qpipe.core.effects import effect
+from qpipe.core.errors import CannotCreate, MissingExtra, NotPermitted, QpipeError, Unavailable
+
+OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")  # a put shows a whole object or none
+
+
+class Place(Protocol):
+    """A folder. Names are relative to it, with ``/``."""
+
+    def put(self, file: Path, name: str) -> None:
+        """The file, complete, under the name, and no longer where it was. If it is not there any more: done before."""
+
+    def read(self, name: str) -> bytes | None:
+        """The content, or None where there is nothing of that name."""
+
+    def fetch(self, name: str, to: Path) -> Path | None:
+        """A local file with the content; None where there is nothing."""
+
+    def names(self, below: str) -> list[str]:
+        """All files below a folder."""
+
+    def remove(self, name: str) -> None:
+        """Forget it; nothing there is fine."""
+
+
+class Local:
+    """A folder on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, file: Path, name: str) -> None:
+        target = self.folder / name
+        if not file.exists():
+            return
+        with refusing(target):
+            make_folder(target.parent)
+            if target.exists():
+                shutil.copymode(target, file)
+            effect("output.publish.rename")
+            try:
+                os.replace(file, target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                _carry(file, target)
+            sync_folder(target.parent)
+
+    def read(self, name: str) -> bytes | None:
+        with refusing(self.folder / name):
+            try:
+                return (self.folder / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def fetch(self, name: str, to: Path) -> Path | None:
+        return self.folder / name if (self.folder / name).exists() else None
+
+    def names(self, below: str) -> list[str]:
+        top = self.folder / below
+        return sorted(f.relative_to(self.folder).as_posix() for f in top.rglob("*") if f.is_file()) if top.is_dir() else []
+
+    def remove(self, name: str) -> None:
+        target = self.folder / name
+        with refusing(target):
+            if target.exists():
+                effect("output.publish.remove")
+                target.unlink()
+                sync_folder(target.parent)
+            if "=" in target.parent.name:  # a partition that has become empty
+                _remove_if_empty(target.parent, self.folder)
+
+
+class Remote:
+    """A folder in a store that fsspec knows."""
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self._protocol = url.split("://", 1)[0]
+        try:
+            self._system, self._path = fsspec.core.url_to_fs(url)
+        except ImportError as error:
+            raise MissingExtra(f"write to {self._protocol}:// addresses", extra=self._protocol) from error
+        except ValueError as error:
+            raise CannotCreate(f"{self._protocol}:// is no known kind of address: {error}") from error
+
+    def put(self, file: Path, name: str) -> None:
+        if not file.exists():
+            return
+        target = f"{self._path}/{name}"
+        with self._refusing(name):
+            effect("output.publish.upload")
+            if self._protocol in OBJECT_STORES:
+                self._system.put_file(str(file), target)
+            else:
+                partial = f"{target.rpartition('/')[0]}/.{target.rpartition('/')[2]}.tmp"
+                self._system.makedirs(target.rpartition("/")[0], exist_ok=True)
+                self._system.put_file(str(file), partial)
+                effect("output.publish.rename")
+                self._system.mv(partial, target)
+            effect("output.publish.uploaded")
+            file.unlink()
+
+    def read(self, name: str) -> bytes | None:
+        with self._refusing(name):
+            try:
+                return bytes(self._system.cat_file(f"{self._path}/{name}"))
+            except FileNotFoundError:
+                return None
+
+    def fetch(self, name: str, to: Path) -> Path | None:
+        with self._refusing(name):
+            if not self._system.exists(f"{self._path}/{name}"):
+                return None
+            self._system.get_file(f"{self._path}/{name}", str(to))
+            return to
+
+    def names(self, below: str) -> list[str]:
+        with self._refusing(below):
+            try:
+                found = self._system.find(f"{self._path}/{below}")
+            except FileNotFoundError:
+                return []
+            return sorted(str(name)[len(self._path) + 1 :] for name in found)
+
+    def remove(self, name: str) -> None:
+        with self._refusing(name):
+            effect("output.publish.remove")
+            if self._system.exists(f"{self._path}/{name}"):
+                self._system.rm_file(f"{self._path}/{name}")
+
+    @contextmanager
+    def _refusing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError as error:
+            raise NotPermitted("writing is not allowed", file=f"{self._path}/{name}", hint="look at the credentials") from error
+        except OSError as error:
+            raise Unavailable(
+                f"cannot be written: {error}", file=f"{self._path}/{name}", hint="try again: qpipe resume"
+            ) from error
+
+
+def write_durably(file: Path, data: Any, name: str = "output.stage.write") -> None:
+    """Bytes to a file and to the disk, folder included. A repeat writes it anew."""
+    with refusing(file):
+        make_folder(file.parent)
+        effect(name)
+        with open(file, "wb", buffering=0) as stream:
+            view = memoryview(data)
+            while len(view):
+                view = view[stream.write(view[: 1 << 30]) :]
+            os.fsync(stream.fileno())
+        sync_folder(file.parent)
+
+
+def sync_file(file: Path) -> None:
+    with refusing(file), open(file, "rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """So that names in it outlive a loss of power. Where folders cannot be synced, the system does it itself."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folder(folder: Path) -> None:
+    """The folder and those above it, each durable."""
+    missing = [f for f in (folder, *folder.parents) if not f.exists()]
+    with refusing(folder):
+        for each in reversed(missing):
+            effect("output.folder.make")
+            each.mkdir(exist_ok=True)
+            sync_folder(each.parent)
+
+
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """The system's refusals in our words, with the path and what to do."""
+    try:
+        yield
+    except QpipeError:
+        raise
+    except OSError as error:
+        raise refusal(path, error) from error
+
+
+def refusal(path: Path, error: OSError) -> QpipeError:
+    file = str(error.filename or path)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return CannotCreate("the disk is full", file=file, hint="make room, then go on with: qpipe resume latest")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return NotPermitted(
+            "writing is not allowed", file=file, hint="give this user the right to write there, or name another path"
+        )
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
+        return CannotCreate(_in_the_way(path), file=file, hint="name another path, or move it away")
+    return CannotCreate(f"cannot be written: {error.strerror or error}", file=file, hint="name another path")
+
+
+def _in_the_way(path: Path) -> str:
+    if path.is_dir():
+        return "there is a directory of this name"
+    above = next((f for f in path.parents if f.exists() and not f.is_dir()), None)
+    return f"{above} is a file, no directory" if above else "something of this name is there"
+
+
+def _carry(file: Path, target: Path) -> None:
+    """To another file system: copied beside the target first, so that the name appears with its whole content."""
+    partial = target.with_name(f".{target.name}.tmp")
+    shutil.copyfile(file, partial)
+    sync_file(partial)
+    effect("output.publish.rename")
+    os.replace(partial, target)
+    file.unlink()
+
+
+def _remove_if_empty(folder: Path, top: Path) -> None:
+    while folder != top and "=" in folder.name:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
