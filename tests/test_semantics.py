@@ -106,7 +106,7 @@ CELLS: list[tuple[str, dict[str, Any], str, list[Any], list[int]]] = [
     ("expression", {"condition": "x > 0", "nulls": "fail"}, "float", [1, 0, None], [1, 2]),
     ("expression", {"condition": "x <> ''"}, "string", ["a", "", None], [1]),
     ("if_then", {"if": "x > 0", "then": "x < 5"}, "int", [1, 9, -9, None], [1]),
-    ("if_then", {"if": "x is null", "then": "x > 0"}, "int", [None, 1], []),
+    ("if_then", {"if": "x is null", "then": "x is null or x > 0"}, "int", [None, 1], []),
     ("if_then", {"if": "x is null", "then": "x > 0", "nulls": "fail"}, "int", [None, 1], [0]),
     ("unique", {}, "int", [1, 2, 1, None, None, 1], [0, 2, 5]),
     ("unique", {"keep": "first"}, "int", [1, 2, 1, 1], [2, 3]),

@@ -25,6 +25,7 @@ class IfThen(Check):
         ```yaml
         module:
           if_then: {if: cancelled, then: delay > 0, nulls: fail}
+        schema: {delay: int}
         rows: [{cancelled: true, delay: null}, {cancelled: false, delay: null}]
         failed: [0]
         ```

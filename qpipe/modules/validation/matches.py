@@ -67,7 +67,7 @@ class Matches(Check):
 
         if (self.regex is None) == (self.like_ is None):
             yield "regex", "give regex or like, one of them"
-        if not (_each(self.regex) or _each(self.like_)):
+        elif not (_each(self.regex) or _each(self.like_)):
             yield "regex", "there is no pattern"
         if self.like_ is not None and self.whole:
             yield "whole", "a LIKE pattern is about the whole text anyway"
