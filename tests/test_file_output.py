@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,9 @@ from qpipe.core.types import DataType
 
 File = Registry().get("output", "file")
 
-ROWS = pl.DataFrame({"id": range(10), "name": ["ä", "", None, "a,b", 'q"', "l\nf", "c\rr", " s ", "#x", "NA"], "x": [0.5, None] * 5})
+ROWS = pl.DataFrame(
+    {"id": range(10), "name": ["ä", "", None, "a,b", 'q"', "l\nf", "c\rr", " s ", "#x", "NA"], "x": [0.5, None] * 5}
+)
 
 # path, parameters: one file and directories, in every format
 FORMS: list[tuple[str, dict[str, Any]]] = [
@@ -67,7 +68,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {
         f.relative_to(folder).as_posix(): f.read_bytes()
         for f in sorted(folder.rglob("*"))
-        if f.is_file() and not f.relative_to(folder).parts[0] in ("work", "spool")
+        if f.is_file() and f.relative_to(folder).parts[0] not in ("work", "spool")
     }
 
 
@@ -78,7 +79,9 @@ def visible(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize("mode", ["replace", "append"])
 @pytest.mark.parametrize(("path", "params"), FORMS, ids=lambda v: str(v))
-def test_stopped_before_any_effect_and_published_again_it_is_the_same(tmp_path: Path, path: str, params: Any, mode: str) -> None:
+def test_stopped_before_any_effect_and_published_again_it_is_the_same(
+    tmp_path: Path, path: str, params: Any, mode: str
+) -> None:
     if mode == "append" and path.endswith(".xlsx"):
         pytest.skip("no format to append to")
 
@@ -107,7 +110,9 @@ def test_stopped_before_any_effect_and_published_again_it_is_the_same(tmp_path: 
             output.publish(parts, types_of(ROWS), "tokenr1", context)
         once = content(folder)
         output.publish(parts, types_of(ROWS), "tokenr1", context)
-        assert {k: v for k, v in content(folder).items() if ".qpipe" not in k} == {k: v for k, v in once.items() if ".qpipe" not in k}
+        assert {k: v for k, v in content(folder).items() if ".qpipe" not in k} == {
+            k: v for k, v in once.items() if ".qpipe" not in k
+        }
         output.discard(parts, context)
         return count
 
@@ -180,7 +185,7 @@ def test_zero_rows_are_a_result_with_columns(tmp_path: Path, path: str, params: 
 def test_csv_as_written(tmp_path: Path) -> None:
     output, context = made("o.csv", tmp_path)
     deliver(output, context, ROWS)
-    assert (tmp_path / "o.csv").read_text(newline="") == (
+    assert (tmp_path / "o.csv").read_bytes().decode() == (
         'id,name,x\n0,ä,0.5\n1,"",\n2,,0.5\n3,"a,b",\n4,"q""",0.5\n5,"l\nf",\n6,"c\rr",0.5\n7, s ,\n8,#x,0.5\n9,NA,\n'
     )
 
@@ -251,7 +256,7 @@ def test_places_that_cannot_be(tmp_path: Path) -> None:
     for path, message in [
         ("dir.csv", "there is a directory of this name"),
         ("file/", "this is a file, no directory"),
-        ("file/below.csv", "is a file, no directory"),
+        ("file/below.csv", "this is a file, no directory"),
         ("x" * 300 + ".csv", "File name too long"),
     ]:
         output, context = made(path, tmp_path)

@@ -167,7 +167,9 @@ def hive(value: str | None) -> str:
     """A value as a folder's name: percent-encoded, so that none can leave its directory; null has a name of its own."""
     if value is None:
         return NO_VALUE
-    coded = quote(value, safe=" ,;()!'@+~").replace(".", "%2E") if set(value) <= {"."} else quote(value, safe=" ,;()!'@+~")
+    coded = quote(value, safe=" ,;()!'@+~")
+    if value in (".", "..", NO_VALUE):  # what these mean as a folder's name is something else
+        coded = f"%{ord(value[0]):02X}{value[1:]}"
     if len(coded.encode()) > 200:
         raise CannotCreate(f"a value of {len(value)} characters is too long for a folder's name: {value[:40]}…",
                            hint="partition by another column")  # fmt: skip

@@ -189,8 +189,10 @@ def sync_folder(folder: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """The folder and those above it, each durable."""
-    missing = [f for f in (folder, *folder.parents) if not f.exists()]
     with refusing(folder):
+        missing = [f for f in (folder, *folder.parents) if not f.exists()]
+        if not missing and not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "", str(folder))
         for each in reversed(missing):
             effect("output.folder.make")
             each.mkdir(exist_ok=True)
@@ -217,15 +219,12 @@ def refusal(path: Path, error: OSError) -> QpipeError:
             "writing is not allowed", file=file, hint="give this user the right to write there, or name another path"
         )
     if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
-        return CannotCreate(_in_the_way(path), file=file, hint="name another path, or move it away")
+        return CannotCreate(_in_the_way(Path(file)), file=file, hint="name another path, or move it away")
     return CannotCreate(f"cannot be written: {error.strerror or error}", file=file, hint="name another path")
 
 
 def _in_the_way(path: Path) -> str:
-    if path.is_dir():
-        return "there is a directory of this name"
-    above = next((f for f in path.parents if f.exists() and not f.is_dir()), None)
-    return f"{above} is a file, no directory" if above else "something of this name is there"
+    return "there is a directory of this name" if path.is_dir() else "this is a file, no directory"
 
 
 def _carry(file: Path, target: Path) -> None:
