@@ -95,7 +95,7 @@ def keep(journal: Journal, questions: Sequence[Mapping[str, Any]]) -> list[Kept]
 
 
 def keep_remembered(journal: Journal, run: str) -> list[Kept]:
-    """The same for answers of a run that are to be remembered and are not yet: a crash came between, or another door was used."""
+    """The same for answers of a run that wait to be remembered: given through another door, or cut short by a crash."""
     wanted = [q for q in journal.questions(run, "answered") if q["remember"] == WANTED and not why_not_kept(q)]
     return keep(journal, wanted)
 
