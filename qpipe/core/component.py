@@ -69,6 +69,10 @@ class Component:
             cls.name = cls.__module__.rpartition(".")[2]
         dataclass(frozen=True, kw_only=True, repr=True)(cls)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The parameters: what was prepared for a run stays behind when a component is pickled."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+
     @classmethod
     def summary(cls) -> str:
         """The first sentence of its manual page."""

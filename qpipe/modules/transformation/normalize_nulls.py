@@ -25,10 +25,10 @@ class NormalizeNulls(Transform):
     r"""Words that stand for a missing value become null.
 
     Texts are compared without blanks around them and whatever their case. Without `placeholders` these count as missing: the
-    empty text, `-` `--` `---` `.` `..` `?` `??` N/A #N/A NA N.A. `<NA>` null #NULL! (null) `\N` none nil nan #NAN, not
-    available, not applicable. Give your own list where one of them is a value: NA is Namibia. Numbers such as 999 are values unless they
-    are named; naming them also reaches number columns, and nan reaches NaN. Without `columns`, every text column is treated.
-    Null stays null.
+    empty text, `-` `--` `---` `.` `..` `?` `??` N/A #N/A NA N.A. `<NA>` null #NULL! (null) `\N` none nil nan #NAN, and the
+    words "not available" and "not applicable". Give your own list where one of them is a value: NA is Namibia. Numbers such as
+    999 are values unless they are named; naming them also reaches number columns, and nan reaches NaN. Without `columns`,
+    every text column is treated. Null stays null.
 
     Examples:
         ```yaml

@@ -59,7 +59,7 @@ class ParseDate(Converting):
     """
 
     like = (
-        "to_date", "strptime", "value.toDate()", "date parse", "dateutil", "match_strftime_format", "parse_datetime", "str_to_date",
+        "to_date", "strptime", "value.toDate()", "date parse", "dateutil", "match_strftime_format", "parse_datetime",
     )  # fmt: skip
 
     columns: Columns = param(help="the text columns to read", short=True, alias="column")
