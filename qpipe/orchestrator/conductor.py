@@ -24,14 +24,14 @@ from qpipe.core.events import Event
 from qpipe.core.gather import Collector
 from qpipe.core.lazy import pl
 from qpipe.core.rowset import RowSet
-from qpipe.orchestrator.decisions import Settled, keep_remembered, settled
+from qpipe.orchestrator.answers import Settled, keep_remembered, settled
+from qpipe.orchestrator.decisions import Questions
 from qpipe.orchestrator.feed import Read, Spool, Start, ahead, read_sources
 from qpipe.orchestrator.findings import Samples
 from qpipe.orchestrator.gates import Gates
 from qpipe.orchestrator.journal import Journal, Writer
 from qpipe.orchestrator.passes import Pass, has_python, passes_of
 from qpipe.orchestrator.program import Program, compile_program
-from qpipe.orchestrator.questions import Questions
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.settle import Going, again, going, keep_held, send
 from qpipe.orchestrator.tables import load_tables
@@ -81,12 +81,11 @@ class Conductor:
 
     def run(self) -> Outcome:
         """A new run, from the beginning to its end or to a stop that can be resumed."""
-        prepared = Prepared.of(self.plan, self.journal, None, time.time())
         run = self.journal.begin(
             name=self.plan.name, spec_file=self.plan.file, spec_text=self.plan.text, fingerprint=self.plan.fingerprint,
             vars=self.plan.vars, argv=self.argv, versions=_versions(), parent=self.parent,
         )  # fmt: skip
-        return self._go(run, prepared.context.started)
+        return self._go(run, self.journal.run(run)["started"])
 
     def resume(self, run: str) -> Outcome:
         """Go on where a run stopped. Refuses a changed spec; a changed input is refused once it has been opened."""
@@ -448,7 +447,7 @@ class Execution:
         self.journal.expire()
         self.questions.recall()
         if self.conductor.answers is not None:
-            from qpipe.orchestrator.answers import apply_answers
+            from qpipe.orchestrator.answers_file import apply_answers
 
             apply_answers(self.journal, self.run, self.conductor.answers)
         for question in self.journal.questions(self.run, "open"):

@@ -160,7 +160,7 @@ class Spool:
             frame, meta = self._paths(seq)
             told: dict[str, Any] = json.loads(meta.read_text())
             chunk = Chunk(
-                pl.read_ipc(frame, memory_map=False), told["position"], told["first_line"],
+                pl.read_ipc(frame), told["position"], told["first_line"],
                 None if told["lines"] is None else pl.Series(told["lines"], dtype=pl.Int64),
                 tuple(Fault(**f) for f in told["faults"]), told["file"],
             )  # fmt: skip

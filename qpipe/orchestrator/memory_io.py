@@ -46,7 +46,7 @@ class Kept(Output):
 
     def publish(self, parts: Sequence[Part], types: Types, token: str, context: Context) -> Json:
         with _LOCK:
-            frames = [pl.read_ipc(part.path, memory_map=False) for part in parts]
+            frames = [pl.read_ipc(part.path) for part in parts]
             self.frames[:] = [pl.concat(frames, how="diagonal_relaxed")] if frames else []
         return {"path": "memory", "rows": sum(part.rows for part in parts)}
 

@@ -18,7 +18,7 @@ from qpipe.core.component import Part, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
-from qpipe.orchestrator.decisions import Settled
+from qpipe.orchestrator.answers import Settled
 from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.findings import tally
 from qpipe.orchestrator.gates import DELIVERED, Figures, measure
@@ -63,7 +63,7 @@ def going(settled: Sequence[Settled]) -> Going:
     frames = []
     for path in dict.fromkeys(each.path for each in settled):
         waits = [each.question for each in settled if each.path == path]
-        frames.append(pl.read_ipc(path, memory_map=False).filter(pl.col(QUESTION).is_in(waits)))
+        frames.append(pl.read_ipc(path).filter(pl.col(QUESTION).is_in(waits)))
     return Going(tuple(settled), pl.concat(frames, how="diagonal_relaxed").sort(ROW))
 
 
