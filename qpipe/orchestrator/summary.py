@@ -203,9 +203,10 @@ def _expected(module: Any, column: str) -> str:
     if not callable(told):
         return ""
     try:
-        return str(told(column))
+        words = str(told(column))
     except Exception:  # the user's own code, asked for words only
         return ""
+    return "" if words == module.name.replace("_", " ") else words  # the name says it already
 
 
 def _samples(journal: Journal, run: str) -> dict[tuple[str, str], tuple[Sample, ...]]:

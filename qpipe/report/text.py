@@ -1,0 +1,258 @@
+"""The print at the end of a run: balance sheet, quality summary, scores, outputs, and what to do next.
+
+It is made as blocks, which a terminal shows as tables (``terminal.py``) and everything else as plain columns.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from qpipe.orchestrator.results import CheckResult, Note, QuestionResult, Summary
+from qpipe.report.collect import Report
+from qpipe.report.words import (
+    MARKS,
+    STATES,
+    clock,
+    count,
+    cut,
+    duration,
+    figures,
+    percent,
+    plural,
+    rate,
+    size,
+    tolerance,
+)  # fmt: skip
+
+ROWS = 40  # checks shown; the rest is told
+
+
+@dataclass(frozen=True)
+class Block:
+    """A titled table, or lines of text when it has no columns."""
+
+    title: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    right: frozenset[int] = frozenset()  # columns of numbers
+    tones: tuple[str, ...] = field(default=())  # of each row: good bad warn dim strong or ""
+    after: str = ""
+
+
+def blocks(summary: Summary) -> list[Block]:
+    made = [_head(summary), _balance(summary), _checks(summary), _gates(summary), _scores(summary), _outputs(summary)]
+    made += [_questions(summary), _notes(summary), _next(summary)]
+    return [block for block in made if block.rows]
+
+
+def write(report: Report) -> str:
+    return plain(report.summary)
+
+
+def show(summary: Summary, width: int | None = None) -> str:
+    """What is printed at the end of a run: coloured tables on a terminal, plain columns elsewhere."""
+    columns = max(60, min(width or shutil.get_terminal_size((100, 24)).columns, 120))
+    if not sys.stdout.isatty():
+        return plain(summary, columns)
+    from qpipe.report.terminal import rich_text
+
+    return rich_text(blocks(summary), columns)
+
+
+def plain(summary: Summary, width: int = 100) -> str:
+    """The blocks without colour or a library: for logs and pipes."""
+    return "\n\n".join("\n".join(_lines(block, width)) for block in blocks(summary)) + "\n"
+
+
+# ── blocks ──
+
+
+def _head(summary: Summary) -> Block:
+    run = summary.run
+    told = f"{run.name} · {run.id} · {STATES.get(run.state, run.state)}"
+    facts = [f"{plural(run.rows_in, 'row')} in {duration(run.seconds)}"]
+    facts += [rate(run.rows_per_second)] if run.rows_per_second else []
+    facts += [f"peak memory {count(run.memory_mb)} MB"] if run.memory_mb else []
+    facts += [f"exit code {run.exit_code}"] if run.exit_code is not None else []
+    error = [(cut(run.error.splitlines()[0], 400),)] if run.error else []
+    tone = {"done": "good", "waiting": "warn"}.get(run.state, "bad")
+    return Block("", rows=((told,), (" · ".join(facts),), *error), tones=(tone, "dim", "bad"))
+
+
+def _balance(summary: Summary) -> Block:
+    balance = summary.balance
+    rows = [(f"in from {a.id}", count(a.rows), "") for a in balance.sources]
+    rows += [(f"made by {a.id}", count(a.rows), "") for a in balance.created]
+    rows += [(f"to {r.id}", count(r.rows), _share(r.rows, summary)) for r in balance.routes]
+    rows += [(f"dropped by {a.id}", count(a.rows), _share(a.rows, summary)) for a in balance.dropped]
+    rows += [(f"held for {a.id}", count(a.rows), _share(a.rows, summary)) for a in balance.held]
+    tones = [""] * len(rows)
+    rows.append((balanced(summary), count(balance.difference), ""))
+    tones.append("good" if balance.balanced else "bad")
+    return Block("Balance", ("", "rows", "share"), tuple(rows), frozenset({1, 2}), tuple(tones))
+
+
+def balanced(summary: Summary) -> str:
+    """Whether the rows add up, in words."""
+    balance = summary.balance
+    if balance.balanced:
+        return f"{MARKS['pass']} balanced: every row is accounted for"
+    wrong = [f"{plural(abs(balance.difference), 'row')} {'missing' if balance.difference > 0 else 'too many'}"] * bool(
+        balance.difference
+    )
+    wrong += [f"{a.id} staged {plural(abs(a.rows), 'row')} too {'few' if a.rows > 0 else 'many'}" for a in balance.missing]
+    return f"{MARKS['fail']} DOES NOT BALANCE: " + "; ".join(wrong)
+
+
+def _share(rows: int, summary: Summary) -> str:
+    every = summary.balance.rows_in
+    return percent(rows / every) if every else ""
+
+
+def _checks(summary: Summary) -> Block:
+    shown = worst_first(summary)[:ROWS]
+    rows = tuple(
+        (c.title, c.severity, count(c.evaluated), count(c.failed), percent(c.share), tolerance(c.tolerance), verdict(c.outcome))
+        for c in shown
+    )
+    left = len(summary.checks) - len(shown)
+    after = f"and {plural(left, 'check')} more: `qpipe report {summary.run.id}`" if left else ""
+    tones = tuple(tone(c.outcome) for c in shown)
+    columns = ("check", "severity", "evaluated", "failed", "share", "tolerated", "verdict")
+    return Block("Checks", columns, rows, frozenset({2, 3, 4, 5}), tones, after)
+
+
+def worst_first(summary: Summary) -> list[CheckResult]:
+    """Failures by verdict and share, then what was not evaluated, then what passed, each in the spec's order."""
+    rank = {"error": 0, "fail": 0, "warn": 1, "not evaluated": 2, "skipped": 2, "pass": 3}
+    return sorted(summary.checks, key=lambda c: (rank[c.outcome], -(c.share or 0) if rank[c.outcome] < 3 else 0))
+
+
+def verdict(outcome: str) -> str:
+    return f"{MARKS.get(outcome, '?')} {outcome}"
+
+
+def tone(outcome: str) -> str:
+    return {"pass": "", "warn": "warn", "fail": "bad", "error": "bad"}.get(outcome, "dim")
+
+
+def _gates(summary: Summary) -> Block:
+    rows = tuple((g.gate, figures(g.observed, 3), g.expected, verdict(g.outcome)) for g in summary.gates)
+    told = [f"{g.gate}: {g.message}" for g in summary.gates if g.message and g.outcome != "pass"]
+    tones = tuple(tone(g.outcome) for g in summary.gates)
+    return Block("Gates", ("gate", "observed", "expected", "verdict"), rows, frozenset(), tones, "\n".join(told))
+
+
+def _scores(summary: Summary) -> Block:
+    rows = tuple((s.dimension, scored(s.value), _bar(s.value), count(s.evaluated),
+                  count(s.failed), str(s.checks)) for s in summary.scores)  # fmt: skip
+    tones = tuple("strong" if s.dimension == "overall" else "" if s.value is not None else "dim" for s in summary.scores)
+    return Block("Scores", ("dimension", "score", "", "evaluated", "failed", "checks"), rows, frozenset({1, 3, 4, 5}), tones)
+
+
+def scored(value: float | None) -> str:
+    return "not evaluated" if value is None else percent(value)
+
+
+def _bar(share: float | None, width: int = 20) -> str:
+    """A full bar means all of it: 99.9 % leaves one cell open."""
+    cells = 0 if share is None else width if share == 1 else min(int(share * width), width - 1)
+    return "█" * cells + "░" * (width - cells)
+
+
+def _outputs(summary: Summary) -> Block:
+    rows = tuple(
+        (o.output, o.place, count(o.rows), size(o.bytes) if o.bytes else "", o.state, o.guarantee) for o in summary.outputs
+    )
+    return Block("Outputs", ("output", "where", "rows", "size", "state", "guarantee"), rows, frozenset({2, 3}))
+
+
+def _questions(summary: Summary) -> Block:
+    rows = tuple((q.id, cut(q.text, 60), count(q.rows), answered(q)) for q in summary.questions[:10])
+    left = len(summary.questions) - len(rows)
+    tones = tuple("warn" if q.state == "open" else "" for q in summary.questions)
+    return Block("Questions", ("id", "question", "rows", "answer"), rows, frozenset({2}), tones,
+                 f"and {plural(left, 'question')} more: `qpipe decisions`" if left else "")  # fmt: skip
+
+
+def answered(question: QuestionResult) -> str:
+    """What came of a question, in words."""
+    if question.state != "answered":
+        return question.state + (f", until {clock(question.due)}" if question.due else "")
+    return f"{question.choice} by {question.by} after {duration(question.seconds)}"
+
+
+def _notes(summary: Summary) -> Block:
+    rows = tuple((noted(n),) for n in summary.notes[:10])
+    left = len(summary.notes) - len(rows)
+    return Block("Notes of the sources", rows=rows, after=f"and {left} more" if left else "")
+
+
+def noted(note: Note) -> str:
+    """A source's note: where, what, how often."""
+    place = ":".join(str(p) for p in (note.file or note.source, note.line) if p is not None)
+    return f"{place}: {note.message}" + (f" ({count(note.times)} times)" if note.times > 1 else "")
+
+
+def _next(summary: Summary) -> Block:
+    return Block("Next", rows=tuple((line,) for line in advice(summary)))
+
+
+def advice(summary: Summary) -> Iterator[str]:
+    """What a person can do now, as commands."""
+    run = summary.run.id
+    waiting = [q for q in summary.questions if q.state == "open"]
+    if waiting:
+        yield f"{plural(len(waiting), 'question')} open: `qpipe decisions`, then `qpipe resume {run}`"
+    elif summary.run.state in ("waiting", "interrupted", "failed"):
+        yield f"go on with `qpipe resume {run}`"
+    if not summary.balance.balanced:
+        yield "the rows do not add up: that is a fault of qpipe or of a Python step; please keep the journal"
+    unseen = [c.title for c in summary.checks if c.outcome == "not evaluated"]
+    if unseen:
+        yield f"{plural(len(unseen), 'check')} saw no row and passed nothing: {cut(', '.join(unseen), 80)}"
+    if summary.balance.quarantined:
+        yield f"why rows were quarantined: `qpipe report {run} --open`"
+
+
+# ── plain columns ──
+
+
+def _lines(block: Block, width: int) -> Iterator[str]:
+    if block.title:
+        yield block.title
+        yield "─" * len(block.title)
+    if block.columns:
+        yield from _table(block, width)
+    else:
+        for (line,) in block.rows:
+            yield cut(line, width * 3)
+    if block.after:
+        yield block.after
+
+
+def _table(block: Block, width: int) -> Iterator[str]:
+    cells = [block.columns, *block.rows]
+    widths = [max(len(row[n]) for row in cells) for n in range(len(block.columns))]
+    _narrow(widths, block, width)
+    for row in cells:
+        told = [_fit(text, widths[n], n in block.right) for n, text in enumerate(row)]
+        yield "  ".join(told).rstrip()
+
+
+def _narrow(widths: list[int], block: Block, width: int) -> None:
+    """Take from the widest column of text until the table fits."""
+    texts = [n for n in range(len(widths)) if n not in block.right]
+    while texts and sum(widths) + 2 * (len(widths) - 1) > width:
+        widest = max(texts, key=lambda n: widths[n])
+        if widths[widest] <= 12:
+            return
+        widths[widest] -= 1
+
+
+def _fit(text: str, width: int, right: bool) -> str:
+    text = cut(text, width)
+    return text.rjust(width) if right else text.ljust(width)
