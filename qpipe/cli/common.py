@@ -86,9 +86,9 @@ def guarded(work: Callable[[], int | None], *, debug: bool = False) -> NoReturn:
 
 def show_error(error: QpipeError) -> None:
     if isinstance(error, SpecError):
-        from qpipe.spec.formats import show_problems
+        from qpipe.spec.formats import text
 
-        tell(show_problems(error.problems))
+        tell(text(error.problems).rstrip())
         tell(f"{len(error.problems)} problem{'s' if len(error.problems) > 1 else ''}; nothing was run")
     else:
         tell(f"error: {error}")
