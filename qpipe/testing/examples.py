@@ -70,7 +70,7 @@ def examples_of(component: type) -> list[Example]:
 
     found = []
     for block in _FENCED.findall(inspect.cleandoc(component.__doc__ or "")):
-        written = yaml.safe_load(textwrap.dedent(block))
+        written = yaml.load(textwrap.dedent(block), Loader=_loader())
         if isinstance(written, dict) and "module" in written:
             found.append(_example(dict(written)))
     return found
@@ -96,6 +96,20 @@ def values_of(component: type, written: Any) -> dict[str, Any]:
     if not short:
         raise ValueError(f"{component.__name__} has no short form")
     return {short.name: written}
+
+
+def _loader() -> Any:
+    """As in a spec, keys are text: ``on:`` is no boolean."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    key.tag = "tag:yaml.org,2002:str"
+            return super().construct_mapping(node, deep)
+
+    return Loader
 
 
 # ── frames from what is written in YAML ───────────────────────────────────────────────────────────────────────────────
