@@ -247,8 +247,11 @@ def _arrow() -> Form:
 
 def _local(path: str, context: Context) -> Path:
     """The path on this machine. A link is followed: what it points to is replaced, not the link."""
+    from qpipe.outputs.file.places import refusing
+
     target = context.directory / os.path.expanduser(path)
-    return target.resolve() if target.is_symlink() else target
+    with refusing(target):
+        return target.resolve() if target.is_symlink() else target
 
 
 def _check_local(target: Path, directory: bool) -> None:

@@ -20,7 +20,7 @@ from qpipe.core.effects import effect
 from qpipe.core.errors import CannotCreate
 from qpipe.core.lazy import pl
 from qpipe.outputs.file.encode import Form, arrow_options, parquet_options, whole
-from qpipe.outputs.file.places import Place, make_folder, refusing, sync_file, sync_folder, write_durably
+from qpipe.outputs.file.places import Place, at_once, make_folder, refusing, sync_file, sync_folder, write_durably
 from qpipe.outputs.file.single import _refusing, _rows
 from qpipe.outputs.file.texts import flat, in_json
 
@@ -53,6 +53,7 @@ def publish_directory(
     files = json.loads(record.read_text())
     for file in files:
         place.put(work / file["from"], f"{name}/{file['to']}")
+    place.settle([f"{name}/{file['to']}" for file in files])
     manifest = _manifest(place, name)
     if token not in manifest["tokens"]:
         manifest = _after(manifest, files, place, name, token, schema, append)
@@ -60,6 +61,7 @@ def publish_directory(
         _write_manifest(place, name, manifest, work, token)
     for old in manifest["removes"]:
         place.remove(f"{name}/{old}")
+    place.settle([f"{name}/{old}" for old in manifest["removes"]])
     return {"files": len(files), "bytes": sum(f["bytes"] for f in files)}
 
 
@@ -142,9 +144,10 @@ def _partitioned(
             approximate_bytes_per_file=None,
         )
         _sink(rows, target, form)
-    for file in sorted(folder.rglob("*")):
-        (sync_folder if file.is_dir() else sync_file)(file)
-    return [_told(f, work, f.relative_to(folder).as_posix()) for f in sorted(folder.rglob("*")) if f.is_file()]
+    made = sorted(folder.rglob("*"))
+    at_once(sync_file, [f for f in made if f.is_file()])
+    at_once(sync_folder, [f for f in made if f.is_dir()])
+    return [_told(f, work, f.relative_to(folder).as_posix()) for f in made if f.is_file()]
 
 
 def _sink(rows: pl.LazyFrame, target: Any, form: Form) -> None:
@@ -214,3 +217,4 @@ def _write_manifest(place: Place, name: str, manifest: dict[str, Any], work: Pat
     with refusing(file):
         write_durably(file, json.dumps(manifest, indent=1).encode(), "output.publish.manifest.write")
         place.put(file, manifest_name(name))
+        place.settle([manifest_name(name)])

@@ -14,7 +14,7 @@ from qpipe.outputs.file.texts import flat, in_json
 if TYPE_CHECKING:
     import polars as pl
 
-ZSTD_LEVEL = 3
+ZSTD_LEVEL = 1  # beside level 3: a quarter less CPU for 2 % more bytes (measured on orders of ten kinds of columns)
 ROW_GROUP = 262_144  # rows
 TEXTS = ("csv", "tsv", "ndjson", "json")
 

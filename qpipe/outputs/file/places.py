@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +26,9 @@ class Place(Protocol):
 
     def put(self, file: Path, name: str) -> None:
         """The file, complete, under the name, and no longer where it was. If it is not there any more: done before."""
+
+    def settle(self, names: Sequence[str]) -> None:
+        """What was put under these names outlives a loss of power."""
 
     def read(self, name: str) -> bytes | None:
         """The content, or None where there is nothing of that name."""
@@ -60,7 +64,10 @@ class Local:
                 if error.errno != errno.EXDEV:
                     raise
                 _carry(file, target)
-            sync_folder(target.parent)
+
+    def settle(self, names: Sequence[str]) -> None:
+        folders = {(self.folder / name).parent for name in names}
+        at_once(sync_folder, sorted(f for f in folders if f.is_dir()))
 
     def read(self, name: str) -> bytes | None:
         with refusing(self.folder / name):
@@ -82,7 +89,6 @@ class Local:
             if target.exists():
                 effect("output.publish.remove")
                 target.unlink()
-                sync_folder(target.parent)
             if "=" in target.parent.name:  # a partition that has become empty
                 _remove_if_empty(target.parent, self.folder)
 
@@ -117,6 +123,9 @@ class Remote:
                 self._system.mv(partial, target)
             effect("output.publish.uploaded")
             file.unlink()
+
+    def settle(self, names: Sequence[str]) -> None:
+        pass  # a store keeps what it has taken
 
     def read(self, name: str) -> bytes | None:
         with self._refusing(name):
@@ -185,6 +194,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def at_once(sync: Callable[[Path], None], paths: Sequence[Path]) -> None:
+    """Many syncs side by side: the file system takes them together, where one by one each waits for the disk."""
+    if len(paths) < 4:
+        for path in paths:
+            sync(path)
+        return
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(sync, paths))
 
 
 def make_folder(folder: Path) -> None:

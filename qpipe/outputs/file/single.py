@@ -52,6 +52,7 @@ def publish_file(
             told = {"bytes": built.stat().st_size}
         write_durably(record, json.dumps(told).encode(), "output.publish.record")
     place.put(built, name)
+    place.settle([name])
     return dict(json.loads(record.read_text()))
 
 
