@@ -249,3 +249,10 @@ def _patterns(nulls: pl.DataFrame, columns: list[str], every: float) -> tuple[tu
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
+
+
+def column_shift(ours: pl.Series, theirs: pl.Series) -> float | None:
+    """The population stability index of a column between two samples; None where one has no values or the types differ."""
+    if ours.dtype != theirs.dtype:
+        return None
+    return _distribution(ours.name, ours, theirs, masked=False).shift

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from qpipe.orchestrator.results import CheckResult, Note, QuestionResult, Summary
@@ -53,17 +53,22 @@ def write(report: Report) -> str:
 
 
 def show(summary: Summary, width: int | None = None) -> str:
-    """What is printed at the end of a run: coloured tables on a terminal, plain columns elsewhere."""
-    columns = max(60, min(width or shutil.get_terminal_size((100, 24)).columns, 120))
+    """What is printed at the end of a run."""
+    return printed(blocks(summary), width)
+
+
+def printed(blocks: Sequence[Block], width: int | None = None) -> str:
+    """Blocks for stdout: coloured tables on a terminal, plain columns, made without rich, elsewhere."""
+    columns = width or max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
     if not sys.stdout.isatty():
-        return plain(summary, columns)
+        return "\n\n".join("\n".join(_lines(block, columns)) for block in blocks)
     from qpipe.report.terminal import rich_text
 
-    return rich_text(blocks(summary), columns)
+    return rich_text(blocks, columns)
 
 
 def plain(summary: Summary, width: int = 100) -> str:
-    """The blocks without colour or a library: for logs and pipes."""
+    """The same without colour or a library: for logs and files."""
     return "\n\n".join("\n".join(_lines(block, width)) for block in blocks(summary)) + "\n"
 
 

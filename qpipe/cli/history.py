@@ -1,0 +1,349 @@
+"""qpipe runs, show, watch, report, diff, rm, health"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qpipe.cli.common import AsJson, Home, open_journal, print_json, tell
+from qpipe.core.errors import CannotCreate, UsageError
+
+if TYPE_CHECKING:
+    from qpipe.core.events import Event
+    from qpipe.orchestrator.journal import Journal
+    from qpipe.report.text import Block
+    from qpipe.spec.plan import Plan
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, its beginning or end, or latest.")]
+STUCK = 600.0  # seconds without a batch after which a living run is called stuck
+LOOK = 0.5  # seconds between two looks of `watch`
+
+
+def register(app: typer.Typer) -> None:
+    for command in (runs, show, watch, report, diff, rm, health):
+        app.command()(command)
+
+
+def runs(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """The runs there have been, the latest first.
+
+    Example: qpipe runs -n 5
+    """
+    journal = open_journal(home)
+    found = [_brief(journal, run) for run in journal.runs(limit)]
+    if as_json:
+        print_json(found)
+    else:
+        _print([_runs_block(found)] if found else [], "there has been no run yet: `qpipe run SPEC`")
+    return 0
+
+
+def show(reference: Run = "latest", as_json: AsJson = False, home: Home = None) -> int:
+    """One run: balance sheet, checks, scores, outputs, questions, what to do next.
+
+    Example: qpipe show latest
+    """
+    from qpipe.orchestrator.summary import load
+    from qpipe.report.text import show as shown
+
+    journal = open_journal(home)
+    run = journal.run(reference)
+    summary = load(journal, run, _plan_of(run))
+    if as_json:
+        print_json(summary.to_json())
+    else:
+        print(shown(summary))
+    return 0
+
+
+def watch(
+    reference: Run = "latest",
+    events: Annotated[bool, typer.Option("--events", help="Every event as a JSON line on stdout.")] = False,
+    home: Home = None,
+) -> int:
+    """Follow a run that another process drives, until it ends; prints how it ended.
+
+    Example: qpipe watch latest
+    """
+    from qpipe.cli.live import progress
+
+    journal = open_journal(home)
+    run = journal.run(reference)
+    view = progress(events=events)
+    seen = 0
+    try:
+        while True:
+            run = journal.run(run["id"])
+            for event in journal.events(run["id"], seen):
+                seen = event.id
+                view(event)
+            if not journal.alive(run):
+                break
+            view(_progress_of(journal, run))
+            time.sleep(LOOK)
+    finally:
+        view.close()
+    if not events:
+        dead = run["state"] == "running"
+        tell(f"{run['id']}: {'its process is gone; `qpipe resume ' + run['id'] + '`' if dead else run['state']}")
+    return int(run["exit_code"] or 0) if run["state"] != "running" else 1
+
+
+def report(
+    reference: Run = "latest",
+    format: Annotated[str, typer.Option("--format", "-f", help="html, json, md, junit or text.")] = "",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; - is stdout.")] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Show the HTML in a browser.")] = False,
+    unmask: Annotated[bool, typer.Option("--unmask", help="Show columns that the contract marks pii.")] = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """The quality report of a run: one HTML file with charts, JSON, Markdown for a pull request, JUnit, or text.
+
+    Example: qpipe report latest -o quality.html --open
+    """
+    from qpipe.report import report as made
+
+    kind = _format(format, output, open_it, as_json)
+    journal = open_journal(home)
+    run = journal.run(reference)
+    text = made(journal, run, kind, _plan_of(run), unmask=unmask)
+    if output is None and kind == "html":
+        output = Path(f"{run['id']}.html")
+    if output is None or str(output) == "-":
+        sys.stdout.write(text)
+        return 0
+    _write(output, text)
+    tell(f"wrote {output}")
+    if open_it:
+        import webbrowser
+
+        webbrowser.open(output.resolve().as_uri())
+    return 0
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="RUN", help="The earlier run.")],
+    after: Annotated[str, typer.Argument(metavar="RUN", help="The later run.")] = "latest",
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 when something changed.")] = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """What changed between two runs: rows, failures per check, columns, and how the delivered values are spread.
+
+    Example: qpipe diff orders-20261122 latest
+    """
+    from qpipe.orchestrator.summary import load
+    from qpipe.report.compare import blocks, compare
+    from qpipe.report.distributions import merged_sample
+
+    journal = open_journal(home)
+    found = [journal.run(reference) for reference in (before, after)]
+    one, two = (load(journal, run, _plan_of(run)) for run in found)
+    samples = []
+    for run, summary in zip(found, (one, two), strict=True):
+        quarantine = [r.id for r in summary.balance.routes if r.kind == "quarantined"]
+        sample = merged_sample(journal.directory(run["id"]) / "sample", quarantine)
+        samples.append(sample[0] if sample else None)
+    compared = compare(one, two, (samples[0], samples[1]))
+    if as_json:
+        print_json(compared.to_json())
+    else:
+        _print(blocks(compared))
+    return 1 if exit_code and not compared.same else 0
+
+
+def rm(
+    references: Annotated[list[str] | None, typer.Argument(metavar="RUN…", help="Runs to forget.")] = None,
+    older_than: Annotated[str | None, typer.Option(help="All that ended so long ago: 30d, 12h.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also runs that can still be resumed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Forget runs: their journal, samples and spool. What they published stays.
+
+    Example: qpipe rm --older-than 30d
+    """
+    if not references and older_than is None:
+        raise UsageError("say which runs, or --older-than 30d")
+    journal = open_journal(home)
+    chosen = [journal.run(reference) for reference in references or ()]
+    if older_than is not None:
+        chosen += _older(journal, older_than, force)
+    going = {run["id"]: run for run in chosen}
+    for run in going.values():
+        _refuse(journal, run, force)
+    for id in going if not dry_run else ():
+        journal.forget(id)
+    if as_json:
+        print_json({"removed": [] if dry_run else list(going), "would_remove": list(going) if dry_run else []})
+    else:
+        verb = "would remove" if dry_run else "removed"
+        tell(*[f"{verb} {id}" for id in going] or ["nothing to remove"])
+    return 0
+
+
+def health(as_json: AsJson = False, home: Home = None) -> int:
+    """Runs that are neither done nor failed nor alive, and living ones that stand still. Ends with 1 when there are any.
+
+    Example: qpipe health || qpipe resume --all
+    """
+    journal = open_journal(home)
+    found = [told for run in journal.runs() if (told := _ill(journal, run))]
+    if as_json:
+        print_json({"healthy": not found, "runs": found})
+    else:
+        rows = tuple((f["run"], f["what"], f["todo"]) for f in found)
+        table = [_block("", ("run", "what", "do"), rows, ("bad",) * len(rows))] if rows else []
+        _print(table, "healthy: every run is done, failed, refused, waiting or alive")
+    return 1 if found else 0
+
+
+# ── helpers, in the order of use ──
+
+
+def _brief(journal: Journal, run: Mapping[str, Any]) -> dict[str, Any]:
+    ended = run["ended"] or run["progress_at"] or run["started"]
+    waiting = len(journal.questions(run["id"], "open"))
+    state = "dead" if run["state"] == "running" and not journal.alive(run) else run["state"]
+    return {"run": run["id"], "name": run["name"], "state": state, "stage": run["stage"], "started": run["started"],
+            "seconds": ended - run["started"], "rows": run["rows_in"], "exit_code": run["exit_code"], "questions": waiting,
+            "parent": run["parent"]}  # fmt: skip
+
+
+def _runs_block(found: Sequence[Mapping[str, Any]]) -> Block:
+    from qpipe.report.words import clock, count, duration
+
+    tones = {"done": "", "running": "good", "waiting": "warn"}
+    rows = tuple(
+        (r["run"], _state(r), clock(r["started"]), duration(r["seconds"]), count(r["rows"]),
+         "" if r["exit_code"] is None else str(r["exit_code"]), str(r["questions"] or ""))
+        for r in found
+    )  # fmt: skip
+    columns = ("run", "state", "started", "took", "rows", "exit", "questions")
+    return _block("", columns, rows, tuple(tones.get(r["state"], "bad") for r in found), frozenset({3, 4, 5, 6}))
+
+
+def _state(run: Mapping[str, Any]) -> str:
+    return f"{run['state']} ({run['stage']})" if run["stage"] and run["state"] in ("running", "dead") else run["state"]
+
+
+def _block(
+    title: str, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], tones: tuple[str, ...] = (),
+    right: frozenset[int] = frozenset(),
+) -> Block:  # fmt: skip
+    from qpipe.report.text import Block
+
+    return Block(title, columns, rows, right, tones)
+
+
+def _print(blocks: Sequence[Block], otherwise: str = "") -> None:
+    from qpipe.report.text import printed
+
+    print(printed(blocks) if blocks else otherwise)
+
+
+def _plan_of(run: Mapping[str, Any]) -> Plan | None:
+    """The plan, for runs that left no summary; None where it cannot be made any more: a secret or a plug-in is missing."""
+    if run.get("result"):
+        return None
+    from qpipe.core.errors import QpipeError
+    from qpipe.spec.compile import plan_of
+
+    try:
+        return plan_of(run["spec_text"], vars=run["vars"] or {}, file=run["spec_file"])
+    except QpipeError:
+        return None
+
+
+def _progress_of(journal: Journal, run: Mapping[str, Any]) -> Event:
+    """What the engine tells its own listeners, read from the journal."""
+    from qpipe.core.events import Event
+
+    passes = journal.rows("select * from pass where run = ? order by number", run["id"])
+    now = passes[-1] if passes else {"number": 1, "rows": 0, "source": ""}
+    routes: dict[str, int] = {}
+    for batch in journal.rows("select routes_json from batch where run = ? and routes_json is not null", run["id"]):
+        for name, rows in batch["routes"].items():
+            routes[name] = routes.get(name, 0) + rows
+    failed = journal.rows('select "check", sum(failed) as n from tally where run = ? group by 1', run["id"])
+    stage = re.fullmatch(r"pass \d+ of (\d+)", run["stage"] or "")
+    total = max((p["rows"] for p in passes if p["state"] == "done"), default=None)  # every pass reads the same rows
+    memory = journal.rows("select value from metric where run = ? and name = 'memory_mb' order by at desc limit 1", run["id"])
+    return Event("progress", run["id"], {
+        "pass": now["number"], "passes": int(stage[1]) if stage else now["number"], "source": now["source"] or "",
+        "rows": now["rows"], "rows_total": total, "routes": routes, "checks": {f["check"]: f["n"] for f in failed if f["n"]},
+        "questions": len(journal.questions(run["id"], "open")), "memory_mb": memory[0]["value"] if memory else None,
+    }, at=run["progress_at"] or time.time())  # fmt: skip
+
+
+def _format(format: str, output: Path | None, open_it: bool, as_json: bool) -> str:
+    """As said, else as the file's name says, else HTML where it is opened or goes to a file, else text."""
+    from qpipe.report import FORMATS
+
+    names = {"markdown": "md", "xml": "junit", "txt": "text", "htm": "html"}
+    suffix = output.suffix.lstrip(".").lower() if output else ""
+    kind = format or ("json" if as_json else "") or names.get(suffix, suffix)
+    kind = names.get(kind, kind) or ("html" if open_it else "text")
+    if kind not in FORMATS:
+        raise UsageError(f"there is no format '{kind}'", hint=f"choose {', '.join(FORMATS)}")
+    return kind
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CannotCreate(f"{path} cannot be written: {error.strerror or error}", hint="name another file with -o") from error
+
+
+def _older(journal: Journal, age: str, force: bool) -> list[dict[str, Any]]:
+    from qpipe.core.params import read_duration
+
+    try:
+        before = time.time() - read_duration(age)
+    except ValueError as error:
+        raise UsageError(f"--older-than: {error}") from None
+    ended = [run for run in journal.runs(1_000_000) if (run["ended"] or run["progress_at"] or run["started"]) < before]
+    return [run for run in ended if run["state"] in ("done", "refused", "failed") or (force and not journal.alive(run))]
+
+
+def _refuse(journal: Journal, run: Mapping[str, Any], force: bool) -> None:
+    if journal.alive(run):
+        raise UsageError(f"{run['id']} is running in process {run['pid']}", hint="stop it first")
+    if run["state"] in ("waiting", "interrupted", "running") and not force:
+        raise UsageError(f"{run['id']} is {run['state']} and can be resumed", hint="--force forgets it all the same")
+
+
+def _ill(journal: Journal, run: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is wrong with a run, and what to do about it; None when nothing is."""
+    resume = f"qpipe resume {run['id']}"
+    if run["state"] == "interrupted":
+        return {"run": run["id"], "state": "interrupted", "what": "was stopped", "todo": resume}
+    if run["state"] != "running":
+        return None
+    if not journal.alive(run):
+        return {"run": run["id"], "state": "dead", "what": f"its process {run['pid']} is gone", "todo": resume}
+    still = time.time() - (run["progress_at"] or run["started"])
+    if still > STUCK:
+        from qpipe.report.words import duration
+
+        return {
+            "run": run["id"],
+            "state": "stuck",
+            "what": f"no batch for {duration(still)}",
+            "todo": f"look at process {run['pid']}",
+        }
+    return None
