@@ -49,6 +49,10 @@ class Window:
         self._start += size
         self.offset += size
 
+    def ends_with(self, sign: bytes) -> bool:
+        """Whether what was taken last ends with the sign."""
+        return self._buffer[max(0, self._start - len(sign)) : self._start] == sign
+
     def block(self, size: int, newline: bytes, quote: bytes) -> tuple[bytes, int]:
         """Whole records of about ``size`` bytes, by the parity of quotes, and how many quotes they have.
 

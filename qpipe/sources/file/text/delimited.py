@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -140,25 +141,19 @@ class _Reader:
         return rows
 
     def _exact(self) -> Rows:
-        ahead = AHEAD
+        reach = self.piece + 4 * AHEAD  # in bytes, of which a character has at most four
         while True:
-            self.window.fill(self.piece + 4 * ahead)
-            whole = self.window.ended
-            data = self.window.look(self.window.visible if whole else self.piece + 4 * ahead)
+            data = self.window.look(min(self.window.fill(reach), reach))
+            whole = self.window.ended and len(data) == self.window.visible
             text = data.decode("utf-8", "surrogateescape")
             limit = len(data[: self.piece].decode("utf-8", "surrogateescape"))
             try:
                 parsed = read_exact(text, limit, whole, self.dialect, self.line)
                 break
             except NeedMore:
-                ahead *= 8
-            if len(data) > LONGEST:
-                raise DataRefused(
-                    f"the record that starts here has no end within {LONGEST >> 20} MB",
-                    hint="is it delimited text? an unclosed quote?",
-                    file=self.name,
-                    line=self.line,
-                )
+                if reach >= LONGEST:
+                    raise self._endless() from None
+                reach = min(8 * reach, LONGEST)
         size = len(text[: parsed.end].encode("utf-8", "surrogateescape"))
         return Rows(
             _frame(parsed, self.dialect),
@@ -170,14 +165,50 @@ class _Reader:
             parsed.ended,
         )
 
+    def _endless(self) -> DataRefused:
+        return DataRefused(
+            f"a record that starts here or soon after has no end within {LONGEST >> 20} MB",
+            hint="is this delimited text? is a quote not closed?",
+            file=self.name,
+            line=self.line,
+        )
+
     def _finish(self, rows: Rows) -> Rows:
         """Nulls as the user names them; and at the file's end, what is to be told of it."""
         if self.options.nulls:
             named = pl.all().is_in(list(self.options.nulls))
-            rows = replace(rows, frame=rows.frame.with_columns(pl.when(~named).then(pl.all())))
+            rows = replace(rows, frame=rows.frame.with_columns(pl.when(~named.fill_null(False)).then(pl.all())))
         if rows.ended:
             self.ended = True
+            return replace(rows, faults=(*rows.faults[:-1], self._with_extent(rows.faults[-1])))
+        if self.window.fill(1) == 0:
+            return replace(rows, faults=rows.faults + self._at_the_end(rows))
         return rows
+
+    def _with_extent(self, fault: Fault) -> Fault:
+        """A fault about the rest of the file, which says how far it goes."""
+        newline, count, last = self.dialect.newline.encode(), 0, b""
+        while size := self.window.fill(1 << 20):
+            data = self.window.look(size)
+            count += data.count(newline)
+            last = data
+            self.window.advance(size)
+        end = fault.line + count - (1 if last.endswith(newline) else 0)
+        lines = f"line {fault.line}" if end <= fault.line else f"lines {fault.line} to {end}"
+        return replace(fault, message=f"{fault.message} ({lines})")
+
+    def _at_the_end(self, rows: Rows) -> tuple[Fault, ...]:
+        """A total in place of a last row; a file that ends in the middle."""
+        told: list[Fault] = []
+        last = rows.frame.height - 1
+        line = rows.next_line - 1 if rows.lines is None else (rows.lines[-1] if last >= 0 else rows.first_line)
+        if last >= 0 and self.dialect.tables and _is_total(rows.frame.row(last)):
+            told.append(Fault(last, line, "totals-row", "the last row is a total, not a record of its own"))
+        if self.stream.torn:
+            told.append(Fault(None, self.line, "torn-file", f"{self.stream.torn}; it could be read up to line {self.line}"))
+            if last >= 0 and not self.window.ends_with(self.dialect.newline.encode()):
+                told.append(Fault(last, line, "cut-off-row", "the file was cut off in this row"))
+        return tuple(told)
 
     def _slices(
         self, rows: Rows, most: int, before: dict[str, Any], after: dict[str, Any]
@@ -194,6 +225,15 @@ class _Reader:
                 *_places(rows, start, stop),
                 faults=_faults(rows, start, stop, first=start == 0, last=last),
             )
+
+
+_TOTAL = re.compile(r"\W*(?:(?:grand|sub)[ -]?)?(?:totals?|sum|summe|gesamt|somme|suma|totale)\b\W*", re.IGNORECASE)
+
+
+def _is_total(row: tuple[str | None, ...]) -> bool:
+    """Whether a row says so in its first cell and leaves another empty."""
+    filled = [cell for cell in row if cell]
+    return len(row) > 2 and bool(filled) and len(filled) < len(row) and bool(_TOTAL.fullmatch(filled[0]))
 
 
 def _places(rows: Rows, start: int, stop: int) -> tuple[int | None, pl.Series | None]:

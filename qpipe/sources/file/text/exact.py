@@ -14,6 +14,7 @@ from typing import Literal
 from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.grammar import Cells, Grammar, cut
+from qpipe.sources.file.text.records import kind_of
 from qpipe.sources.file.text.structure import table_end
 
 AHEAD = 1 << 16  # characters after a record that may be looked at to judge it
@@ -22,6 +23,7 @@ SWALLOWED = 100  # lines that a repaired cell may span
 Severity = Literal["error", "warning"]
 
 OTHER_DELIMITERS = (";", "\t", "|", ",", ":", "^", "~", " ")
+WEAK = (":", " ")  # signs that text itself is full of
 OTHER_QUOTES = ("'", '"', "“", "«", "„", "`")
 
 
@@ -96,7 +98,8 @@ class _Exact:
             return self._skip("repeated-header", "the header stands here again", record, after)
         cells, end = self._strict(record, position, after)
         if cells is not None and len(cells) == self.width:
-            return self._take(cells, position, end)
+            other = dialect.newline == "\n" and self.text[end - 1 : end] == "\r"
+            return self._take(cells, position, end, (_OTHER_NEWLINE,) if other else ())
         return self._misfit(record, position, after, cells, end)
 
     # ---- lines that are no rows
@@ -216,7 +219,7 @@ class _Exact:
         several = self._lone_newlines(record)
         if several:
             return self._split_line(several, position, after)
-        for code, message, reading in self._readings(record):
+        for code, message, reading in self._readings(record, cells is None):
             if len(reading) == self.width:
                 severity: Severity = "error" if code == "unclosed-quote" else "warning"
                 return self._take(reading, position, after, (Fault(None, 0, code, message, severity=severity),))
@@ -227,7 +230,7 @@ class _Exact:
             return position
         return self._deliver(record, position, after, cells, end)
 
-    def _readings(self, record: str) -> Iterator[tuple[str, str, Cells]]:
+    def _readings(self, record: str, ill_formed: bool) -> Iterator[tuple[str, str, Cells]]:
         """Other readings of one line, the likeliest first."""
         dialect, quote = self.dialect, self.dialect.quote
         base = dialect.grammar
@@ -244,7 +247,7 @@ class _Exact:
             if found and found[1] == len(record):
                 yield "space-before-quote", "blanks stand around a quote", found[0]
             found = cut(record, 0, base, loose=True)
-            if found and found[1] == len(record):
+            if found and found[1] == len(record) and not _opens_one(found[0], quote):
                 yield _UNESCAPED.code, _UNESCAPED.message, found[0]
         if "quote" not in dialect.fixed:
             for other in OTHER_QUOTES:
@@ -254,7 +257,7 @@ class _Exact:
                         yield "other-quote", f"its cells are quoted by {other}", found[0]
         if "delimiter" not in dialect.fixed:
             yield from self._other_delimiters(record)
-        if quote and quote in record:
+        if ill_formed and quote and quote in record:
             column = record.index(quote) + 1
             yield "unclosed-quote", f"the quote at character {column} is not closed", _literal(record, base)
 
@@ -262,11 +265,15 @@ class _Exact:
         for other in OTHER_DELIMITERS:
             if other in record and other != self.dialect.delimiter and self.width > 1:
                 found = cut(record, 0, Grammar(other, self.dialect.quote, self.dialect.escape, True))
-                if found and found[1] == len(record) and self._fits(found[0]):
+                if found and found[1] == len(record) and self._fits(found[0], other):
                     yield "other-delimiter", f"its cells are separated by {_named(other)}", found[0]
 
-    def _fits(self, cells: Cells) -> bool:
-        return len(cells) == self.width  # the column's kinds would be a further guard
+    def _fits(self, cells: Cells, other: str) -> bool:
+        """Whether the cells are as many as the columns, and numbers and dates where those are."""
+        typed = [(cell, kind) for cell, kind in zip(cells, self.dialect.kinds, strict=False) if cell and kind]
+        if len(cells) != self.width or (other in WEAK and not typed):
+            return False
+        return sum(kind_of(cell) == kind for cell, kind in typed) >= len(typed) * 0.7
 
     def _over_lines(self, position: int) -> tuple[Cells, int] | None:
         """An ill-formed quoted cell over several lines, none of which is itself a row."""
@@ -277,7 +284,7 @@ class _Exact:
             raise NeedMore
         stop = min(len(self.text), position + AHEAD)
         found = cut(self.text[position:stop], 0, dialect.grammar, newline=dialect.newline, loose=True)
-        if found is None or len(found[0]) != self.width or position + found[1] >= stop < len(self.text):
+        if found is None or len(found[0]) != self.width or _opens_one(found[0], dialect.quote) or position + found[1] >= stop < len(self.text):
             return None
         lines = self.text[position : position + found[1]].split(dialect.newline)
         if len(lines) > SWALLOWED or any(self._is_row(line) for line in lines[1:]):
@@ -302,8 +309,7 @@ class _Exact:
             end = after if number == len(parts) - 1 else position + len(part) + len(other)
             found = cut(part, 0, self.dialect.grammar, newline=self.dialect.newline)
             if part and found:
-                named = Fault(None, 0, "other-newline", "the row ends with another newline", severity="warning")
-                self._take(found[0], position, end, (named,) if number < len(parts) - 1 else ())
+                self._take(found[0], position, end, (_OTHER_NEWLINE,) if number < len(parts) - 1 else ())
             else:
                 self._skip("blank-line", "a blank line", "", end)
             position = end
@@ -336,11 +342,17 @@ class _Exact:
         return self._take(cells, position, end, faults)
 
 
+_OTHER_NEWLINE = Fault(None, 0, "other-newline", "the row ends with another newline", severity="warning")
 _UNESCAPED = Fault(None, 0, "unescaped-quote", "a quote inside a quoted cell is not escaped", severity="warning")
 
 
 def _literal(record: str, grammar: Grammar) -> Cells:
     return [cell or None for cell in record.split(grammar.delimiter)]
+
+
+def _opens_one(cells: Cells, quote: str) -> bool:
+    """Whether a cell begins with a quote that nothing closes."""
+    return any(cell is not None and cell.lstrip(" \t").startswith(quote) for cell in cells)
 
 
 def _special(dialect: Dialect):  # type: ignore[no-untyped-def]

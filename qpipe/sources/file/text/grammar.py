@@ -89,5 +89,5 @@ def _rules(grammar: Grammar, newline: str, loose: bool) -> _Rules:
 def _escaped(grammar: Grammar) -> tuple[re.Pattern[str]]:
     """An escape takes its power from the sign it stands before; before any other character it is a character itself."""
     close = CLOSING.get(grammar.quote, grammar.quote)
-    signs = "|".join(re.escape(s) for s in {grammar.quote, close, grammar.escape, grammar.delimiter, "\r", "\n"} if s)
+    signs = "|".join(re.escape(s) for s in {grammar.quote or '"', close, grammar.escape, grammar.delimiter, "\r", "\n"} if s)
     return (re.compile(f"{re.escape(grammar.escape)}({signs})"),)

@@ -41,16 +41,14 @@ def sniff(
     """The dialect of a file, of some bytes, or of what an opener opens. Raises DataRefused for what is no such text."""
     options = options or DelimitedOptions()
     opener, name = _opener(source, name)
-    sample, encoding, compression, whole = _sample(opener, options, name, member)
-    text = sample
+    text, encoding, compression, whole = _sample(opener, options, name, member)
     if not text.strip("\r\n\ufeff"):
         raise DataRefused("the file is empty" if not text else "the file holds nothing but blank lines", file=name)
     if options.delimiter is None:
         refuse_markup(text, name)
-    refuse_garbage(text, name)
-    newline = options.newline or find_newline(text)
-    grammar = find_grammar(text[:JUDGED], newline, options)
-    newline = newline or _odd_newline(text, grammar)
+    if options.encoding is None:
+        refuse_garbage(text, name)
+    newline, grammar = _newline_and_grammar(text[:JUDGED], options)
     dialect = Dialect(
         grammar.delimiter,
         grammar.quote,
@@ -87,6 +85,8 @@ def _sample(
         head = stream.read(SAMPLE)
         compression = stream.compression
         whole = len(head) < SAMPLE
+        if not head and stream.torn:
+            raise DataRefused(f"nothing of it can be read: {stream.torn}", file=name)
     finally:
         stream.close()
     refuse_binary(head, name)
@@ -115,19 +115,30 @@ def _told(encoding: Encoding, options: DelimitedOptions) -> tuple[Fault, ...]:
 # ---- newline
 
 
-def find_newline(text: str) -> str:
-    """What ends a record: "\\n" (also after "\\r"), "\\r", a sign that does so rarely, or "" for one line."""
-    pairs = text.count("\r\n")
-    feeds, returns = text.count("\n"), text.count("\r") - pairs
-    if returns > 3 * feeds:
-        return "\r"
-    if feeds:
-        return "\n"
-    return next((sign for sign in _NEWLINES if sign in text), "\n")
+def find_newlines(text: str) -> list[str]:
+    """What may end a record, the likeliest first: "\\n" (also after "\\r"), "\\r", or a sign that does so rarely."""
+    feeds, returns = text.count("\n"), text.count("\r") - text.count("\r\n")
+    usual = ["\r", "\n"] if returns > 3 * feeds else ["\n", "\r"]
+    found = [sign for sign in usual if (feeds if sign == "\n" else returns) > 0]
+    if feeds > 10 * returns or returns > 10 * feeds:
+        found = found[:1]
+    found += [sign for sign in _NEWLINES if text.count(sign) > 1]
+    if not found:
+        found = ["\n", *(sign for sign in ";|~^" if 1 < text.count(sign))]
+    return found
 
 
-def _odd_newline(text: str, grammar: Grammar) -> str:
-    return "\n"
+def _newline_and_grammar(text: str, options: DelimitedOptions) -> tuple[str, Grammar]:
+    """The newline and grammar that fit together; the usual ones unless another is clearly better."""
+    newlines = [options.newline] if options.newline else find_newlines(text)
+    best = ("\n", Grammar(","), -1.0)
+    for newline in newlines:
+        fit = find_grammar(text, newline, options)
+        odd = newline in ";|~^" and (fit.share < 1 or fit.records < 3)
+        score = fit.score * fit.records / (fit.records + 1)  # one long line always agrees with itself
+        if not odd and score > best[2] + 0.05:
+            best = (newline, fit.grammar, score)
+    return best[0], best[1]
 
 
 # ---- delimiter, quote, escape
@@ -142,9 +153,11 @@ class Fit:
     width: int
     share: float  # of the records that have this width
     first: int  # width of the first record
+    records: int = 1
+    formed: bool = True  # but for single records, every quote is where it belongs
 
 
-def find_grammar(text: str, newline: str, options: DelimitedOptions) -> Grammar:
+def find_grammar(text: str, newline: str, options: DelimitedOptions) -> Fit:
     """The delimiter, quote and escape under which the sample is most of all a table."""
     text = _body(text, options, newline)
     quotes = _quote_candidates(text, newline, options)
@@ -155,13 +168,16 @@ def find_grammar(text: str, newline: str, options: DelimitedOptions) -> Grammar:
     for fit in fits:
         for grammar in _variants(text, fit.grammar.delimiter, quotes, options):
             found = fit if grammar == fit.grammar else _fit(text, newline, grammar)
-            if best is None or found.score > best.score + 1e-9:
+            if best is None or (found.score > best.score + 1e-9 and not _only_unquotes(found, best)):
                 best = found
-    if options.delimiter is not None and best:
-        return best.grammar
-    if best is None or not _is_table(best, text, newline):
-        return _one_column(text, newline, quotes, options)
-    return best.grammar
+    if best and (options.delimiter is not None or _is_table(best, text, newline)):
+        return best
+    return Fit(_one_column(text, newline, quotes, options), 0.0, 1, 1.0, 1)
+
+
+def _only_unquotes(found: Fit, best: Fit) -> bool:
+    """Whether a fit takes quotes as text where they do their work: it may look wider, but splits what was held together."""
+    return found.grammar.quote == "" != best.grammar.quote and best.formed and found.grammar.delimiter == best.grammar.delimiter
 
 
 def _body(text: str, options: DelimitedOptions, newline: str) -> str:
@@ -216,9 +232,15 @@ def _variants(text: str, delimiter: str, quotes: list[str], options: DelimitedOp
             escapes = ["", *_escape_candidates(text, delimiter, quote)]
         for escape in escapes:
             found.append(Grammar(delimiter, quote, escape))
-            if quote and re.search(rf"{re.escape(delimiter)}[ \t]+{re.escape(quote)}", text) and delimiter.strip():
+            if quote and delimiter.strip() and _mostly_spaced(text, delimiter, quote):
                 found.append(Grammar(delimiter, quote, escape, space=True))
     return found
+
+
+def _mostly_spaced(text: str, delimiter: str, quote: str) -> bool:
+    """Whether blanks stand before most opening quotes, not just in single rows."""
+    d, q = re.escape(delimiter), re.escape(quote)
+    return len(re.findall(rf"{d}[ \t]+{q}", text)) > len(re.findall(rf"{d}{q}(?!{d})", text))
 
 
 def _escape_candidates(text: str, delimiter: str, quote: str) -> list[str]:
@@ -240,11 +262,13 @@ def _fit(text: str, newline: str, grammar: Grammar) -> Fit:
     rows = [record for record in records if record.width == width]
     share = len(rows) / len(records)
     near = sum(min(r.width, width) / max(r.width, width) for r in records) / len(records)
-    formed = sum(record.well_formed for record in records) / len(records)
+    broken = sum(not record.well_formed for record in records)
+    formed = 1 - broken / len(records)
+    used = sum(any(row.cells[number] for row in rows) for number in range(width)) or 1
     clean = _cleanness(rows[:100], grammar)
     belief = _DELIMITERS.get(grammar.delimiter.strip() or grammar.delimiter, 0.97)
-    score = (0.7 * share + 0.3 * near) * (0.2 + 0.8 * formed) * (0.1 + 0.9 * clean) * (width - 1) / width * belief
-    return Fit(grammar, score, width, share, records[0].width)
+    score = (0.7 * share + 0.3 * near) * (0.2 + 0.8 * formed) * (0.1 + 0.9 * clean) * (used - 1) / used * belief
+    return Fit(grammar, score, width, share, records[0].width, len(records), broken <= max(2, 0.05 * len(records)))
 
 
 def _cleanness(rows: list[Record], grammar: Grammar) -> float:
@@ -259,6 +283,7 @@ def _cleanness(rows: list[Record], grammar: Grammar) -> float:
 
 
 _HALF = re.compile(r"^[\s,;:|/)\]}=&*+]|[\s,;|/(\[{=&*+]$")
+_CONTROL = re.compile(r"[\x01-\x08\n\r\x0b-\x1f\x85\u2028\u2029]")
 _INNER = re.compile(r"[;\t|\x00-\x1f]|,(?=\S)(?!\d{3})|\\")
 
 
@@ -274,6 +299,7 @@ def _clean(cell: str | None, raw: str, grammar: Grammar, quoted: bool) -> float:
     if quoted and not _HALF.search(cell) and grammar.delimiter in cell:
         return 1.0
     bad = (0.5 if _HALF.search(cell) else 0.0) + (0.3 if _INNER.search(cell) else 0.0)
+    bad += 0.8 if _CONTROL.search(cell) else 0.0
     bad += 0.3 if cell.count('"') % 2 or (grammar.quote and grammar.quote in cell and not quoted) else 0.0
     return max(0.0, 1.0 - bad)
 

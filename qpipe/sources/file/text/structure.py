@@ -23,7 +23,7 @@ Kinds = tuple[str | None, ...]
 def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptions, name: str) -> Dialect:
     """The dialect, with the columns, the place of the first row, and what stands before it told."""
     records = read_records(text, dialect.grammar, dialect.newline, whole=whole)
-    skipped, records = _given_skips(records, dialect, options)
+    skipped, comments, records = _given_skips(records, dialect, options)
     filled = [record for record in records if not record.blank]
     if not filled:
         raise DataRefused("the file holds no row", file=name)
@@ -37,13 +37,11 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
     columns, told = _columns(header, rows, width, options)
     first = rows[0].start if rows else (header[-1].end if header else len(text))
     line = rows[0].line if rows else _line_after(text, header, dialect)
-    last_before = header[-1] if header else (before[-1] if before else None)
     preamble = tuple(
         Fault(None, r.line, "preamble", "a line before the header: skipped", raw=r.raw, severity="warning") for r in before
     )
     blank = [r for r in records if r.blank and r.start < first]
-    told = (*(_blanks(blank)), *preamble, *told)
-    del last_before
+    told = (*skipped, *_blanks(blank), *_comments(comments, first), *preamble, *told)
     return replace(
         dialect,
         columns=columns,
@@ -52,7 +50,7 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
         header=header[0].raw if len(header) == 1 and "\n" not in header[0].raw and dialect.tables else "",
         start=len(text[:first].encode("utf-8", "surrogateescape")),
         line=line,
-        faults=dialect.faults + skipped + tuple(sorted(told, key=lambda fault: fault.line)),
+        faults=dialect.faults + tuple(sorted(told, key=lambda fault: fault.line)),
     )
 
 
@@ -62,8 +60,8 @@ def _line_after(text: str, header: Sequence[Record], dialect: Dialect) -> int:
 
 def _given_skips(
     records: list[Record], dialect: Dialect, options: DelimitedOptions
-) -> tuple[tuple[Fault, ...], list[Record]]:
-    """Without the lines that the user said are none, which are told all the same."""
+) -> tuple[list[Fault], list[Record], list[Record]]:
+    """What skip_rows leaves out, told; the comments; and the records without both."""
     told: list[Fault] = []
     if options.skip_rows:
         head = [record for record in records if record.line <= options.skip_rows]
@@ -71,20 +69,20 @@ def _given_skips(
         message = f"the first {options.skip_rows} lines were skipped, as skip_rows says"
         told.append(Fault(None, 1, "skipped-lines", message, raw=raw, severity="warning"))
         records = records[len(head) :]
-    if dialect.comment:
-        rest = []
-        for record in records:
-            if not record.blank and record.raw.startswith(dialect.comment):
-                if not any(not r.blank for r in rest):  # later ones are told where they are met
-                    told.append(Fault(None, record.line, "comment-line", "a comment: skipped", raw=record.raw, severity="warning"))
-            else:
-                rest.append(record)
-        records = rest
-    return tuple(told), records
+    if not dialect.comment:
+        return told, [], records
+    comments = [record for record in records if record.raw.startswith(dialect.comment)]
+    return told, comments, [record for record in records if not record.raw.startswith(dialect.comment)]
 
 
 def _blanks(records: Sequence[Record]) -> list[Fault]:
     return [Fault(None, r.line, "blank-line", "a blank line was skipped", severity="warning") for r in records]
+
+
+def _comments(records: Sequence[Record], first: int) -> list[Fault]:
+    """Those before the first row; later ones are told where they are met."""
+    message = "a comment: skipped"
+    return [Fault(None, r.line, "comment-line", message, raw=r.raw, severity="warning") for r in records if r.start < first]
 
 
 # ---- where the table is
@@ -164,9 +162,9 @@ def _names_columns(record: Record, kinds: Kinds, rows: Sequence[Record]) -> bool
     """Whether a record names columns and is no row: no number or date stands where the rows have them."""
     typed = [number for number, kind in enumerate(kinds) if kind and number < record.width]
     cells = [record.cells[number] for number in typed]
-    if typed:
+    if sum(cell is not None for cell in cells) * 2 >= len(cells) > 0:
         if not any(cell and kind_of(cell) for cell in cells):
-            return record.filled > 0
+            return True
         years = [cell for cell in cells if cell and re.fullmatch(r"(?:19|20)\d\d", cell.strip())]
         named = [cell for cell in record.cells if cell]
         return len(years) > 1 and len(set(named)) == len(named) and all(not kind_of(c) or c in years for c in named)
@@ -321,4 +319,6 @@ def _is_other_table(group: Sequence[Record], dialect: Dialect, blank: bool) -> b
     kinds = _kinds(group, width)
     if width != dialect.width:
         return blank or (len(same) >= 3 and any(kinds) and _names_columns(group[0], kinds, group[1:]))
-    return blank and any(dialect.kinds) and _names_columns(group[0], dialect.kinds, group[1:]) and any(kinds)
+    names = [cell for cell in group[0].cells if cell]
+    distinct = len(set(names)) == len(names) >= 0.8 * width
+    return blank and distinct and any(kinds) and _names_columns(group[0], kinds, group[1:])
