@@ -42,6 +42,11 @@ class Table:
         self._directory, self._memory, self._parts = directory, memory_limit, 0
         directory.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def directory(self) -> Path:
+        """Its own folder: the only one that a locked connection may touch."""
+        return self._directory
+
     def add(self, frame: pl.DataFrame, first_row: int, height: int) -> None:
         frame.write_parquet(self._directory / f"part-{self._parts:06d}.parquet", compression="lz4", statistics=False)
         self._parts += 1
@@ -70,6 +75,7 @@ class Table:
         connection = duckdb.connect(
             config={"memory_limit": f"{max(self._memory, 128 << 20) >> 20}MiB", "temp_directory": str(spill)}
         )
+        connection.execute("set timezone='UTC'")  # the same result on every machine
         if locked:
             connection.execute(f"set allowed_directories=['{_quoted(self._directory)}']")
             connection.execute("set enable_external_access=false")
@@ -88,9 +94,8 @@ class Table:
             return found
         connection = self.connect(tables)
         try:
-            connection.execute(query)
-            while chunk := connection.fetchmany(100_000):
-                found.add([row[0] for row in chunk])
+            for batch in connection.sql(query).to_arrow_reader(100_000):
+                found.add(batch.column(0).to_numpy(zero_copy_only=False))
         finally:
             connection.close()
         return found
