@@ -47,6 +47,11 @@ class Table:
         """Its own folder: the only one that a locked connection may touch."""
         return self._directory
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether there is a view ``data`` to connect to."""
+        return self._parts > 0
+
     def add(self, frame: pl.DataFrame, first_row: int, height: int) -> None:
         frame.write_parquet(self._directory / f"part-{self._parts:06d}.parquet", compression="lz4", statistics=False)
         self._parts += 1

@@ -1,0 +1,229 @@
+"""sql"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qpipe.core.batch import ROW
+from qpipe.core.component import Context, Relational, RowVerdict, Types
+from qpipe.core.errors import QpipeError
+from qpipe.core.lazy import duckdb, pl
+from qpipe.core.params import Duration, TypeWords, param
+from qpipe.core.rowset import RowSet
+from qpipe.core.types import DataType
+from qpipe.modules.custom._query import Query, read_query
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qpipe.core.gather import Table
+
+_ROWS = 50_000  # of a result part
+
+
+class Sql(Relational):
+    """The whole data set through one SQL query, or rows that a query finds fault with.
+
+    The query is DuckDB's SQL over the table `data` and over reference sources by their ids; it runs out of core, in bounded
+    memory, with no access to files, network or settings. `columns` names the columns that come out, with their types.
+
+    `data` has a column `_row`: a row that keeps it is the same row still, with its findings and its origin; rows without it
+    are new ones, as after a group by. Without an order by, rows come out in the order of `_row`, or of their values. Sums of
+    floats may differ in the last digits from run to run: cast to decimal where that matters.
+
+    `failing:` is a query, too: the rows whose `_row` it selects become findings, as those of a check do, and nothing changes.
+    Null means in both what it means in SQL.
+
+    Examples:
+        ```yaml
+        module:
+          sql:
+            query: "select country, sum(amount) as total from data group by country"
+            columns: {country: string, total: "decimal(12,2)"}
+        schema: {country: string, amount: "decimal(9,2)"}
+        rows: [{country: FR, amount: 2}, {country: DE, amount: 1.50}, {country: FR, amount: 0.25}]
+        gives: [{country: DE, total: 1.50}, {country: FR, total: 2.25}]
+        ```
+        ```yaml
+        module:
+          sql:
+            query: "select _row, id, coalesce(x, last_value(x ignore nulls) over (order by _row)) as x from data"
+            columns: {id: int, x: int}
+        schema: {id: int, x: int}
+        rows: [{id: 1, x: 7}, {id: 2, x: null}, {id: 3, x: 9}]
+        gives: [{id: 1, x: 7}, {id: 2, x: 7}, {id: 3, x: 9}]
+        ```
+        ```yaml
+        module:
+          sql:
+            failing: "select d._row from data d join limits l using (country) where d.amount > l.most"
+            message: "more than the country allows"
+        tables: {limits: [{country: DE, most: 10}]}
+        rows: [{country: DE, amount: 9}, {country: DE, amount: 11}, {country: FR, amount: 99}]
+        failed: [1]
+        ```
+    """
+
+    like = ("custom_sql", "query", "failed_rows", "singular test", "sql_query", "customSql", "UnexpectedRows", "sql transform")
+
+    query: str | None = param(None, help="a select over data; its result takes the place of the data", short=True)
+    failing: str | None = param(None, help="a select of the _row of bad rows, instead")
+    columns: TypeWords | None = param(None, help="the columns that come out of the query, with their types")
+    timeout: Duration = param(3600.0, help="how long the query may take")
+
+    @property
+    def effect(self) -> str:  # type: ignore[override]
+        return "findings" if self.query is None else "replace"
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        if (self.query is None) == (self.failing is None):
+            yield "query", "give query or failing, one of them"
+            return
+        if self.query is not None and not self.columns:
+            yield "columns", "name the columns that come out, with their types: columns: {country: string, total: float}"
+        if self.query is None and self.columns:
+            yield "columns", "a failing query changes no columns"
+        for name, word in (self.columns or {}).items():
+            try:
+                DataType.parse(word)
+            except ValueError as error:
+                yield "columns", f"'{name}': {error}"
+            if name == ROW:
+                yield "columns", f"{ROW} needs no type: it is there when the query selects it"
+        if problem := self._parsed.problem:
+            yield "query" if self.query is not None else "failing", problem
+
+    def references(self) -> tuple[str, ...]:
+        return tuple(name for name in self._parsed.tables if name.lower() != "data")
+
+    def output_types(self, types: Types) -> Types:
+        return types if self.query is None else {name: DataType.parse(word) for name, word in (self.columns or {}).items()}
+
+    def gather(self, context: Context) -> dict[str, pl.Expr]:
+        return {column: pl.col(column) for column in context.types}
+
+    def judge(self, collected: Table, context: Context) -> tuple[RowVerdict, ...]:
+        rows = RowSet()
+        with self._result(collected, context) as result:
+            if ROW not in result.columns:
+                raise QpipeError(f"the failing query gives {', '.join(result.columns)}, but not {ROW}",
+                                 hint=f"select the {ROW} of bad rows")  # fmt: skip
+            for batch in self._batches(result.project(f'"{ROW}"')):
+                rows.add(batch[ROW].drop_nulls())
+        return (RowVerdict(rows, (), "a row that the query does not select"),)
+
+    def replace(self, collected: Table, context: Context) -> Path:
+        folder, part = collected.directory / "result", collected.directory / "result.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        wanted = dict(self.output_types(context.types))
+        with self._result(collected, context) as result:
+            self._check(result.columns, wanted)
+            for number, frame in enumerate(self._batches(self._in_order(result))):
+                _write(_as_declared(frame, wanted), part / f"part-{number:06d}.parquet")
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+        return folder
+
+    @property
+    def _parsed(self) -> Query:
+        return read_query(self.query or self.failing or "")
+
+    @contextlib.contextmanager
+    def _result(self, collected: Table, context: Context) -> Iterator[Any]:
+        """The query as a relation of a locked connection, which is closed afterwards and stopped after ``timeout``."""
+        if problem := self._parsed.problem:
+            raise QpipeError(problem)
+        tables = {name: context.tables[name] for name in self.references() if name in context.tables}
+        connection = collected.connect(tables, locked=True)
+        ends = time.monotonic() + self.timeout
+        stop = threading.Timer(self.timeout, connection.interrupt)
+        stop.daemon = True
+        stop.start()
+        try:
+            if not collected.has_rows:
+                connection.register("data", _empty(context.types))
+            yield connection.sql(self.query or self.failing or "")
+        except duckdb.Error as error:
+            if time.monotonic() >= ends:
+                raise QpipeError(
+                    f"the query took longer than {self.timeout:g} s", hint="give it more with timeout: 2h"
+                ) from error
+            raise QpipeError(f"the query fails: {_first_lines(error)}", hint=_hint(error)) from error
+        finally:
+            stop.cancel()
+            connection.close()
+
+    def _batches(self, result: Any) -> Iterator[pl.DataFrame]:
+        """The result as frames, at least one."""
+        reader = result.to_arrow_reader(_ROWS)
+        empty = True
+        for batch in reader:
+            empty = False
+            yield pl.DataFrame(pl.from_arrow(batch))
+        if empty:
+            yield pl.DataFrame(pl.from_arrow(reader.schema.empty_table()))
+
+    def _in_order(self, result: Any) -> Any:
+        """The same rows in the same order, however many threads there are."""
+        if self._parsed.ordered:
+            return result
+        if ROW in result.columns:
+            result = result.project(f'"{ROW}", * exclude ("{ROW}")')
+        return result.order("all")
+
+    def _check(self, columns: list[str], wanted: Mapping[str, DataType]) -> None:
+        given = [name for name in columns if name != ROW]
+        if lacking := [name for name in wanted if name not in given]:
+            raise QpipeError(
+                f"the query gives no column '{lacking[0]}'; it gives {', '.join(given)}", hint="mend columns: or the query"
+            )
+        if more := [name for name in given if name not in wanted]:
+            raise QpipeError(
+                f"the query gives a column '{more[0]}', which columns: does not name", hint="add it there, with its type"
+            )
+
+
+def _as_declared(frame: pl.DataFrame, wanted: Mapping[str, DataType]) -> pl.DataFrame:
+    kept = [pl.col(ROW).cast(pl.Int64)] if ROW in frame.columns else []
+    try:
+        return frame.select(*kept, *(pl.col(name).cast(type_.polars()) for name, type_ in wanted.items()))
+    except pl.exceptions.PolarsError as error:
+        for name, type_ in wanted.items():
+            if frame[name].cast(type_.polars(), strict=False).null_count() > frame[name].null_count():
+                given = DataType.of(frame.schema[name]).describe()
+                raise QpipeError(f"the query's column '{name}' is {given}, and not all of it fits {type_.describe()}",
+                                 hint="mend columns:, or cast in the query") from error  # fmt: skip
+        raise QpipeError(f"the query's result is not what columns: says: {error}") from error
+
+
+def _write(frame: pl.DataFrame, path: Path) -> None:
+    """Durable before anything relies on it."""
+    with path.open("wb") as file:
+        frame.write_parquet(file, compression="lz4", statistics=False)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _empty(types: Types) -> pl.DataFrame:
+    return pl.DataFrame(schema={ROW: pl.Int64(), **{name: type_.polars() for name, type_ in types.items()}})
+
+
+def _first_lines(error: Exception) -> str:
+    """What DuckDB says, without its advice on settings."""
+    return " ".join(line.strip() for line in str(error).splitlines()[:2] if line.strip())
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "give it more: settings: {memory_limit: 4G}"
+    if isinstance(error, duckdb.CatalogException):
+        return "a query sees the table data, and reference sources by their ids"
+    return ""
