@@ -21,6 +21,7 @@ from qpipe.cli.questions import (
     group_text,
     keyed,
     keys_of,
+    rows_text,
     sample_table,
     state_text,
     target_text,
@@ -160,7 +161,7 @@ class _Session:
         if text in (question["candidates"] or ()):
             return as_choice(text)
         value = visible(str(group_of(question)["value"]))
-        sure = self._line(f"'{value}' becomes '{visible(text)}' in {_rows(question)}? [y/N] ", question)
+        sure = self._line(f"'{value}' becomes '{visible(text)}' in {rows_text(question['rows'])}? [y/N] ", question)
         return as_choice(text) if sure.lower() in ("y", "yes") else None
 
     # ── answering ──
@@ -183,7 +184,8 @@ class _Session:
         rows = sum(q["rows"] for q in answered)
         many = f", {len(answered)} questions alike" if len(answered) > 1 else ""
         target = answered[0]["choices"].get(choice, "")
-        self._say(f"{visible(choice)}: {rows:,} rows{many}" + (f" → {target_text(choice, target)}" if target else ""), "green")
+        arrow = _arrow(answered[0], choice, target) if target else ""
+        self._say(f"{visible(choice)}: {rows_text(rows)}{many}{arrow}", "green")
 
     def _keep(self, answered: Sequence[Mapping[str, Any]]) -> None:
         """Write the answers into their files, and show what was added, as a diff."""
@@ -199,7 +201,8 @@ class _Session:
 
     def _postpone(self, question: dict[str, Any], more: str = "") -> None:
         self.asked.postponed.add(question["id"])
-        self._say(f"postponed: {_rows(question)} stay held; `qpipe decide {question['id']} CHOICE` answers later{more}", "dim")
+        later = f"`qpipe decide {question['id']} CHOICE` answers later"
+        self._say(f"postponed: {rows_text(question['rows'])} held; {later}{more}", "dim")
 
     def _say_overtaken(self, question: dict[str, Any]) -> None:
         if self.keyboard.stopping:
@@ -327,10 +330,6 @@ def _choices(question: Mapping[str, Any]) -> dict[str, str]:
 
 def _arrow(question: Mapping[str, Any], choice: str, target: str) -> str:
     return "" if question["scope"] == "value" else f" → {target_text(choice, target)}"
-
-
-def _rows(question: Mapping[str, Any]) -> str:
-    return "1 row" if question["rows"] == 1 else f"{question['rows']:,} rows"
 
 
 # ── the keyboard ──

@@ -159,10 +159,10 @@ def _keep(journal: Journal, answered: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _say_answered(answered: Sequence[Mapping[str, Any]]) -> None:
-    from qpipe.cli.questions import state_text
+    from qpipe.cli.questions import rows_text, state_text
 
     for question in answered:
-        print(f"{question['id']}: {state_text(question)}; {question['rows']:,} rows")
+        print(f"{question['id']}: {state_text(question)}; {rows_text(question['rows'])}")
 
 
 def _say_next(journal: Journal, questions: Sequence[Mapping[str, Any]]) -> None:
@@ -183,14 +183,14 @@ def _say_next(journal: Journal, questions: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _listed(question: Mapping[str, Any]) -> str:
-    from qpipe.cli.questions import due_text, group_text, state_text, target_text, visible
+    from qpipe.cli.questions import due_text, group_text, rows_text, state_text, target_text, visible
 
     about = group_text(question)
     choices = [f"{c} → {target_text(c, to)}" for c, to in question["choices"].items() if question["scope"] != "value"]
     if question["scope"] == "value":
         known = [visible(text) for text in question["candidates"] or ()]
         choices = [*known, *("any other text" if c == "*" else c for c in question["choices"])]
-    lines = [f"{question['id']}  {question['rows']:,} rows  {state_text(question)}", f"  run: {question['run']}",
+    lines = [f"{question['id']}  {rows_text(question['rows'])}  {state_text(question)}", f"  run: {question['run']}",
              f"  {visible(question['text'])}" + (f"  ({about})" if about else "")]  # fmt: skip
     lines.append("  " + " · ".join(choices))
     due = due_text(question)

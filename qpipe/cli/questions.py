@@ -34,6 +34,10 @@ def duration(seconds: float) -> str:
     return ""
 
 
+def rows_text(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 def group_text(question: Question) -> str:
     """country = DE, city = Bonn"""
     from qpipe.orchestrator.answers import group_of

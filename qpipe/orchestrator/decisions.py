@@ -143,7 +143,8 @@ class Questions:
     ) -> tuple[pl.DataFrame, dict[str, _Group]]:
         rows = held[at]
         names = [ROW] if decision.scope == "row" else list(decision.by) if decision.scope == "group" else []
-        keys = texts(rows, names).with_columns(at.alias("__at"), self._ruled(decision, rows, program).alias("__rule"))
+        ruled = self._ruled(decision, rows, program)
+        keys = pl.DataFrame([at.alias("__at"), ruled.alias("__rule"), *texts(rows, names)])
         unique = (
             keys.select(*names, "__rule")
             .with_row_index("__first")
