@@ -61,7 +61,8 @@ def validate(
         if problems:
             known = {file: body for file, body in texts.items() if body}
             print(formats.text(problems, known, color=sys.stdout.isatty()).rstrip("\n"))
-        tell(_verdict(specs, problems))
+        else:
+            tell(f"{len(specs)} spec{'s' * (len(specs) > 1)} valid")
     return 78 if refused else 0
 
 
@@ -81,16 +82,6 @@ def _connected(path: Path, vars: dict[str, str]) -> list[Problem]:
     from qpipe.spec.compile import plan_of
 
     return connect_problems(plan_of(path, vars=vars))
-
-
-def _verdict(specs: Sequence[Path], problems: Sequence[Problem]) -> str:
-    errors = sum(p.severity == "error" for p in problems)
-    warnings = len(problems) - errors
-    what = f"{len(specs)} spec{'s' * (len(specs) > 1)}"
-    if not problems:
-        return f"{what} valid"
-    told = [f"{n} {word}{'s' * (n > 1)}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
-    return f"{what}: {', '.join(told)}" + ("; `qpipe explain-problem CODE` tells more" if errors else "")
 
 
 def explain(
@@ -191,10 +182,10 @@ def explain_problem(
 
     Example: qpipe explain-problem unknown-column
     """
-    from qpipe.spec.formats import problem_codes, problem_page
+    from qpipe.spec import problems
     from qpipe.spec.nearest import did_you_mean
 
-    codes = problem_codes()
+    codes = problems.codes()
     if code is None:
         print("\n".join(codes))
         return 0
@@ -203,5 +194,6 @@ def explain_problem(
         raise UsageError(
             f"no problem has the code '{code}'", hint=did_you_mean(code, codes) or "`qpipe explain-problem` lists them"
         )
-    print(problem_page(code).rstrip("\n"))
+    found = problems.page(code)
+    print(found.text.rstrip("\n") if found else code)
     return 0

@@ -31,7 +31,7 @@ from qpipe.orchestrator.findings import Samples
 from qpipe.orchestrator.gates import Gates
 from qpipe.orchestrator.journal import Journal, Writer
 from qpipe.orchestrator.passes import Pass, has_python, passes_of
-from qpipe.orchestrator.program import Program, compile_program
+from qpipe.orchestrator.program import Program, compile_program, table_types
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.settle import Going, again, going, keep_held, send
 from qpipe.orchestrator.tables import load_tables
@@ -129,7 +129,7 @@ class Prepared:
             output.output.prepare(context)
         context = context.but(tables=load_tables(plan.references, context))
         columns = {node.id: node.source.columns(context) for node in plan.streams}
-        union = _union(plan, columns)
+        union = union_of(plan, columns)
         return cls(
             plan, context, columns, union, {n.id: n.source.identity(context) for n in plan.sources}, _sizes(plan, context)
         )
@@ -537,8 +537,7 @@ class Execution:
         """The columns after the last step."""
         types: Types = self.prepared.union
         for step in self.plan.steps:
-            if hasattr(step.module, "output_types"):
-                types = step.module.output_types(types)
+            types = step.module.types_after(types, table_types(self.context))
         return types
 
     def _discard(self) -> None:
@@ -662,7 +661,7 @@ def _nothing(start: Start) -> Read | None:
     return None
 
 
-def _union(plan: Plan, columns: Mapping[str, Types]) -> Types:
+def union_of(plan: Plan, columns: Mapping[str, Types]) -> Types:
     """The columns that modules see: every stream's under its contract, one type for each."""
     union: dict[str, Any] = {}
     for node in plan.streams:

@@ -21,7 +21,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
                      "columns": {n: str(t) for n, t in (s.types or {}).items()}} for s in plan.sources],
         "passes": [{"number": p.number, "gathers": list(p.gathers)} for p in passes_of(plan)],
         "steps": [{"id": s.id, "module": s.module.name, "kind": kind(s), "line": s.place.line} for s in plan.steps],
-        "routes": [{"id": r.id, "when": r.when.text if r.when else None, "to": list(r.to), "ask": r.ask, "implied": r.implied}
+        "routes": [{"id": r.id, "when": str(r.when) if r.when else None, "to": list(r.to), "ask": r.ask, "implied": r.implied}
                    for r in plan.routes],
         "outputs": [{"id": o.id, "type": o.output.name, "guarantee": o.output.guarantee, "follows": o.follows,
                      "content": "original" if o.original else "processed"} for o in plan.outputs.values()],
@@ -91,7 +91,7 @@ def kind(step: StepNode) -> str:
 
 
 def _route(route: Route) -> str:
-    when = f"when {route.when.text}" if route.when else "all others"
+    when = f"when {str(route.when)}" if route.when else "all others"
     to = f"ask {route.ask}" if route.ask else ", ".join(route.to) or "dropped, counted"
     return f"{when} → {to}" + (" (not written in the spec)" if route.implied else "")
 
@@ -123,7 +123,7 @@ def mermaid(plan: Plan) -> str:
     lines += [f"  d_{_id(d)}([{_text(d)}?])" for d in plan.decisions]
     lines += [f"  o_{_id(o.id)}[({_text(o.id)})]" for o in plan.outputs.values()]
     for route in plan.routes:
-        label = _text(route.when.text if route.when else "all others")
+        label = _text(str(route.when) if route.when else "all others")
         lines += [f"  router -- {label} --> o_{_id(o)}" for o in route.to]
         lines += [f"  router -- {label} --> d_{_id(route.ask)}"] if route.ask else []
     for decision in plan.decisions.values():

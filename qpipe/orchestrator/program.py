@@ -222,6 +222,11 @@ def compile_program(
     return _Compiler(plan, source, context, verdicts, finish).compile(columns, union, gathers)
 
 
+def table_types(context: Context) -> dict[str, Types]:
+    """The columns of the reference tables, by id."""
+    return {id: {name: DataType.of(dtype) for name, dtype in table.schema.items()} for id, table in context.tables.items()}
+
+
 class _Compiler:
     def __init__(
         self, plan: Plan, source: SourceNode, context: Context,
@@ -233,6 +238,7 @@ class _Compiler:
         self._queries: list[Query] = []
         self._wheres: dict[str, str] = {}
         self._named = 0
+        self._tables = table_types(context)
 
     def compile(self, columns: Types, union: Types, gathers: Sequence[str]) -> Program:
         self._contract(columns, union)
@@ -247,7 +253,7 @@ class _Compiler:
                 self._keep_watched(position)
             self._step(step, types)
             if isinstance(step.module, (Transform, Step)):
-                types = step.module.output_types(types)
+                types = step.module.types_after(types, self._tables)
                 self._wheres.clear()
         if self._finish:
             for stage in self._finish(self._program, types):
@@ -349,7 +355,7 @@ class _Compiler:
             self._program.asks.append(Asking(step.id, ask, f"__a{n}", f"__v{n}"))
         self._flush()
         self._queries.append(lambda lf: module.apply(lf, context))
-        kept = module.keeps(context.but(types=module.output_types(context.types)))
+        kept = module.keeps(context.but(types=module.types_after(context.types, self._tables)))
         if kept is not None:
             name = f"__d{len(self._program.drops)}"
             self._pending.append((~kept.fill_null(False)).alias(name))

@@ -10,16 +10,17 @@ Conditions see the row's columns and what was found:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from qpipe.core.batch import SEVERITIES
 from qpipe.core.component import Types
+from qpipe.core.expression import ContextFunction
 from qpipe.core.lazy import pl
 from qpipe.core.types import DataType
 from qpipe.orchestrator.program import Flag, Program
 from qpipe.spec.plan import Plan, Route
 
-Function = Callable[..., "pl.Expr"]
+BOOL, FLOAT, INT = (DataType.parse(word) for word in ("bool", "float", "int"))
 
 ROUTE = "__route"
 HELD = 255  # a module asks about this row
@@ -73,7 +74,7 @@ def matching(flags: Sequence[Flag], words: Sequence[str]) -> list[Flag]:
     return found
 
 
-def functions(flags: Sequence[Flag]) -> dict[str, Function]:
+def functions(flags: Sequence[Flag]) -> dict[str, ContextFunction]:
     """What conditions can call beside the functions of SQL."""
 
     def failed(*words: str) -> pl.Expr:
@@ -81,7 +82,7 @@ def functions(flags: Sequence[Flag]) -> dict[str, Function]:
         return pl.any_horizontal(found).fill_null(False) if found else pl.lit(False)
 
     return {
-        "failed": failed,
-        "batch_share": lambda *words: failed(*words).mean(),
-        "batch_rows": lambda: pl.len(),
+        "failed": ContextFunction(failed, BOOL),
+        "batch_share": ContextFunction(lambda *words: failed(*words).mean(), FLOAT),
+        "batch_rows": ContextFunction(lambda: pl.len().cast(pl.Int64), INT),
     }

@@ -110,7 +110,7 @@ def _malformed_routes(document: Document, outputs: Mapping[str, OutputNode], wri
 
 
 def _catches_errors(route: Route) -> bool:
-    return route.when is None or route.when.text.replace(" ", "") in ("failed(error)", "failed()")
+    return route.when is None or str(route.when).replace(" ", "") in ("failed(error)", "failed()")
 
 
 def _malformed_decisions(document: Document, outputs: Mapping[str, OutputNode]) -> dict[str, Decision]:
