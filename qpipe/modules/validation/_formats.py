@@ -133,12 +133,10 @@ def _iban(cell: pl.Expr) -> pl.Expr:
     forms = [c + "[0-9]{2}" + re.sub(r"(\d+)([nac])", lambda m: f"{kinds[m[2]]}{{{m[1]}}}", bban) for c, bban in IBANS.items()]
     shape = plain.str.contains(f"^(?:{'|'.join(forms)})$") & cell.str.contains(r"^\S+$|^\S{4}(?: \S{4})*(?: \S{1,4})?$")
     numbers = {letter: str(n) for n, letter in enumerate(ascii_uppercase, start=10)}
-    digits = (plain.str.slice(4) + plain.str.slice(0, 4)).str.replace_many(numbers)
+    digits = (plain.str.slice(4) + plain.str.slice(0, 4)).str.replace_many(numbers).str.zfill(66)
     rest = digits.str.slice(0, 18).cast(pl.Int64, strict=False) % 97
-    for start in range(18, 64, 16):  # 30 characters and 4, two digits each at most; 18 digits fit 64 bits
-        part = digits.str.slice(start, 16)
-        scale = pl.lit(10, dtype=pl.Int64) ** part.str.len_bytes().cast(pl.Int64)
-        rest = (rest * scale + part.cast(pl.Int64, strict=False).fill_null(0)) % 97
+    for start in range(18, 66, 16):  # 30 characters and 4, two digits each at most; 18 digits fit 64 bits
+        rest = (rest * 10**16 + digits.str.slice(start, 16).cast(pl.Int64, strict=False)) % 97
     return shape & (rest == 1)
 
 
