@@ -6,12 +6,14 @@ import ast
 import json
 import re
 from pathlib import Path
+from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
 
 import qpipe
 from qpipe.core.errors import Problem, SpecError
+from qpipe.core.expression.errors import Code
 from qpipe.spec import formats
 from qpipe.spec.check import check
 from qpipe.spec.load import Spec
@@ -61,10 +63,15 @@ def _codes_in_source() -> set[str]:
                 if place is not None and place < len(node.args) and isinstance(node.args[place], ast.Constant):
                     assert page(node.args[place].value), f"{path.name}:{node.lineno}: '{node.args[place].value}' has no page"
                     found.add(node.args[place].value)
+            if isinstance(node, ast.Dict):
+                found |= {v.value for v in node.values if isinstance(v, ast.Constant) and v.value in set(codes())}
             for keyword in getattr(node, "keywords", []):
                 if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
                     found.add(keyword.value.value)
-    named = {f"unknown-{what}" for what in ("source", "output", "decision", "choice", "source-type", "output-type")}
+    assert "unknown-function" in set(get_args(Code))
+    named = {"unknown-function"} | {
+        f"unknown-{what}" for what in ("source", "output", "decision", "choice", "source-type", "output-type")
+    }
     return found | named
 
 

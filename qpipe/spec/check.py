@@ -254,7 +254,7 @@ class _Reading:
         read = self.reader.section(("settings",), values, SettingsSection, "settings")
         for key, section in (("retry", RetrySection), ("retry_config", RetrySection), ("on_error", OnErrorSection)):
             if isinstance(values.get(key), dict):
-                inner = self.reader.values(("settings", key), values[key], section, key)
+                inner = self.reader.section(("settings", key), values[key], section, key)
                 read["on_error" if key == "on_error" else "retry"] = inner
             elif key == "on_error" and values.get(key) is not None:
                 self.reader.say(("settings", key), "wrong-type", "on_error must be keys and values.",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qpipe.core.batch import RESERVED
-from qpipe.core.component import Module, Step, Types
+from qpipe.core.component import Judging, Module, Step, Types
 from qpipe.core.params import params_of
 from qpipe.spec.document import Document, Entry
-from qpipe.spec.expressions import check_expression
+from qpipe.spec.expressions import Findable, check_expression
 from qpipe.spec.load import At
 from qpipe.spec.nearest import did_you_mean, known_names
 from qpipe.spec.read import Reader, kind_of, sentence
-from qpipe.spec.regex import regex_problem
 from qpipe.spec.sections import ColumnSection
 
 
@@ -29,6 +29,7 @@ def check_columns(document: Document, reader: Reader) -> None:
     for entry in document.modules:
         entry.types = types
         types = checker.module(entry, types)
+    checker.seen |= set(types or ())
     checker.routes(types)
     checker.decisions(types)
     for entry in document.outputs.values():
@@ -45,6 +46,7 @@ class _Columns:
     def __init__(self, document: Document, reader: Reader) -> None:
         self.document, self.reader, self.say = document, reader, reader.say
         self.spec = document.spec
+        self.seen: set[str] = set()  # columns that are there at some step
         self.tables: dict[str, Types] = {}  # columns of reference sources, where declared
         self.checks = frozenset(entry.id for entry in document.modules) | {"contract"}
 
@@ -99,8 +101,11 @@ class _Columns:
 
     def module(self, entry: Entry, types: Types | None) -> Types | None:
         """Checks a module's parameters, and gives the columns after it."""
+        self.seen |= set(types or ())
         fine = self.parameters(entry, types)
         instance = self.own_problems(entry, types) if fine else None
+        if instance is None and issubclass(entry.component, Judging):
+            return types  # it judges rows and leaves columns alone, so that what follows can be checked
         if instance is None or types is None:
             return None
         if isinstance(instance, Step) and type(instance).output_types is Module.output_types:
@@ -153,15 +158,24 @@ class _Columns:
         elif role == "expressions" and isinstance(value, dict):
             self._expressions(at, value, types)
         elif role == "regex" and isinstance(value, str):
-            problem = regex_problem(value)
-            if problem:
-                self.say(at, "bad-regex", f"this is no regular expression: {problem[1]}.", offset=problem[0])
+            self._regex(at, value)
+        elif role == "regex" and isinstance(value, (list, tuple)):
+            for i, item in enumerate(value):
+                self._regex((*at, i), str(item))
         elif role == "types" and isinstance(value, dict):
             for column, word in value.items():
                 self.column((*at, column), column, types)
                 self.word((*at, column), word)
         elif role == "type" and isinstance(value, str):
             self.word(at, value)
+
+    def _regex(self, at: At, pattern: str) -> None:
+        from qpipe.core.expression import check_regex
+
+        wrong = check_regex(pattern)
+        if wrong:
+            letter = re.search(r"at letter (\d+)", wrong)
+            self.say(at, "bad-regex", sentence(wrong), offset=int(letter[1]) - 1 if letter else None)
 
     def _expressions(self, at: At, value: Mapping[str, Any], types: Types | None) -> None:
         """Each may use the columns made before it."""
@@ -185,8 +199,8 @@ class _Columns:
         if not isinstance(value, (str, int, float, bool)):
             return None
         text = str(value).lower() if isinstance(value, bool) else str(value)
-        checks = self.checks if route else None
-        found, flaws = check_expression(text, types, boolean=boolean, checks=checks)
+        findable = Findable(self.checks, self.seen if types is not None else None) if route else None
+        found, flaws = check_expression(text, types, boolean=boolean, findable=findable)
         for flaw in flaws:
             self.say(at, flaw.code, flaw.message, flaw.hint, offset=flaw.offset)
         return found

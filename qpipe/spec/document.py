@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qpipe.core.component import Component, Types
+from qpipe.core.component import Component, Module, Types
 from qpipe.core.params import build
 from qpipe.spec.load import At, Spec
 
@@ -25,7 +25,9 @@ class Entry:
     types: Types | None = None  # the columns before a module, of a source: the contract; None: whatever comes
 
     def build(self) -> Any:
-        return build(self.component, self.values)
+        """A module is told its step's id, also the one that it was given: answers and history are kept under it."""
+        own = {"id": self.id} if issubclass(self.component, Module) else {}
+        return build(self.component, {**self.values, **own})
 
     def at(self, spec: Spec, parameter: str) -> At:
         """Where a parameter's value stands, whichever of its names was used."""

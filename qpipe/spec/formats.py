@@ -134,7 +134,7 @@ def _mask(line: str) -> str:
     return line
 
 
-_KEY = re.compile(r"""([\w.-]+)['"]?\s*[:=]\s*(?=\S)""")
+_KEY = re.compile(r"""(?<![\w.-])([\w.-]++)['"]?\s*[:=]\s*(?=\S)""")
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*\"""")
 
 

@@ -207,6 +207,9 @@ def _written_offset(parts: tuple[Piece, ...], offset: int) -> int:
     return parts[-1].end if parts else offset
 
 
+_MOST_BROKEN = 20  # references of one value that are reported
+
+
 class _Filling:
     """References filled in, problems gathered on the way."""
 
@@ -261,9 +264,8 @@ class _Filling:
         parts = tuple(pieces(text, self.vars, self.env))
         self.pieces[path] = parts
         self.used |= {part.name for part in parts if part.kind == "var"}
-        for part in parts:
-            if part.code:
-                self._flaw(path, part.start, part.code, part.message, part.hint)
+        for part in [part for part in parts if part.code][:_MOST_BROKEN]:
+            self._flaw(path, part.start, part.code, part.message, part.hint)
         plain = self.tree.values[path].style == ""
         if len(parts) == 1 and not parts[0].is_written and plain:
             whole = parts[0].value

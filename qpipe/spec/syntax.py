@@ -232,7 +232,8 @@ def _outdented(node: Node, indent: int, text: str) -> Iterator[Flaw]:
     position = text.find("\n", node.start, node.end)
     while position >= 0:
         position += 1
-        line = text[position : node.end].partition("\n")[0]
+        end = text.find("\n", position, node.end)
+        line = text[position : end if end >= 0 else node.end]
         spaces = len(line) - len(line.lstrip(" "))
         content = line.strip()
         free = not content or (node.flow and (content[0] in "]}#"))
