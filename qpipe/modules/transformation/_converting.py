@@ -58,18 +58,17 @@ class Converting(Transform):
         return frame.with_columns([c.values.alias(c.column) for c in self._conversions(context)])
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
-        """Those that cannot be turned. Where people are asked, only wrong answers are left."""
-        answers = answers_for(self, context)
-        asking = self.on_error == "question"
+        """Those that cannot be turned. Where people are asked, wrong answers and rejected values are left."""
         severity: Severity | None = "warning" if self.on_error == "null" else None
-        found = []
-        for c in self._conversions(context):
-            if asking and not answers:
-                continue
-            said = is_answered(text(c.column), answers) if asking else pl.lit(True)
-            for bad, expected in _faults(c):
-                found.append(Rule(bad & said if asking else bad, (c.column,), expected, None, severity))
-        return tuple(found)
+        if self.on_error != "question":
+            found = [(c.column, fault) for c in self._conversions(context) for fault in _faults(c)]
+            return tuple(Rule(bad, (column,), expected, None, severity) for column, (bad, expected) in found)
+        said = tuple((value, said) for value, said in answers_for(self, context) if said)  # an empty answer is a right one
+        return tuple(
+            Rule(bad & is_answered(text(c.column), said), (c.column,), expected)
+            for c in (self._conversions(context) if said else ())
+            for bad, expected in _faults(c)
+        )
 
     def asks(self, context: Context) -> tuple[Ask, ...]:
         if self.on_error != "question":

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
-from qpipe.core.component import Ask, Context, Rule, Transform, Types
-from qpipe.core.errors import QpipeError
+from qpipe.core.component import REJECTED, Ask, Context, Rule, Transform, Types
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, NewColumn, Path, param
 from qpipe.core.types import DataType, parse_text
@@ -27,7 +26,8 @@ class MapValues(Transform):
     is one of the table's new values is known, too, and stays. An empty new value means null. What becomes of any other value
     says `unknown`: it is kept, or null, or null and an error (`quarantine`), or a person is asked, with the nearest known
     values offered (`question`); the row waits, and the answer counts for every row with that value. An answer may be a new
-    value, or an old one of the table, which then means the same as that. Null stays null.
+    value, or an old one of the table, which then means the same as that; a rejected value becomes null and an error. Null stays
+    null.
 
     Examples:
         ```yaml
@@ -96,10 +96,11 @@ class MapValues(Transform):
         return frame.with_columns(prepared(self, context, self._mapped).values.alias(self.into or self.column))
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
-        if self.unknown != "quarantine":
+        if self.unknown not in ("quarantine", "question"):
             return ()
         mapped = prepared(self, context, self._mapped)
-        return (Rule(mapped.unknown, (self.column,), mapped.expected()),)
+        bad = mapped.unknown if self.unknown == "quarantine" else mapped.rejected
+        return (Rule(bad, (self.column,), mapped.expected()),)
 
     def asks(self, context: Context) -> tuple[Ask, ...]:
         if self.unknown != "question":
@@ -116,7 +117,8 @@ class MapValues(Transform):
         table = (
             self.table if self.table is not None else _read(context.directory / (self.file or ""), self.unknown == "question")
         )
-        entries = _entries(table, dict(answers_for(self, context)), _fold if folds else str, wanted)
+        fold = _fold if folds else str
+        entries, rejected = _entries(table, dict(answers_for(self, context)), fold, wanted)
         cell, dtype = text(self.column), wanted.polars()
         key = cell.str.strip_chars().str.to_lowercase() if folds else cell
         default = pl.col(self.column).cast(dtype) if self.unknown == "keep" else None
@@ -124,7 +126,7 @@ class MapValues(Transform):
         values = key.replace_strict(pl.Series(list(entries), dtype=pl.String), news, default=default, return_dtype=dtype)
         empty = [old for old, new in entries.items() if new is None]
         unknown = cell.is_not_null() & values.is_null()
-        return _Mapped(values, unknown & ~key.is_in(empty) if empty else unknown, table)
+        return _Mapped(values, unknown & ~key.is_in(empty) if empty else unknown, key.is_in(rejected), table)
 
 
 _TYPES: dict[type, str] = {str: "string", float: "float", int: "int", bool: "bool"}
@@ -134,6 +136,7 @@ _TYPES: dict[type, str] = {str: "string", float: "float", int: "int", bool: "boo
 class _Mapped:
     values: pl.Expr
     unknown: pl.Expr
+    rejected: pl.Expr  # a person said it is wrong, or an answer does not fit
     table: Mapping[str, Any]
 
     def expected(self) -> str:
@@ -156,21 +159,22 @@ def _nearest(value: str, known: Mapping[str, str]) -> list[str]:
 
 def _entries(
     table: Mapping[str, Any], answers: Mapping[str, str], fold: Callable[[str], str], wanted: DataType
-) -> dict[str, Any]:
-    """Every known value and what it becomes: the table, its new values themselves, and what people said."""
+) -> tuple[dict[str, Any], list[str]]:
+    """Every known value and what it becomes: the table, its new values themselves, what people said; and rejected values."""
     entries = {fold(old): new for old, new in table.items()}
     news = {fold(_shown(new)): new for new in table.values() if new is not None}
+    known, rejected = {**news, **entries}, []
     for value, said in answers.items():
-        known = news.get(fold(said), entries.get(fold(said)))
-        entries[fold(value)] = None if not said else known if known is not None else _typed(said, wanted)
-    return {**news, **entries}
+        meant = news.get(fold(said), entries.get(fold(said)))
+        new = meant if meant is not None else _typed(said, wanted) if said and said != REJECTED else None
+        known[fold(value)] = new
+        if said and new is None:
+            rejected.append(fold(value))
+    return known, rejected
 
 
 def _typed(said: str, wanted: DataType) -> Any:
-    found = pl.DataFrame({"x": [said]}).select(parse_text(pl.col("x"), wanted)).item()
-    if found is None:
-        raise QpipeError(f"the answer '{said}' is no {wanted.describe()}", hint="answer with one of the table's new values")
-    return found
+    return pl.DataFrame({"x": [said]}).select(parse_text(pl.col("x"), wanted)).item()
 
 
 def _read(path: FilePath, may_be_missing: bool) -> dict[str, str | None]:
