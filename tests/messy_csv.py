@@ -41,7 +41,10 @@ def tables() -> list[Table]:
     words = ["pump, hand operated", 'the "blue" one', "spare part", "two, three; four", "it's fine", "size 5 | 6", "as new"]
     texts = [[str(100 + n), words[n % 7], f"{n}.5", words[(n * 3 + 1) % 7], "yes" if n % 3 else "no"] for n in range(12)]
     notes = [[f"K{n}", f"first line {n}\nsecond, line", str(n * n), f"2023-11-{n + 1:02}"] for n in range(9)]
-    people = [["東京 太郎", "Ελένη", "Зоя"][n % 3 :][:1] + [str(1950 + n), ["Αθήνα", "Київ", "京都"][n % 3], f"{n},5"] for n in range(10)]
+    people = [
+        ["東京 太郎", "Ελένη", "Зоя"][n % 3 :][:1] + [str(1950 + n), ["Αθήνα", "Київ", "京都"][n % 3], f"{n},5"]
+        for n in range(10)
+    ]
     sparse = [[f"id{n}", "" if n % 2 else "x", "", str(n) if n % 3 == 0 else "", "end"] for n in range(10)]
     return [
         Table("sales", ["date", "time", "qty", "product", "price", "town", "url"], sales),
@@ -53,7 +56,14 @@ def tables() -> list[Table]:
 
 
 def write(
-    table: Table, *, delimiter: str = ",", quote: str = '"', escape: str = "", newline: str = "\n", every: bool = False, end: bool = True
+    table: Table,
+    *,
+    delimiter: str = ",",
+    quote: str = '"',
+    escape: str = "",
+    newline: str = "\n",
+    every: bool = False,
+    end: bool = True,
 ) -> list[str]:
     """The records of a table as text, header first."""
 
@@ -105,7 +115,11 @@ def whole_dialects(table: Table) -> Iterator[Case]:
     for delimiter in ",;\t|":
         for quote in "'`":
             if not _has(table, "'"):
-                yield _case(table, f"quote-{ord(quote)}-{ord(delimiter)}", joined(write(table, delimiter=delimiter, quote=quote, every=True)))
+                yield _case(
+                    table,
+                    f"quote-{ord(quote)}-{ord(delimiter)}",
+                    joined(write(table, delimiter=delimiter, quote=quote, every=True)),
+                )
         yield _case(table, f"escape-{ord(delimiter)}", joined(write(table, delimiter=delimiter, escape="\\")))
         yield _case(table, f"escape-all-{ord(delimiter)}", joined(write(table, delimiter=delimiter, escape="\\", every=True)))
 
@@ -167,7 +181,9 @@ def preambles(table: Table) -> Iterator[Case]:
         yield _case(table, f"preamble-{count}-blank", joined([*head, "", *lines]), told=("preamble",) * count + ("blank-line",))
     padded = "Annual report" + "," * (len(table.header) - 1)
     if table.name != "sparse":
-        yield _case(table, "preamble-key-value", joined(["Author,Jane Roe", "Date,2024-01-01", "", *lines]), told=("preamble",) * 2)
+        yield _case(
+            table, "preamble-key-value", joined(["Author,Jane Roe", "Date,2024-01-01", "", *lines]), told=("preamble",) * 2
+        )
     yield _case(table, "blank-first", joined(["", "", *lines]), told=("blank-line",))
     del padded
 
@@ -185,8 +201,15 @@ def blank_lines(table: Table) -> Iterator[Case]:
 
 def footnotes(table: Table) -> Iterator[Case]:
     lines = write(table)
-    yield _case(table, "footnote-after-blank", joined([*lines, "", "Source: national office of statistics"]), told=("footnote",))
-    yield _case(table, "footnotes-after-blank", joined([*lines, "", "* provisional", "Source: ministry", "made by hand"]), told=("footnote",))
+    yield _case(
+        table, "footnote-after-blank", joined([*lines, "", "Source: national office of statistics"]), told=("footnote",)
+    )
+    yield _case(
+        table,
+        "footnotes-after-blank",
+        joined([*lines, "", "* provisional", "Source: ministry", "made by hand"]),
+        told=("footnote",),
+    )
     yield _case(table, "footnote", joined([*lines, "Source: national office of statistics"]), told=("footnote",))
     yield _case(table, "footnote-star", joined([*lines, "* figures are provisional and may change"]), told=("footnote",))
 
@@ -206,7 +229,9 @@ def headers(table: Table) -> Iterator[Case]:
     if table.name in ("sales", "notes", "texts"):
         units = [f"[{name} unit]" for name in table.header]
         both = [f"{name} {unit}" for name, unit in zip(table.header, units, strict=True)]
-        yield _case(table, "header-two-rows", joined([lines[0], ",".join(units), *lines[1:]]), header=both, told=("joined-header",))
+        yield _case(
+            table, "header-two-rows", joined([lines[0], ",".join(units), *lines[1:]]), header=both, told=("joined-header",)
+        )
     yield _case(table, "header-only", joined(lines[:1]), rows=[], clean=True)
     yield _case(table, "one-row", joined(lines[:2]), rows=expected(table)[:1], clean=True)
     yield _case(table, "header-repeated", joined([*lines[:5], lines[0], *lines[5:]]), told=("repeated-header",))
@@ -226,7 +251,9 @@ def header_widths(table: Table) -> Iterator[Case]:
 def further_tables(table: Table) -> Iterator[Case]:
     lines = write(table)
     for name, width in {"less": len(table.header) - 1, "more": len(table.header) + 2}.items():
-        other = [",".join(f"other{n}" for n in range(width))] + [",".join(str(n * r) for n in range(width)) for r in range(1, 6)]
+        other = [",".join(f"other{n}" for n in range(width))] + [
+            ",".join(str(n * r) for n in range(width)) for r in range(1, 6)
+        ]
         yield _case(table, f"table-{name}-after-blank", joined([*lines, "", *other]), told=("other-table",))
         yield _case(table, f"table-{name}", joined([*lines, *other]), told=("other-table",))
     if table.name in ("sales", "texts", "notes"):

@@ -17,6 +17,7 @@ import messy_csv
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from qpipe.core.errors import DataRefused
 from qpipe.sources.file.chunk import Chunk, Fault
 from qpipe.sources.file.text.delimited import preview, read_delimited
@@ -184,7 +185,8 @@ def test_lines_of_rows_that_span_lines() -> None:
 
 def big(count: int = 60_000) -> list[bytes]:
     return [b"id,name,note,amount\n"] + [
-        b'%d,name %d,"a, ""b"" %d",%d.5\n' % (n, n % 100, n, n) if n % 3 else b"%d,name %d,,%d\n" % (n, n, n) for n in range(count)
+        b'%d,name %d,"a, ""b"" %d",%d.5\n' % (n, n % 100, n, n) if n % 3 else b"%d,name %d,,%d\n" % (n, n, n)
+        for n in range(count)
     ]
 
 
@@ -334,7 +336,7 @@ def test_options() -> None:
     assert chunks[0].frame.columns == ["column_1", "column_2"] and len(rows_of(chunks)) == 2
     chunks = read(b"a,b\nx,y\n3,4\n", DelimitedOptions(header=2))
     assert chunks[0].frame.columns == ["a x", "b y"] and rows_of(chunks) == [["3", "4"]]
-    assert rows_of(read('é,b\n1,ü\n'.encode("cp1250"), DelimitedOptions(encoding="cp1250"))) == [["1", "ü"]]
+    assert rows_of(read("é,b\n1,ü\n".encode("cp1250"), DelimitedOptions(encoding="cp1250"))) == [["1", "ü"]]
 
 
 def test_a_given_delimiter_is_not_bent() -> None:

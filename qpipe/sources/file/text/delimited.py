@@ -210,9 +210,7 @@ class _Reader:
                 told.append(Fault(last, line, "cut-off-row", "the file was cut off in this row"))
         return tuple(told)
 
-    def _slices(
-        self, rows: Rows, most: int, before: dict[str, Any], after: dict[str, Any]
-    ) -> Iterator[Chunk]:
+    def _slices(self, rows: Rows, most: int, before: dict[str, Any], after: dict[str, Any]) -> Iterator[Chunk]:
         """A stretch in chunks of at most so many rows, from the row a restart is at."""
         height, skip = rows.frame.height, self.skip
         self.skip = 0

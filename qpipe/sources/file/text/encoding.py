@@ -90,9 +90,11 @@ def _legacy(sample: bytes) -> str:
     few = sum(not byte < 128 for line in lines for byte in line) < 12
     if best is None or (few and not _is_asian(best.encoding) and _decodes(sample, "cp1252")):
         return "cp1252"
-    return {"iso8859_15": "cp1252", "latin_1": "cp1252"}.get(best.encoding, best.encoding) if _decodes(
-        sample, "cp1252"
-    ) or best.encoding not in ("iso8859_15", "latin_1") else best.encoding
+    return (
+        {"iso8859_15": "cp1252", "latin_1": "cp1252"}.get(best.encoding, best.encoding)
+        if _decodes(sample, "cp1252") or best.encoding not in ("iso8859_15", "latin_1")
+        else best.encoding
+    )
 
 
 def _is_asian(encoding: str) -> bool:

@@ -223,12 +223,16 @@ class _Exact:
             if len(reading) == self.width:
                 severity: Severity = "error" if code == "unclosed-quote" else "warning"
                 return self._take(reading, position, after, (Fault(None, 0, code, message, severity=severity),))
-        long = self._over_lines(position)
+        long = self._over_lines(position) if cells is None else None
         if long:
             return self._take(long[0], position, long[1], (_UNESCAPED,))
-        if self._end_here(position, blank=False):
+        if self._is_no_data(record) and self._end_here(position, blank=False):
             return position
         return self._deliver(record, position, after, cells, end)
+
+    def _is_no_data(self, record: str) -> bool:
+        """Whether a line could begin what is no more of the table: it holds no number."""
+        return not any(cell[:1].isdigit() for cell in record.split(self.dialect.delimiter))
 
     def _readings(self, record: str, ill_formed: bool) -> Iterator[tuple[str, str, Cells]]:
         """Other readings of one line, the likeliest first."""
@@ -251,7 +255,7 @@ class _Exact:
                 yield _UNESCAPED.code, _UNESCAPED.message, found[0]
         if "quote" not in dialect.fixed:
             for other in OTHER_QUOTES:
-                if other != quote and other in record:
+                if other != quote and (base.delimiter + other in record or record.startswith(other)):
                     found = cut(record, 0, Grammar(base.delimiter, other, "", True))
                     if found and found[1] == len(record):
                         yield "other-quote", f"its cells are quoted by {other}", found[0]
@@ -263,7 +267,7 @@ class _Exact:
 
     def _other_delimiters(self, record: str) -> Iterator[tuple[str, str, Cells]]:
         for other in OTHER_DELIMITERS:
-            if other in record and other != self.dialect.delimiter and self.width > 1:
+            if record.count(other) >= self.width - 1 > 0 and other != self.dialect.delimiter:
                 found = cut(record, 0, Grammar(other, self.dialect.quote, self.dialect.escape, True))
                 if found and found[1] == len(record) and self._fits(found[0], other):
                     yield "other-delimiter", f"its cells are separated by {_named(other)}", found[0]
@@ -284,7 +288,12 @@ class _Exact:
             raise NeedMore
         stop = min(len(self.text), position + AHEAD)
         found = cut(self.text[position:stop], 0, dialect.grammar, newline=dialect.newline, loose=True)
-        if found is None or len(found[0]) != self.width or _opens_one(found[0], dialect.quote) or position + found[1] >= stop < len(self.text):
+        if (
+            found is None
+            or len(found[0]) != self.width
+            or _opens_one(found[0], dialect.quote)
+            or position + found[1] >= stop < len(self.text)
+        ):
             return None
         lines = self.text[position : position + found[1]].split(dialect.newline)
         if len(lines) > SWALLOWED or any(self._is_row(line) for line in lines[1:]):
@@ -317,7 +326,7 @@ class _Exact:
 
     def _deliver(self, record: str, position: int, after: int, cells: Cells | None, end: int) -> int:
         """No reading fits: what can be read goes into the columns from the left, and the row is told."""
-        fault = None
+        fault: Fault | None = None
         if cells is None or "\n" in self.text[position : end - 1].rstrip("\r\n"):
             found = cut(record, 0, self.dialect.grammar, loose=True)
             cells, end = (found[0], after) if found and found[1] == len(record) else (None, after)
@@ -325,7 +334,7 @@ class _Exact:
             cells = _literal(record, self.dialect.grammar)
             place = record.find(self.dialect.quote) + 1
             fault = Fault(None, 0, "unclosed-quote", f"the quote at character {place} is not closed")
-        faults = (fault,) if fault else ()
+        faults: tuple[Fault, ...] = (fault,) if fault else ()
         if len(cells) < self.width:
             message = f"the row has {len(cells)} of {self.width} cells: the last {self.width - len(cells)} are empty"
             faults += (Fault(None, 0, "missing-cells", message),)

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from qpipe.sources.file.text.grammar import Cells, Grammar, cut
 
 NUMBER = re.compile(
-    r"\s*[-+(]?\s?(?:[$€£¥]|[A-Z]{3}\s)?\s?(?:\d{1,3}(?:[,.' \u00a0]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?"
-    r"\s?(?:[%€$£]|[kKmM])?\)?\s*"
+    r"\s*[-+(]?\s?(?:[$€£¥]|[A-Z]{3}\s)?\s?(?:\d{1,3}(?:[,.' \u00a0]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d*)?|[.,]\d+)"
+    r"(?:[eE][-+]?\d+)?\s?(?:[%€$£]|[kKmM])?\)?\s*"
 )
 DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}(?: \d{1,2}:\d{2}.*)?"
-    r"|\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s?[AaPp][Mm])?|\d{1,2}[- ][A-Za-z]{3,9}[- ,]{1,2}\d{2,4}|[A-Z][a-z]{2,8} \d{1,2}, \d{4}"
+    r"|\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s?[AaPp][Mm])?"
+    r"|\d{1,2}[- ][A-Za-z]{3,9}[- ,]{1,2}\d{2,4}|[A-Z][a-z]{2,8} \d{1,2}, \d{4}"
 )
 LONGEST_SPAN = 50  # lines that one record of a sample may have
+LONGEST = 1 << 14  # and characters
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,14 @@ def _read(text: str, start: int, grammar: Grammar, newline: str, line: int) -> t
     quote, escape = grammar.quote, grammar.escape
     if not (quote and quote in raw) and not (escape and escape in raw):
         return Record([cell or None for cell in raw.split(grammar.delimiter)], start, after, line, raw=raw), ended
-    strict = cut(text, start, grammar, newline=newline)
-    if strict and text.count(newline, start, strict[1]) <= LONGEST_SPAN:
-        stop = strict[1]
+    ahead = text[start : start + LONGEST]
+    strict = cut(ahead, 0, grammar, newline=newline)
+    if (
+        strict
+        and (strict[1] < len(ahead) or start + LONGEST >= len(text))
+        and ahead.count(newline, 0, strict[1]) <= LONGEST_SPAN
+    ):
+        stop = start + strict[1]
         tail = next((n for n in ("\r\n", newline, "\n") if text.startswith(n, stop)), "") if newline in "\r\n" else newline
         return Record(strict[0], start, min(stop + len(tail), len(text)), line, raw=text[start:stop]), stop < len(text)
     loose = cut(raw, 0, grammar, loose=True) if quote else None

@@ -24,8 +24,8 @@ RECORDS = 300
 
 # What separates cells, and how far it is to be believed against another that fits as well.
 _DELIMITERS = {",": 1.0, ";": 1.0, "\t": 1.0, "|": 1.0, "\x1f": 1.0, "\x01": 1.0, "§": 0.98, "¦": 0.98, "^": 0.96, "~": 0.96,
-               "#": 0.9, "&": 0.9, "*": 0.9, "!": 0.9, "@": 0.85, "$": 0.85, "%": 0.85, ":": 0.9, " ": 0.9, "=": 0.7,
-               "/": 0.6, "+": 0.6, "\\": 0.8}  # fmt: skip
+               "#": 0.7, "&": 0.7, "*": 0.7, "!": 0.7, "@": 0.7, "$": 0.7, "%": 0.7, ":": 0.6, " ": 0.75, "=": 0.5,
+               "/": 0.5, "+": 0.5, "\\": 0.6}  # fmt: skip
 _WEAK = frozenset(" :=/+@$%#&*!\\")  # signs that text itself is full of
 _QUOTES = ('"', "'", "“", "«", "„", "`", "|", "~", "^", "%", "$", "#", "*")
 _NEWLINES = ("\x1e", "\x85", "\u2028", "\u2029", "\x1d", "\x0c", "\x0b")
@@ -76,9 +76,7 @@ def _opener(source: bytes | str | Path | Opener, name: str | None) -> tuple[Open
     return source, name or "input"
 
 
-def _sample(
-    opener: Opener, options: DelimitedOptions, name: str, member: str | None
-) -> tuple[str, Encoding, str | None, bool]:
+def _sample(opener: Opener, options: DelimitedOptions, name: str, member: str | None) -> tuple[str, Encoding, str | None, bool]:
     """The text's beginning, its encoding and packing, and whether that is all of it."""
     stream = open_bytes(opener, name, member)
     try:
@@ -124,7 +122,7 @@ def find_newlines(text: str) -> list[str]:
         found = found[:1]
     found += [sign for sign in _NEWLINES if text.count(sign) > 1]
     if not found:
-        found = ["\n", *(sign for sign in ";|~^" if 1 < text.count(sign))]
+        found = ["\n", *(sign for sign in ";|~^" if text.count(sign) > 1)]
     return found
 
 
@@ -167,17 +165,15 @@ def find_grammar(text: str, newline: str, options: DelimitedOptions) -> Fit:
     best: Fit | None = None
     for fit in fits:
         for grammar in _variants(text, fit.grammar.delimiter, quotes, options):
+            if grammar.quote == "" != first and fit.formed:
+                continue  # quotes that do their work are no text, however wide the table would look without them
             found = fit if grammar == fit.grammar else _fit(text, newline, grammar)
-            if best is None or (found.score > best.score + 1e-9 and not _only_unquotes(found, best)):
+            better = best is None or found.score > best.score + 1e-9
+            if better and (options.delimiter is not None or _is_table(found, text, newline)):
                 best = found
-    if best and (options.delimiter is not None or _is_table(best, text, newline)):
+    if best:
         return best
     return Fit(_one_column(text, newline, quotes, options), 0.0, 1, 1.0, 1)
-
-
-def _only_unquotes(found: Fit, best: Fit) -> bool:
-    """Whether a fit takes quotes as text where they do their work: it may look wider, but splits what was held together."""
-    return found.grammar.quote == "" != best.grammar.quote and best.formed and found.grammar.delimiter == best.grammar.delimiter
 
 
 def _body(text: str, options: DelimitedOptions, newline: str) -> str:
@@ -211,10 +207,12 @@ def _quote_candidates(text: str, newline: str, options: DelimitedOptions) -> lis
     for quote in _QUOTES:
         close = re.escape(CLOSING.get(quote, quote))
         o = re.escape(quote)
-        count = len(re.findall(rf"(?:^|(?<=[^\w\s{o}])|(?<= )){o}[^{o}{close}\n\r]*{close}(?=[^\w{close}]|$)", text, re.MULTILINE))
+        count = len(
+            re.findall(rf"(?:^|(?<=[^\w\s{o}])|(?<= )){o}[^{o}{close}\n\r]*{close}(?=[^\w{close}]|$)", text, re.MULTILINE)
+        )
         if count and (quote in "\"'“«„`" or count >= 3):
             wrapped.append((quote, count))
-    ranked = [quote for quote, _ in sorted(wrapped, key=lambda found: (-found[1] if found[0] != '"' else -1e9))]
+    ranked = [quote for quote, _ in sorted(wrapped, key=lambda found: -found[1] if found[0] != '"' else -1e9)]
     if '"' in text and '"' not in ranked:
         ranked.insert(0, '"')
     return [*ranked[:3], ""] if ranked else ['"']
@@ -247,8 +245,10 @@ def _escape_candidates(text: str, delimiter: str, quote: str) -> list[str]:
     if not quote:
         return ["\\"] if "\\" + delimiter in text else []
     close = re.escape(CLOSING.get(quote, quote))
-    before = Counter(re.findall(rf"([^\w\s{close}]){close}", text))
-    return [sign for sign, _ in before.most_common(4) if sign not in delimiter and sign in "\\^/!?%'`~$#@&*+=|_"]
+    signs = Counter(re.findall(rf"([^\w\s{close}]){close}", text))
+    inside = Counter(re.findall(rf"([^\w\s{close}]){close}(?![ \t]*(?:{re.escape(delimiter)}|[\r\n]|\Z))", text))
+    likely = [sign for sign, count in inside.most_common(4) if 2 * count >= signs[sign]]  # else it ends a text: "really!"
+    return [sign for sign in likely if sign not in delimiter and sign in "\\^/!?%'`~$#@&*+=|_"]
 
 
 def _fit(text: str, newline: str, grammar: Grammar) -> Fit:
@@ -283,6 +283,7 @@ def _cleanness(rows: list[Record], grammar: Grammar) -> float:
 
 
 _HALF = re.compile(r"^[\s,;:|/)\]}=&*+]|[\s,;|/(\[{=&*+]$")
+_TWO_NUMBERS = re.compile(r"\d +\d")
 _CONTROL = re.compile(r"[\x01-\x08\n\r\x0b-\x1f\x85\u2028\u2029]")
 _INNER = re.compile(r"[;\t|\x00-\x1f]|,(?=\S)(?!\d{3})|\\")
 
@@ -299,6 +300,7 @@ def _clean(cell: str | None, raw: str, grammar: Grammar, quoted: bool) -> float:
     if quoted and not _HALF.search(cell) and grammar.delimiter in cell:
         return 1.0
     bad = (0.5 if _HALF.search(cell) else 0.0) + (0.3 if _INNER.search(cell) else 0.0)
+    bad += 0.3 if _TWO_NUMBERS.search(cell) else 0.0
     bad += 0.8 if _CONTROL.search(cell) else 0.0
     bad += 0.3 if cell.count('"') % 2 or (grammar.quote and grammar.quote in cell and not quoted) else 0.0
     return max(0.0, 1.0 - bad)
@@ -313,7 +315,7 @@ def _is_table(fit: Fit, text: str, newline: str) -> bool:
         if fit.share < 0.9 or fit.first == 1:
             return False
         typed = any(all(kind_of(r.cells[i]) for r in rows[1:] if r.width == fit.width) for i in range(fit.width))
-        return typed or fit.width >= 3 and fit.share > 0.97
+        return typed or (fit.width >= 3 and fit.share > 0.97)
     return not (fit.width == 2 and fit.first == 1 and fit.share < 0.99 and fit.grammar.delimiter.strip() == ",")
 
 

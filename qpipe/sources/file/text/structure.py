@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qpipe.core.errors import DataRefused
 from qpipe.sources.file.chunk import Fault
@@ -15,7 +15,9 @@ from qpipe.sources.file.text.records import Record, kind_of, read_records
 
 MOST_HEADER_ROWS = 5
 MOST_FOOTNOTES = 20
-_MARKER = re.compile(r"\W*(?:source|note|notes|total|footnote|remark|quelle|legend|generated|created|end of|copyright|©)\b", re.I)
+_MARKER = re.compile(
+    r"\W*(?:source|note|notes|total|footnote|remark|quelle|legend|generated|created|end of|copyright|©)\b", re.I
+)
 
 Kinds = tuple[str | None, ...]
 
@@ -47,7 +49,7 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
         columns=columns,
         width=width,
         kinds=kinds,
-        header=header[0].raw if len(header) == 1 and "\n" not in header[0].raw and dialect.tables else "",
+        header=header[0].raw if len(header) == 1 and width > 1 and "\n" not in header[0].raw and dialect.tables else "",
         start=len(text[:first].encode("utf-8", "surrogateescape")),
         line=line,
         faults=dialect.faults + tuple(sorted(told, key=lambda fault: fault.line)),
@@ -163,10 +165,11 @@ def _names_columns(record: Record, kinds: Kinds, rows: Sequence[Record]) -> bool
     typed = [number for number, kind in enumerate(kinds) if kind and number < record.width]
     cells = [record.cells[number] for number in typed]
     if sum(cell is not None for cell in cells) * 2 >= len(cells) > 0:
-        if not any(cell and kind_of(cell) for cell in cells):
+        numbers = sum(kind_of(cell) is not None for cell in cells)
+        named = [cell for cell in record.cells if cell]
+        if numbers == 0 or (5 * numbers <= len(cells) and len(set(named)) == len(record.cells)):
             return True
         years = [cell for cell in cells if cell and re.fullmatch(r"(?:19|20)\d\d", cell.strip())]
-        named = [cell for cell in record.cells if cell]
         return len(years) > 1 and len(set(named)) == len(named) and all(not kind_of(c) or c in years for c in named)
     return not _recurs(record, rows)
 
@@ -174,9 +177,9 @@ def _names_columns(record: Record, kinds: Kinds, rows: Sequence[Record]) -> bool
 def _recurs(record: Record, rows: Sequence[Record]) -> bool:
     """Whether one of the cells stands in its column again, as a name hardly does."""
     others = [row.cells for row in rows[:500] if row.width == record.width and row.cells != record.cells]
-    return any(
-        cell and any(other[number] == cell for other in others) for number, cell in enumerate(record.cells)
-    ) or (bool(others) and record.filled < record.width / 2)
+    return any(cell and any(other[number] == cell for other in others) for number, cell in enumerate(record.cells)) or (
+        bool(others) and record.filled < record.width / 2
+    )
 
 
 def _header_rows(table: Sequence[Record], width: int, kinds: Kinds, options: DelimitedOptions) -> int:
@@ -214,7 +217,7 @@ def _columns(
             told.append(_warning(line, "missing-header", "no header: the columns are column_1, column_2, …"))
         return tuple(f"column_{number + 1}" for number in range(_used(rows, width, width))), tuple(told)
     raw = _joined(header)
-    used = _used(rows, width, len(raw)) if raw and raw[-1] is None or len(raw) < width else len(raw)
+    used = _used(rows, width, len(raw)) if (raw and raw[-1] is None) or len(raw) < width else len(raw)
     names = [raw[number] if number < len(raw) else None for number in range(used)]
     if len(header) > 1:
         told.append(_warning(line, "joined-header", f"the header has {len(header)} rows: joined"))

@@ -64,7 +64,9 @@ def refuse_garbage(text: str, name: str) -> None:
 
 def _is_odd(char: str) -> bool:
     code = ord(char)
-    return char == "�" or 0xDC80 <= code <= 0xDCFF or code == 0 or (code < 32 and char not in "\t\n\r\v\f\x1c\x1d\x1e\x1f\x01\x02")
+    return (
+        char == "�" or 0xDC80 <= code <= 0xDCFF or code == 0 or (code < 32 and char not in "\t\n\r\v\f\x1c\x1d\x1e\x1f\x01\x02")
+    )
 
 
 def _is_json(text: str) -> bool:
@@ -72,7 +74,7 @@ def _is_json(text: str) -> bool:
     try:
         value, end = json.JSONDecoder().raw_decode(text)
     except json.JSONDecodeError as error:
-        return text.startswith(('{"', "[{", '[\n', "{\n")) and error.pos > min(len(text) * 0.9, 4000)
+        return text.startswith(('{"', "[{", "[\n", "{\n")) and error.pos > min(len(text) * 0.9, 4000)
     return text[end:].lstrip(" \t")[:1] in ("", "\n", "\r") and (isinstance(value, dict) or not text[end:].strip())
 
 
