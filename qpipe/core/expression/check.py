@@ -100,7 +100,10 @@ class _Reader:
 
     def show(self, part: Meaning) -> str:
         shown = self.written[part.node.start : part.node.end]
-        return f"'{shown}'" if len(shown) <= 30 else f"'{shown[:29]}…'"
+        if len(shown) > 30:
+            shown = shown.strip("'")[:29]
+            return f"'{shown}…'"
+        return shown if shown.startswith("'") and part.constant else f"'{shown}'"
 
     def is_a(self, part: Meaning) -> str:
         return f"{self.show(part)} is {_ARTICLES.get(part.type.kind, part.type.kind)}"
@@ -117,10 +120,8 @@ class _Reader:
 
     def _no_column(self, node: Column) -> Meaning:
         known, whole = [*(self.schema or {})], ".".join(node.path)
-        if whole in known:
-            hint = f'Write "{whole}" in double quotes.'
-        else:
-            hint = did_you_mean(node.path[0], known).strip()
+        quoted = f'Write "{whole}" in double quotes.'
+        hint = quoted if whole in known else did_you_mean(node.path[0], known).strip()
         if not hint and known:
             some = ", ".join(known[:12])
             hint = f"There are {some}{', …' if len(known) > 12 else ''}."
@@ -212,7 +213,8 @@ class _Reader:
         if "string" in kinds and other.type.is_number and words.constant:
             return _as_number(words, self)
         if "string" in kinds and other.constant and not words.constant and other.type.kind != "duration":
-            return f"Write '{self.written[other.node.start : other.node.end]}' in single quotes, or cast({self.show(words)[1:-1]} as …)."
+            number = self.written[other.node.start : other.node.end]
+            return f"Write '{number}' in single quotes, or cast({self.show(words)[1:-1]} as {other.type})."
         if "string" in kinds and other.type.kind == "bool":
             return "Write true or false without quotes."
         if "string" in kinds and not words.constant:
@@ -345,7 +347,8 @@ class _Reader:
             return arithmetic(node, "+", args[0], args[1]) or self.say(node, f"{node.name} takes a date and an interval")
         kind = row.result
         moments = [a.type for n, a in enumerate(args) if row.param(n) in ("number", "moment")]
-        type = unified[0].type if kind == "same" else moments[0] if kind == "first" else _RESULTS[kind]
+        type = unified[0].type if kind == "same" else moments[0] if kind in ("first", "number") else _RESULTS[kind]
+        type = INT if kind == "number" and type.kind == "integer" else type
         return Meaning(node, type, lambda: row.build(*args))
 
     def _argument(self, node: Call, row: Function, position: int, arg: Meaning) -> Meaning:

@@ -82,7 +82,7 @@ def _whole(x: Meaning, method: str) -> pl.Expr:
 def _abs(x: Meaning) -> pl.Expr:
     # the least whole number has no positive twin
     wide = x.expr.cast(pl.Int128) if x.type.kind == "integer" else x.expr
-    return wide.abs().cast(x.type.polars(), strict=False)
+    return wide.abs().cast(pl.Int64, strict=False) if x.type.kind == "integer" else wide.abs()
 
 
 def _where(x: Meaning, allowed: Callable[[pl.Expr], pl.Expr], compute: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
@@ -104,11 +104,8 @@ def _substr(x: Meaning, start: Meaning, length: Meaning | None = None) -> pl.Exp
     at = start.expr.cast(pl.Int64)
     at = pl.when(at < 0).then(x.expr.str.len_chars().cast(pl.Int64) + at).otherwise(at - 1)
     first = pl.max_horizontal(at, 0)
-    if count is None:
-        result = x.expr.str.slice(first)
-    else:
-        result = x.expr.str.slice(first, pl.max_horizontal(at + count - first, 0))
-    return pl.when(start.expr.is_not_null()).then(result)
+    left = None if count is None else pl.max_horizontal(at + count - first, 0)
+    return pl.when(start.expr.is_not_null()).then(x.expr.str.slice(first, left))
 
 
 def _replace(x: Meaning, old: Meaning, new: Meaning) -> pl.Expr:
@@ -221,7 +218,7 @@ def _concat_ws(separator: Meaning, *parts: Meaning) -> pl.Expr:
 
 FUNCTIONS: tuple[Function, ...] = (
     # numbers
-    Function("abs(number) -> first", _abs, "the value without its sign"),
+    Function("abs(number) -> number", _abs, "the value without its sign"),
     Function("round(number, 'int'?) -> first", _round, "rounded to that many places, halves away from zero"),
     Function("floor(number) -> first", lambda x: _whole(x, "floor"), "the next whole number below"),
     Function("ceil(number) -> first", lambda x: _whole(x, "ceil"), "the next whole number above", ("ceiling",)),
@@ -230,16 +227,20 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("power(number, number) -> float", _power, "the first to the power of the second", ("pow",)),
     Function("exp(number) -> float", lambda x: x.expr.cast(pl.Float64).exp(), "e to the power of the number"),
     Function("ln(number) -> float", lambda x: _where(x, lambda e: e > 0, lambda e: e.log()), "natural logarithm; null up to 0"),
-    Function("log10(number) -> float", lambda x: _where(x, lambda e: e > 0, lambda e: e.log10()), "logarithm to base 10", ("log",)),
-    Function("is_nan(number) -> bool", lambda x: x.expr.cast(pl.Float64).is_nan(), "not a number, as floats have it", ("isnan",)),
-    Function("is_finite(number) -> bool", lambda x: x.expr.cast(pl.Float64).is_finite(), "neither NaN nor infinite", ("isfinite",)),
+    Function("log10(number) -> float", lambda x: _where(x, lambda e: e > 0, lambda e: e.log10()), "logarithm to base 10",
+             ("log",)),
+    Function("is_nan(number) -> bool", lambda x: x.expr.cast(pl.Float64).is_nan(), "not a number, as floats have it",
+             ("isnan",)),
+    Function("is_finite(number) -> bool", lambda x: x.expr.cast(pl.Float64).is_finite(), "neither NaN nor infinite",
+             ("isfinite",)),
     # choices
     Function("greatest(same*) -> same", lambda *x: pl.max_horizontal([e.expr for e in x]), "the largest that is not null"),
     Function("least(same*) -> same", lambda *x: pl.min_horizontal([e.expr for e in x]), "the smallest that is not null"),
     Function("coalesce(same*) -> same", lambda *x: pl.coalesce([e.expr for e in x]), "the first that is not null"),
     Function("ifnull(same, same) -> same", lambda *x: pl.coalesce([e.expr for e in x]), "the second where the first is null",
              ("nvl",)),
-    Function("nullif(same, same) -> same", lambda x, y: pl.when((x.expr == y.expr).fill_null(False)).then(None).otherwise(x.expr),
+    Function("nullif(same, same) -> same",
+             lambda x, y: pl.when((x.expr == y.expr).fill_null(False)).then(None).otherwise(x.expr),
              "null where both are equal, else the first"),
     Function("if(bool, same, same?) -> same", _if, "the second where the first is true, else the third", ("iff",)),
     # text
@@ -248,8 +249,10 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("initcap(text) -> text", lambda x: x.expr.str.to_titlecase(), "each word with a capital letter"),
     Function("trim(text, 'text'?) -> text", lambda x, c=None: x.expr.str.strip_chars(c.value if c else " "),
              "without blanks, or these letters, on both sides"),
-    Function("ltrim(text, 'text'?) -> text", lambda x, c=None: x.expr.str.strip_chars_start(c.value if c else " "), "on the left"),
-    Function("rtrim(text, 'text'?) -> text", lambda x, c=None: x.expr.str.strip_chars_end(c.value if c else " "), "on the right"),
+    Function("ltrim(text, 'text'?) -> text", lambda x, c=None: x.expr.str.strip_chars_start(c.value if c else " "),
+             "without them on the left"),
+    Function("rtrim(text, 'text'?) -> text", lambda x, c=None: x.expr.str.strip_chars_end(c.value if c else " "),
+             "without them on the right"),
     Function("length(text) -> int", lambda x: x.expr.str.len_chars().cast(pl.Int64), "how many letters",
              ("char_length", "character_length", "len")),
     Function("octet_length(text) -> int", lambda x: x.expr.str.len_bytes().cast(pl.Int64), "how many bytes as UTF-8"),
@@ -261,14 +264,17 @@ FUNCTIONS: tuple[Function, ...] = (
              r"the first match by the third, \1 being its first group; all with 'g'"),
     Function("regexp_like(text, 'regex') -> bool", lambda x, p: x.expr.str.contains(p.value), "does it match anywhere",
              ("regexp_matches",)),
-    Function("regexp_extract(text, 'regex', 'group'?) -> text", lambda x, p, n=None: x.expr.str.extract(p.value, n.value if n else 0),
+    Function("regexp_extract(text, 'regex', 'group'?) -> text",
+             lambda x, p, n=None: x.expr.str.extract(p.value, n.value if n else 0),
              "the match, or a group of it; null where nothing matches"),
     Function("starts_with(text, text) -> bool", lambda x, y: x.expr.str.starts_with(y.expr), "does it start so", ("prefix",)),
     Function("ends_with(text, text) -> bool", lambda x, y: x.expr.str.ends_with(y.expr), "does it end so", ("suffix",)),
     Function("contains(text, text) -> bool", lambda x, y: x.expr.str.contains(y.expr, literal=True), "is the second within"),
     Function("strpos(text, 'sought') -> int", _strpos, "where the second starts, from 1; 0: nowhere", ("instr", "position")),
-    Function("lpad(text, 'int', 'letter'?) -> text", lambda x, n, c=None: _pad(x, n, c, "pad_start"), "to that length, on the left"),
-    Function("rpad(text, 'int', 'letter'?) -> text", lambda x, n, c=None: _pad(x, n, c, "pad_end"), "to that length, on the right"),
+    Function("lpad(text, 'int', 'letter'?) -> text", lambda x, n, c=None: _pad(x, n, c, "pad_start"),
+             "to that length, on the left"),
+    Function("rpad(text, 'int', 'letter'?) -> text", lambda x, n, c=None: _pad(x, n, c, "pad_end"),
+             "to that length, on the right"),
     Function("concat(string*) -> text", _concat, "one after the other; nulls are left out"),
     Function("concat_ws('text', string*) -> text", _concat_ws, "with the first in between; nulls are left out"),
     Function("split_part(text, 'sought', 'int') -> text", _split_part, "that part between separators, from 1; '' beyond"),
@@ -321,7 +327,7 @@ def flaw(kind: str, value: Any) -> str | None:
     if kind == "format":
         rest = _SPECIFIERS.sub("", value)
         if "%" in rest:
-            return f"'{value[value.find('%') :][:20]}' holds a %-letter that is not known: %Y %m %d %H %M %S %f %b %B %a %A %j %p %y"
+            return f"'{value}' holds a %-letter that is not known: %Y %m %d %H %M %S %f %b %B %a %A %j %p %y %z"
     if kind == "regex":
         from qpipe.core.expression.regex import check_regex
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from decimal import Decimal
 
 from qpipe.core.expression.tree import Interval, Value
@@ -91,4 +92,9 @@ def _interval(text: str, type: DataType) -> Interval:
     return Interval(*sums)
 
 
-_READERS = {"date": _date, "datetime": _datetime, "time": _time, "duration": _interval}
+_READERS: dict[str, Callable[[str, DataType], Value]] = {
+    "date": _date,
+    "datetime": _datetime,
+    "time": _time,
+    "duration": _interval,
+}

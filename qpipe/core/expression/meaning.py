@@ -288,12 +288,17 @@ def _zoned(operand: Meaning, type: DataType) -> pl.Expr:
 
 
 def _text_of(operand: Meaning) -> Callable[[], pl.Expr] | None:
-    kind = operand.type.kind
+    kind, zoned = operand.type.kind, operand.type.zone
     if kind == "datetime":
-        return lambda: operand.expr.dt.strftime("%Y-%m-%d %H:%M:%S%.f" + ("%:z" if operand.type.zone else ""))
+        return lambda: _clock_text(operand, "%Y-%m-%d %H:%M:%S%.f") + (operand.expr.dt.strftime("%:z") if zoned else "")
     if kind == "time":
-        return lambda: operand.expr.dt.strftime("%H:%M:%S%.f")
+        return lambda: _clock_text(operand, "%H:%M:%S%.f")
     return (lambda: operand.expr.cast(pl.String)) if kind in (*_SCALARS, "date", "any", "string") else None
+
+
+def _clock_text(operand: Meaning, format: str) -> pl.Expr:
+    """12:00:00.25, not .250"""
+    return operand.expr.dt.strftime(format).str.replace(r"([.]\d*[1-9])0+$", "$1")
 
 
 def text(part: Meaning) -> Meaning | None:

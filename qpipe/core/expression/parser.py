@@ -16,7 +16,29 @@ from qpipe.core.types import DataType
 
 LONGEST, DEEPEST = 20_000, 150
 RESERVED = frozenset(
-    ["and", "or", "not", "is", "null", "in", "between", "like", "ilike", "case", "when", "then", "else", "end", "true", "false", "select", "with", "exists", "over", "union"]
+    [
+        "and",
+        "or",
+        "not",
+        "is",
+        "null",
+        "in",
+        "between",
+        "like",
+        "ilike",
+        "case",
+        "when",
+        "then",
+        "else",
+        "end",
+        "true",
+        "false",
+        "select",
+        "with",
+        "exists",
+        "over",
+        "union",
+    ]
 )
 _OR, _AND, _NOT, _COMPARE, _CONCAT, _ADD, _MULTIPLY = range(1, 8)
 _BINDING = {

@@ -5,13 +5,71 @@ from __future__ import annotations
 import re
 
 _AGGREGATES = frozenset(
-    ["sum", "avg", "mean", "count", "min", "max", "median", "mode", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop", "var_samp", "first", "last", "any_value", "array_agg", "list_agg", "string_agg", "group_concat", "count_star", "bool_and", "bool_or", "quantile", "quantile_cont", "quantile_disc", "approx_count_distinct", "corr", "covar_pop", "covar_samp", "product", "histogram"]
+    [
+        "sum",
+        "avg",
+        "mean",
+        "count",
+        "min",
+        "max",
+        "median",
+        "mode",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "variance",
+        "var_pop",
+        "var_samp",
+        "first",
+        "last",
+        "any_value",
+        "array_agg",
+        "list_agg",
+        "string_agg",
+        "group_concat",
+        "count_star",
+        "bool_and",
+        "bool_or",
+        "quantile",
+        "quantile_cont",
+        "quantile_disc",
+        "approx_count_distinct",
+        "corr",
+        "covar_pop",
+        "covar_samp",
+        "product",
+        "histogram",
+    ]
 )
 _WINDOWS = frozenset(
-    ["row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"]
+    [
+        "row_number",
+        "rank",
+        "dense_rank",
+        "percent_rank",
+        "cume_dist",
+        "ntile",
+        "lag",
+        "lead",
+        "first_value",
+        "last_value",
+        "nth_value",
+    ]
 )
 _CLOCK = frozenset(
-    ["now", "today", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "getdate", "sysdate", "transaction_timestamp", "get_current_timestamp"]
+    [
+        "now",
+        "today",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "localtime",
+        "localtimestamp",
+        "getdate",
+        "sysdate",
+        "transaction_timestamp",
+        "get_current_timestamp",
+    ]
 )
 _CHANCE = frozenset(["random", "rand", "uuid", "gen_random_uuid", "setseed", "uuidv4", "uuidv7"])
 _FILES = re.compile(

@@ -209,7 +209,24 @@ class _Scan:
         return None if written[1] in "pPdDsSwW" else _letter(written)
 
 
-_POSIX = frozenset(["alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word", "xdigit"])
+_POSIX = frozenset(
+    [
+        "alnum",
+        "alpha",
+        "ascii",
+        "blank",
+        "cntrl",
+        "digit",
+        "graph",
+        "lower",
+        "print",
+        "punct",
+        "space",
+        "upper",
+        "word",
+        "xdigit",
+    ]
+)
 _PROPERTIES = re.compile(
     r"\\[pP](?:[LMNPSZC]|\{\^?(?:[LMNPSZC]|L[ulmot]|M[nce]|N[dlo]|P[cdseifo]|S[mcko]|Z[slp]|C[cfno]"
     r"|Letter|Number|Punctuation|Symbol|Separator|Uppercase|Lowercase|Alphabetic|White_Space"
