@@ -57,7 +57,7 @@ def _hidden(sample: Sample, whole: bool, masked: frozenset[str]) -> Sample:
     return dataclasses.replace(sample, cells=cells, value=MASK if whole and sample.value is not None else sample.value)
 
 
-_SETTING = re.compile(r"""([\w.-]+["']?\s*[:=]\s*)("[^"\n]*"|'[^'\n]*'|[^\s,{}\[\]#][^,{}\[\]#\n]*)""")
+_SETTING = re.compile(r"""([\w.-]+["']?\s*[:=]\s*)("[^"\n]*"|'[^'\n]*'|\$\{[^}\n]*\}|[^\s,{}\[\]#][^,{}\[\]#\n]*)""")
 
 
 def without_secrets(text: str) -> str:

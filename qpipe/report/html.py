@@ -243,7 +243,7 @@ def _spec_place(line: int) -> Child:
 
 
 def _anchor(check: CheckResult) -> str:
-    return "sample-" + "".join(c if c.isalnum() else "-" for c in check.title)
+    return "sample-" + "".join(c if c.isalnum() else f"-{ord(c):x}-" for c in check.title)
 
 
 def _gates(summary: Summary) -> Section | None:
