@@ -68,7 +68,7 @@ def plan_of(directory: Path, **decision: Any) -> Plan:
     }
     asked = Decision("big", **{**told, **decision})
     routes = (Route("big", Expression.parse("amount > 10000"), (), "big"), Route("rest", None, ("clean",)))
-    return Plan("t", "t.yaml", directory, "", "", (), (StepNode("names", Known()),), routes, {"big": asked}, {})
+    return Plan("t", "t.yaml", directory, "", "", (), (StepNode("names", Known(id="names")),), routes, {"big": asked}, {})
 
 
 def program_of(frame: pl.DataFrame) -> Program:
@@ -470,12 +470,25 @@ def test_bad_memory_is_a_problem_with_its_place(tmp_path: Path, text: str, line:
         assert path.read_text() == text
 
 
-def test_a_condition_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("condition", "message"), [("amount >", "when: "), ("amuont > 3", "'amuont'")])
+def test_a_condition_that_cannot_be_read_is_a_problem(tmp_path: Path, condition: str, message: str) -> None:
     journal, run = begin(tmp_path)
-    remembered(tmp_path, "- {answer: accept}\n- {when: amount >, answer: accept}\n")
+    remembered(tmp_path, f"- {{answer: accept}}\n- {{when: {condition}, answer: accept}}\n")
+    assert len(Questions(plan_of(tmp_path), journal, run).problems) == (message == "when: ")
     with pytest.raises(SpecError) as refused:
         open_all(journal, run, plan_of(tmp_path))
     assert refused.value.problems[0].line == 2
+    assert message in refused.value.problems[0].message
+
+
+def test_an_answer_that_a_module_cannot_use_ends_the_run(tmp_path: Path) -> None:
+    """Else its rows would be held, settled and held again for ever."""
+    journal, run = begin(tmp_path)
+    remembered(tmp_path, "- {value: DE, answer: Germany}\n", "names")
+    questions = Questions(plan_of(tmp_path), journal, run)
+    questions.known_values()
+    with pytest.raises(QpipeError, match="names still asks about 'DE', which was answered 'Germany'"):
+        questions.open(held_of(ORDERS, HELD), program_of(ORDERS), seq=0)
 
 
 def test_uses_are_counted_by_runs(tmp_path: Path) -> None:

@@ -190,12 +190,13 @@ class _Session:
     def _keep(self, answered: Sequence[Mapping[str, Any]]) -> None:
         """Write the answers into their files, and show what was added, as a diff."""
         from qpipe.orchestrator.answers import keep, why_not_kept
+        from qpipe.orchestrator.memory import shown
 
         for kept in keep(self.journal, [q for q in answered if not why_not_kept(q)]):
             if kept.problem:
                 self._say(f"Not remembered: {kept.problem}", "yellow")
                 continue
-            self._say(f"remembered in {os.path.relpath(kept.path)}" + ("" if kept.added else ", where it stands already"))
+            self._say(f"remembered in {shown(kept.path)}" + ("" if kept.added else ", where it stands already"))
             for line in kept.added.splitlines():
                 self._say(f"+ {line}", "green")
 

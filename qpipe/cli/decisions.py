@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -144,13 +143,14 @@ def _decide_many(journal: Journal, run: str | None, file: Path, by: str, as_json
 
 def _keep(journal: Journal, answered: Sequence[Mapping[str, Any]]) -> list[str]:
     from qpipe.orchestrator.answers import keep, why_not_kept
+    from qpipe.orchestrator.memory import shown
 
     told = [f"{q['id']} is not remembered: {why}" for q in answered if (why := why_not_kept(q))]
     for kept in keep(journal, [q for q in answered if not why_not_kept(q)]):
         if kept.problem:
             told.append(f"not remembered: {kept.problem}")
         else:
-            told.append(f"remembered in {os.path.relpath(kept.path)}" + ("" if kept.added else ", where it stands already"))
+            told.append(f"remembered in {shown(kept.path)}" + ("" if kept.added else ", where it stands already"))
             told += [f"+ {line}" for line in kept.added.splitlines()]
     return told
 

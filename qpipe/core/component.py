@@ -144,7 +144,7 @@ class Ask:
     allow_other: bool = True
 
 
-REJECTED = "\x00rejected"  # among Context.answers: a person said that this value is wrong, a finding of the step
+REJECTED = "\x00rejected"  # among answers: a person said that this value is wrong. The engine makes it a finding of the step
 
 
 class Module(Component):

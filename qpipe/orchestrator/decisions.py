@@ -87,11 +87,15 @@ class Questions:
     journal: Journal
     run: str
     masked: Collection[str] = ()  # columns whose cells are not shown
+    _known: dict[tuple[str, str], str] = field(default_factory=dict)  # answers that the modules have got
 
     @cached_property
     def problems(self) -> list[Problem]:
         """What is wrong in the memory files: the run should not start."""
-        found = [p for d in self.plan.decisions.values() for p in self._memory(d.id).check(list(d.choices), _columns_of(d))]
+        found: list[Problem] = []
+        for decision in self.plan.decisions.values():
+            memory = self._memory(decision.id)
+            found += [*memory.check(list(decision.choices), _columns_of(decision)), *_unreadable(memory)]
         for step in self._asking_steps():
             found += self._memory(step).problems
             found += [_misplaced(self._memory(step), e) for e in self._memory(step).entries if e.value is None]
@@ -99,12 +103,13 @@ class Questions:
 
     def known_values(self) -> dict[tuple[str, str], str]:
         """(module, value) → what is remembered of it, or was answered in this run: for ``Context.answers``."""
-        known: dict[tuple[str, str], str] = {}
+        known = self._known = {}
         for step in self._asking_steps():
             for entry in self._memory(step).entries:
                 if entry.value is not None and entry.is_good(self._started, None, self._uses):
                     known[step, entry.value] = meaning(entry.answer, entry.value)
-        return known | answers_of(self.journal, self.run)
+        known |= answers_of(self.journal, self.run)
+        return dict(known)
 
     def open(self, held: pl.DataFrame, program: Program, *, seq: int, now: float | None = None) -> Opened:
         """The questions that held rows ask: those a module asks about, and those whose route asks."""
@@ -198,7 +203,7 @@ class Questions:
         return tuple(dict.fromkeys(name for r in routes for name in r.when.columns))  # type: ignore[union-attr]
 
     def _condition(self, decision: Decision) -> str | None:
-        told = [str(r.when) for r in self.plan.routes if r.ask == decision.id and r.when is not None]
+        told = [r.when.text for r in self.plan.routes if r.ask == decision.id and r.when is not None]
         return " or ".join(dict.fromkeys(told)) or None
 
     # ── unknown values ──
@@ -209,6 +214,11 @@ class Questions:
         ids = {
             value: self._id(asking.step, "value", {"value": value}) for value in values.unique(maintain_order=True).to_list()
         }
+        for value in ids:
+            said = self._known.get((asking.step, value))
+            if said is not None:  # or the rows would go round for ever
+                raise QpipeError(f"{asking.step} still asks about '{value}', which was answered '{said}'",
+                                 hint="this step cannot use that answer; start anew with `qpipe run`")  # fmt: skip
         new = [value for value, id in ids.items() if id not in self._asked]
         candidates = asking.ask.candidates(new) if new else {}
         groups = {id: self._value(asking, id, value, candidates.get(value, ())) for value, id in ids.items()}
@@ -368,11 +378,25 @@ def _misplaced(memory: Memory, entry: Entry) -> Problem:
 
 
 def _compiled(memory: Memory, entry: Entry, program: Program) -> pl.Expr:
-    from qpipe.core.expression import Expression
+    from qpipe.core.expression import Expression, ExpressionError
 
     try:
         return Expression.parse(entry.when or "").compile(program.types)
-    except (QpipeError, ValueError) as error:
-        raise SpecError(
-            [memory.problem(entry.line, f"when: {error}", "Write a condition on the columns of the held rows.")]
-        ) from error
+    except ExpressionError as error:
+        raise SpecError([_bad_when(memory, entry, error)]) from error
+
+
+def _unreadable(memory: Memory) -> Iterator[Problem]:
+    """Conditions that are no conditions, whatever the columns."""
+    from qpipe.core.expression import Expression, ExpressionError
+
+    for entry in memory.entries:
+        try:
+            Expression.parse(entry.when if entry.when is not None else "true")
+        except ExpressionError as error:
+            yield _bad_when(memory, entry, error)
+
+
+def _bad_when(memory: Memory, entry: Entry, error: QpipeError) -> Problem:
+    hint = error.hint or "Write a condition on the columns of the held rows."
+    return memory.problem(entry.line, "bad-expression", f"when: {error.message}.", hint)

@@ -33,7 +33,6 @@ from qpipe.spec.nearest import did_you_mean, known_names
 from qpipe.spec.nodes import Flaw, Node, compose
 from qpipe.spec.traps import check_characters, decode, resolve_word
 
-CODE = "remembered-answer"
 KEYS = ("group", "value", "when", "answer", "by", "at", "reason", "expires", "uses", "condition")
 HEAD = "# Remembered answers: the next runs obey them. Edit them freely; qpipe only adds to the end.\n"
 
@@ -101,9 +100,7 @@ class Memory:
         except FileNotFoundError:
             return cls(path)
         except OSError as error:
-            return cls(
-                path, problems=(Problem(_shown(path), 0, 0, "", "cannot-read", f"it cannot be read: {error.strerror}."),)
-            )
+            return cls(path, problems=(Problem(shown(path), 0, 0, "", "cannot-read", f"it cannot be read: {error.strerror}."),))
         return _Reading(path).read(data)
 
     def check(self, choices: Sequence[str], columns: Sequence[str] | None = None) -> list[Problem]:
@@ -112,11 +109,13 @@ class Memory:
         for entry in self.entries:
             if entry.answer not in choices:
                 hint = did_you_mean(entry.answer, choices) or known_names(choices)
-                found.append(self.problem(entry.line, f"'{entry.answer}' is not a choice of this decision.", hint))
+                found.append(
+                    self.problem(entry.line, "unknown-choice", f"'{entry.answer}' is not a choice of this decision.", hint)
+                )
             for name in entry.group or ():
                 if columns is not None and name not in columns:
                     hint = did_you_mean(name, columns) or known_names(columns)
-                    found.append(self.problem(entry.line, f"this decision is not asked by '{name}'.", hint))
+                    found.append(self.problem(entry.line, "unknown-column", f"this decision is not asked by '{name}'.", hint))
         return found
 
     def answer_for(
@@ -145,8 +144,9 @@ class Memory:
         given = self.answer_for(group, now=now, condition=entry.condition)
         return given is not None and given.answer == entry.answer and given.uses is None
 
-    def problem(self, line: int, message: str, hint: str = "") -> Problem:
-        return Problem(_shown(self.path), line, 1, "", CODE, message, hint)
+    def problem(self, line: int, code: str, message: str, hint: str = "") -> Problem:
+        """A problem with the entry in this line."""
+        return Problem(shown(self.path), line, 1, "", code, message, hint)
 
 
 # ── reading ──
@@ -180,7 +180,7 @@ class _Reading:
         if root.kind != "sequence":
             raise Flaw(
                 root.start,
-                CODE,
+                "wrong-type",
                 "remembered answers are a list.",
                 "Start each with '- group: …', '- value: …' or '- answer: …'.",
             )
@@ -190,13 +190,17 @@ class _Reading:
         fields = mapping_of(node, "an entry")
         for name, (key, _) in fields.items():
             if name not in KEYS:
-                raise Flaw(key.start, CODE, f"an entry has no '{name}'.", did_you_mean(name, KEYS) or known_names(KEYS))
+                raise Flaw(
+                    key.start, "unknown-key", f"an entry has no '{name}'.", did_you_mean(name, KEYS) or known_names(KEYS)
+                )
         if "answer" not in fields:
-            raise Flaw(node.start, CODE, "an entry needs its 'answer'.", "Add answer: and one of the decision's choices.")
+            raise Flaw(
+                node.start, "missing-key", "an entry needs its 'answer'.", "Add answer: and one of the decision's choices."
+            )
         selectors = [name for name in ("group", "value", "when") if name in fields]
         if len(selectors) > 1:
             raise Flaw(
-                node.start, CODE, f"an entry has either '{selectors[0]}' or '{selectors[1]}'.", "Make two entries of it."
+                node.start, "bad-value", f"an entry has either '{selectors[0]}' or '{selectors[1]}'.", "Make two entries of it."
             )
         texts = {name: scalar_of(item, name) for name, (_, item) in fields.items() if name != "group"}
         given: dict[str, Any] = {
@@ -211,25 +215,25 @@ class _Reading:
             given["uses"] = _count(fields["uses"][1])
         for name in ("when", "value"):
             if name in fields and not texts[name] and (name == "when" or texts[name] is None):
-                raise Flaw(fields[name][1].start, CODE, f"'{name}' is empty.", "Write what the answer is for.")
+                raise Flaw(fields[name][1].start, "bad-value", f"'{name}' is empty.", "Write what the answer is for.")
         if given.get("expires"):
             _check_time(fields["expires"][1])
         return Entry(**given, line=self._lines.place(node.start)[0])
 
     def _flaw(self, flaw: Flaw) -> None:
         line, column = self._lines.place(flaw.offset)
-        self._problems.append(Problem(_shown(self._path), line, column, "", flaw.code, flaw.message, flaw.hint))
+        self._problems.append(Problem(shown(self._path), line, column, "", flaw.code, flaw.message, flaw.hint))
 
 
 def mapping_of(node: Node, what: str) -> dict[str, tuple[Node, Node]]:
     """Name → nodes of the key and of the value. Raises Flaw."""
     if node.kind != "mapping":
-        raise Flaw(node.start, CODE, f"{what} is a mapping: keys and values.", "Write it as key: value.")
+        raise Flaw(node.start, "wrong-type", f"{what} is a mapping: keys and values.", "Write it as key: value.")
     found: dict[str, tuple[Node, Node]] = {}
     for key, item in zip(node.keys, node.items, strict=True):
         name = scalar_of(key, "a key") or ""
         if name in found:
-            raise Flaw(key.start, CODE, f"'{name}' stands here twice.", "Keep one.")
+            raise Flaw(key.start, "duplicate-key", f"'{name}' stands here twice.", "Keep one.")
         found[name] = (key, item)
     return found
 
@@ -237,14 +241,16 @@ def mapping_of(node: Node, what: str) -> dict[str, tuple[Node, Node]]:
 def scalar_of(node: Node, name: str) -> str | None:
     """A scalar as it is written, so that NO, 007 and 1e3 stay what they are; None for null."""
     if node.kind != "scalar":
-        raise Flaw(node.start, CODE, f"'{name}' is one value, written out.", "Write text; put it in quotes if in doubt.")
+        raise Flaw(
+            node.start, "wrong-type", f"'{name}' is one value, written out.", "Write text; put it in quotes if in doubt."
+        )
     return None if not node.style and node.value in ("", "~", "null") else node.value
 
 
 def _count(node: Node) -> int:
     text = scalar_of(node, "uses") or ""
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise Flaw(node.start, CODE, f"'uses' is a number of runs, not '{text}'.", "Write uses: 10, or leave it out.")
+        raise Flaw(node.start, "bad-value", f"'uses' is a number of runs, not '{text}'.", "Write uses: 10, or leave it out.")
     return int(text)
 
 
@@ -252,7 +258,7 @@ def _check_time(node: Node) -> None:
     try:
         _end_of(node.value)
     except (ValueError, OverflowError):
-        raise Flaw(node.start, CODE, f"'{node.value}' is not a date.", "Write expires: 2027-01-31.") from None
+        raise Flaw(node.start, "bad-value", f"'{node.value}' is not a date.", "Write expires: 2027-01-31.") from None
 
 
 def _end_of(text: str) -> float:
@@ -262,7 +268,8 @@ def _end_of(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """A path as the user would name it."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
 
@@ -279,7 +286,7 @@ def _append(path: Path, present: Memory, new: Sequence[Entry]) -> str:
     data = old + (gap + added.replace("\n", newline)).encode()
     again = _Reading(path).read(data)
     if again.problems or [replace(e, line=0) for e in again.entries] != [replace(e, line=0) for e in (*present.entries, *new)]:
-        raise CannotCreate(f"nothing could be added to the end of {_shown(path)}",
+        raise CannotCreate(f"nothing could be added to the end of {shown(path)}",
                            hint=f"write the list with dashes, and add by hand:\n{added}")  # fmt: skip
     _replace(path.resolve(), data)
     return added
@@ -341,7 +348,7 @@ def _replace(path: Path, data: bytes) -> None:
         effect("memory.replace")
         os.replace(temporary, path)
     except OSError as error:
-        raise CannotCreate(f"{_shown(path)} cannot be written: {error.strerror}", hint="the answer itself stands") from error
+        raise CannotCreate(f"{shown(path)} cannot be written: {error.strerror}", hint="the answer itself stands") from error
     finally:
         temporary.unlink(missing_ok=True)
 
