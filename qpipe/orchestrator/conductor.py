@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -232,6 +233,8 @@ class Execution:
         programs = self._programs(each)
         steps = {id: self.plan.step(id) for id in each.gathers}
         types = {id: next(iter(programs.values())).gatherings[id].context for id in each.gathers}
+        if not row.get("checkpoint"):
+            shutil.rmtree(self.writer.directory / "gather", ignore_errors=True)
         collectors: dict[str, Collector] = {
             id: step.module.collector(types[id], self.writer.directory / "gather" / id)  # type: ignore[attr-defined]
             for id, step in steps.items()
@@ -387,8 +390,8 @@ class Execution:
             self._publish()
         if waiting:
             return self._wait(waiting)
-        self._end("done", 0)
         self._discard()
+        self._end("done", 0)
         return Outcome(self.run, "done", 0)
 
     def _gate(self) -> None:
@@ -408,19 +411,17 @@ class Execution:
                        f"`qpipe decisions` shows them, `qpipe decide ID CHOICE` answers, `qpipe resume {self.run}` goes on")  # fmt: skip
 
     def _end(self, state: str, code: int) -> None:
+        """Keep the balance sheet and the verdicts, then say how the run ended. A run that does not balance has failed."""
         from qpipe.orchestrator.summary import summarise
 
-        with self.writer.commit("end") as tx:
-            tx.execute(
-                "insert into metric (run, at, name, value) values (?, ?, 'memory_mb', ?)", self.run, time.time(), memory_mb()
-            )
-            tx.update_run(state=state, ended=time.time(), exit_code=code, stage="")
-            tx.event(f"run.{state}")
+        with self.writer.commit("figures") as tx:
+            tx.execute("insert into metric (run, at, name, value) values (?, ?, 'memory_mb', ?)", self.run, time.time(), memory_mb())
         summary = summarise(self.journal, self.run, self.plan)
-        with self.writer.commit("result") as tx:
-            tx.update_run(result_json=summary.to_json())
         if not summary.balance.balanced:
             raise QpipeError(f"the run does not balance: {summary.balance}", hint="this is a defect of qpipe; please report it")
+        with self.writer.commit("end") as tx:
+            tx.update_run(state=state, ended=time.time(), exit_code=code, stage="", result_json=summary.to_json())
+            tx.event(f"run.{state}")
 
     # ── questions ──
 
@@ -542,8 +543,6 @@ class Execution:
 
     def _discard(self) -> None:
         """The run is over: what was staged and spooled is of no more use."""
-        import shutil
-
         for id, node in self.plan.outputs.items():
             parts = [Part(r["seq"], r["path"], r["rows"], r["bytes"], r["digest"])
                      for r in self.journal.rows("select * from part where run=? and output=?", self.run, id)]  # fmt: skip

@@ -259,7 +259,7 @@ def _output(name: str, parts: Mapping[str, Any] | None, published: list[dict[str
     return OutputResult(
         output=name, type=node.output.name if node else "", place=_place(result, node.output if node else None),
         state=last.get("state") or ("staged" if parts else "nothing yet"),
-        rows=sum(p["rows"] or 0 for p in published) or counted["rows"], bytes=result.get("bytes") or counted["bytes"] or 0,
+        rows=last["rows"] if last else counted["rows"], bytes=result.get("bytes") or counted["bytes"] or 0,
         parts=counted["parts"], guarantee=node.output.guarantee if node else "",
     )  # fmt: skip
 

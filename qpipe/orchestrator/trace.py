@@ -203,7 +203,7 @@ def _reading_only(plan: Plan) -> Plan:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and (a == b or a != a)
+    return str(a) == str(b) or (type(a) is type(b) and a != a)
 
 
 def clock(at: float | None) -> str:

@@ -1,0 +1,66 @@
+"""Running specs in tests: through the same functions as the command line, in a folder of the test's own."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qpipe.core.events import Event
+from qpipe.orchestrator.conductor import Conductor, Outcome
+from qpipe.orchestrator.journal import Journal
+from qpipe.spec.compile import plan_of
+
+
+class Project:
+    """A folder with a spec, its data and its journal."""
+
+    def __init__(self, folder: Path, spec: str, files: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.spec = folder / "spec.yaml"
+        self.spec.write_text(textwrap.dedent(spec))
+        for name, text in (files or {}).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
+        self.events: list[Event] = []
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.folder / ".qpipe")
+
+    def conductor(self, **changes: Any) -> Conductor:
+        return Conductor(plan_of(self.spec), self.journal, [self.events.append], **changes)
+
+    def run(self, **changes: Any) -> Outcome:
+        return self.conductor(**changes).run()
+
+    def resume(self, run: str = "latest", **changes: Any) -> Outcome:
+        return self.conductor(**changes).resume(run)
+
+    def outputs(self, below: str = "out") -> dict[str, bytes]:
+        """What readers see: name → bytes. The token in a part's name differs between runs, so it is left out."""
+        found = {}
+        for path in sorted((self.folder / below).rglob("*")):
+            name = str(path.relative_to(self.folder / below))
+            if path.is_file() and not path.name.startswith("."):
+                found[re.sub(r"-[0-9a-f]{16}\.", ".", name)] = path.read_bytes()
+        return found
+
+    def hidden(self, below: str = "out") -> list[str]:
+        """What was left behind where readers do not look, beside manifests."""
+        return [str(p) for p in (self.folder / below).rglob(".*") if "manifest" not in p.name]
+
+    def tallies(self) -> list[dict[str, Any]]:
+        run = self.journal.run()["id"]
+        return self.journal.rows('select "check", "column", evaluated, failed from tally where run=? order by 1, 2', run)
+
+    def samples(self) -> list[dict[str, Any]]:
+        run = self.journal.run()["id"]
+        return self.journal.rows('select "check", "column", row, file, line, value from sample where run=? order by 1, 2, 3', run)
+
+    def balance(self) -> dict[str, Any]:
+        balance = dict(self.journal.run()["result"]["balance"])
+        return balance

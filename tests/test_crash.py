@@ -1,0 +1,192 @@
+"""Stopped anywhere, resumed: the result of an uninterrupted run.
+
+A run is stopped at every effect (a file written or renamed, a spool kept, a commit before and after it) as if the process had
+been killed there: nothing more is written, then it is resumed. Outputs must be equal to the byte, findings and balance equal.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from running import Project
+
+from qpipe.core import effects
+
+SPEC = """
+    name: orders
+    sources:
+      orders: {path: orders.csv, schema: {id: int, customer: int, amount: "decimal(8,2)", country: string}}
+      customers: {path: customers.csv, role: reference, schema: {id: int}}
+    modules:
+      - not_null: [id]
+      - filter: {where: country <> 'XX'}
+      - between: {column: amount, min: 0}
+      - unique: {columns: [id]}
+      - foreign_key: {columns: customer, references: customers.id, severity: warning}
+      - row_count: {min: 10}
+    routes:
+      - {when: failed(error), to: quarantine}
+      - {when: failed('foreign_key'), ask: stranger}
+      - {to: clean}
+    decisions:
+      stranger: {question: "{rows} orders of strangers", choices: {accept: clean, reject: quarantine}, scope: group, by: [country]}
+    outputs:
+      clean: {path: out/clean/, format: parquet}
+      copy: {path: out/copy.csv, from: clean}
+      quarantine: {path: out/quarantine.ndjson}
+    settings: {batch_size: 70, workers: 1}
+"""
+
+
+def data() -> dict[str, str]:
+    rows = ["id,customer,amount,country"]
+    for n in range(160):
+        amount = "bad" if n % 41 == 7 else f"{-5 if n % 29 == 3 else n}.50"
+        rows.append(f"{n if n % 37 else 5},{n % 12},{amount},{['DE', 'FR', 'XX', 'IT'][n % 4]}")
+    return {"orders.csv": "\n".join(rows) + "\n", "customers.csv": "id\n" + "\n".join(str(n) for n in range(10)) + "\n"}
+
+
+class Killed(BaseException):
+    """Not an Exception: nobody may catch it by accident."""
+
+
+def stop_at(number: int) -> tuple[Callable[[str], None], list[str]]:
+    """A listener that stops the run at its n-th effect, and at every later one: a dead process does nothing."""
+    seen: list[str] = []
+
+    def listener(name: str) -> None:
+        seen.append(name)
+        if len(seen) > number:
+            raise Killed(name)
+
+    return listener, seen
+
+
+ANSWERS = {"stranger": "accept"}
+
+
+def uninterrupted(folder: Path) -> tuple[Project, list[str]]:
+    project = Project(folder, SPEC, data())
+    listener, seen = stop_at(10**9)
+    with effects.listening(listener):
+        outcome = project.run(given=ANSWERS)
+    assert outcome.state == "done", outcome
+    return project, seen
+
+
+def test_stopped_at_every_effect(tmp_path: Path) -> None:
+    whole, names = uninterrupted(tmp_path / "whole")
+    assert len(names) > 40 and any("rename" in n for n in names)
+    expected = (whole.outputs(), whole.tallies(), whole.samples(), whole.balance())
+    for number, name in enumerate(names):
+        project = Project(tmp_path / f"stop-{number}", SPEC, data())
+        listener, seen = stop_at(number)
+        with effects.listening(listener), pytest.raises(Killed):
+            project.run(given=ANSWERS)
+        assert seen[number] == name
+        if name == "journal.begin":
+            continue  # before there is a run, there is nothing to resume
+        if project.journal.run()["state"] != "done":
+            assert project.resume(given=ANSWERS).state == "done", name
+        found = (project.outputs(), project.tallies(), project.samples(), project.balance())
+        assert found == expected, f"stopped at effect {number}, {name}"
+        assert project.hidden() == [], f"stopped at effect {number}, {name}"
+
+
+def test_stopped_again_while_resuming(tmp_path: Path) -> None:
+    whole, names = uninterrupted(tmp_path / "whole")
+    chance = random.Random(7)
+    for attempt in range(12):
+        project = Project(tmp_path / f"again-{attempt}", SPEC, data())
+        listener, _ = stop_at(chance.randrange(2, len(names) - 2))
+        with effects.listening(listener), pytest.raises(Killed):
+            project.run(given=ANSWERS)
+        for _ in range(4):
+            listener, _ = stop_at(chance.randrange(1, 12))
+            try:
+                with effects.listening(listener):
+                    if project.journal.run()["state"] != "done":
+                        project.resume(given=ANSWERS)
+            except Killed:
+                continue
+        if project.journal.run()["state"] != "done":
+            project.resume(given=ANSWERS)
+        assert (project.outputs(), project.tallies(), project.balance()) == (whole.outputs(), whole.tallies(), whole.balance())
+
+
+KILLS = int(os.environ.get("QPIPE_KILLS", "4"))
+ROWS = int(os.environ.get("QPIPE_KILL_ROWS", "200000"))
+KILL_SPEC = """
+    name: kills
+    sources:
+      orders: {path: orders.csv, schema: {id: int, amount: float, code: string}}
+    modules:
+      - not_null: [id]
+      - between: {column: amount, min: 0}
+      - unique: {columns: [id]}
+    routes: [{when: failed(error), to: quarantine}, {to: clean}]
+    outputs:
+      clean: {path: out/clean/, format: parquet}
+      quarantine: {path: out/quarantine.csv}
+    settings: {batch_size: 20000}
+"""
+
+
+def test_kill_9_at_random_times(tmp_path: Path) -> None:
+    """Real processes, really killed; some are killed again while they resume. No row lost, none twice.
+
+    QPIPE_KILLS=50 QPIPE_KILL_ROWS=1000000 makes it the full one.
+    """
+    frame = pl.DataFrame({"id": pl.int_range(ROWS, eager=True)}).with_columns(
+        id=pl.when(pl.col("id") % 1000 == 0).then(pl.lit(0)).otherwise(pl.col("id")),
+        amount=(pl.col("id") % 977) - 3.5,
+        code=pl.format("c-{}", pl.col("id") % 5000),
+    )
+    chance = random.Random(11)
+    source = tmp_path / "orders.csv"
+    frame.write_csv(source)
+    whole = Project(tmp_path / "whole", KILL_SPEC.replace("orders.csv", str(source)))
+    began = time.monotonic()
+    assert _process(whole, "run").wait() == 0
+    seconds = time.monotonic() - began
+    killed = 0
+    for number in range(KILLS):
+        project = Project(tmp_path / f"kill-{number}", KILL_SPEC.replace("orders.csv", str(source)))
+        verb = "run"
+        for _ in range(20):
+            process = _process(project, verb)
+            try:
+                code = process.wait(timeout=chance.uniform(0.5, seconds) if chance.random() < 0.8 or verb == "run" else None)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                killed += 1
+                began_at_all = (project.folder / ".qpipe" / "journal.db").exists() and project.journal.runs()
+                verb = "resume" if began_at_all else "run"
+                continue
+            assert code == 0, process.stderr.read() if process.stderr else ""
+            break
+        if project.journal.run()["state"] != "done":
+            assert _process(project, "resume").wait() == 0
+        clean = pl.scan_parquet(project.folder / "out" / "clean" / "**" / "*.parquet").select("id", "amount").collect()
+        quarantine = pl.read_csv(project.folder / "out" / "quarantine.csv", infer_schema=False)
+        assert clean.height + quarantine.height == ROWS
+        assert project.outputs() == whole.outputs()
+    assert killed >= KILLS // 2
+
+
+def _process(project: Project, verb: str) -> subprocess.Popen[bytes]:
+    arguments = [str(project.spec)] if verb == "run" else ["latest"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "qpipe", verb, *arguments, "--quiet", "--no-ask", "--home", str(project.folder / ".qpipe")],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=project.folder,
+    )  # fmt: skip
