@@ -144,7 +144,7 @@ class Ask:
     allow_other: bool = True
 
 
-REJECTED = "\x00rejected"  # among answers: a person said that this value is wrong. The engine makes it a finding of the step
+REJECTED = "\x00rejected"  # among Context.answers: a person said that this value is wrong, a finding of the step
 
 
 class Module(Component):
@@ -191,6 +191,13 @@ class Check(Judging):
     """Row by row. Write ``bad`` for a claim about one column, or ``rules`` for a claim about several."""
 
     accepts: ClassVar[tuple[str, ...]] = ()  # kinds of type its columns may have; empty: any
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        """Columns of a kind it does not accept. A check that knows more begins with ``yield from super().problems(types)``."""
+        for column in getattr(self, "columns", None) or ():
+            kind = types[column].kind if types and column in types else "any"
+            if self.accepts and kind not in (*self.accepts, "any"):
+                yield "columns", f"{column} is {kind}, but {self.name} is for {', '.join(self.accepts)}"
 
     def bad(self, column: str, context: Context) -> pl.Expr:
         """True for rows whose ``column`` breaks the claim. Say in the docstring what null means."""

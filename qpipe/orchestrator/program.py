@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from qpipe.core.batch import ROW, Severity
-from qpipe.core.component import REJECTED, Ask, Check, Context, Gate, Judging, Relational, Rule, Step, Transform, Types
+from qpipe.core.component import Ask, Check, Context, Gate, Judging, Relational, Rule, Step, Transform, Types
 from qpipe.core.errors import QpipeError
 from qpipe.core.expression import Expression
 from qpipe.core.lazy import pl
@@ -346,15 +346,13 @@ class _Compiler:
                 self._flag(step.id, rule, module.severity, module.message, module.weight, judged, hidden=name)
 
     def _transform(self, step: StepNode, module: Transform, context: Context) -> None:
-        context, rejected = _answers(step, module, context)
+        context = _answered(step, module, context)
         for rule in module.rules(context):
             severity = getattr(module, "severity", None) or "error"
             self._flag(step.id, rule, severity, getattr(module, "message", None), 1.0)
         for ask in module.asks(context):
-            n, value = len(self._program.asks), pl.col(ask.column).cast(pl.String)
-            wrong = ask.unknown & value.is_in(rejected).fill_null(False) if rejected else pl.lit(False)
-            self._flag(step.id, Rule(wrong, (ask.column,)), "error", "{column} is {value}, which a person rejected", 1.0)
-            self._pending += [(ask.unknown & ~wrong).alias(f"__a{n}"), value.alias(f"__v{n}")]
+            n = len(self._program.asks)
+            self._pending += [ask.unknown.alias(f"__a{n}"), pl.col(ask.column).cast(pl.String).alias(f"__v{n}")]
             self._program.asks.append(Asking(step.id, ask, f"__a{n}", f"__v{n}"))
         self._flush()
         self._queries.append(lambda lf: module.apply(lf, context))
@@ -413,12 +411,10 @@ class _Compiler:
             self._program.stages.append(query)
 
 
-def _answers(step: StepNode, module: Transform, context: Context) -> tuple[Context, list[str]]:
-    """What people said to this step, under the id the module knows itself by; and the values that they rejected."""
-    said = {value: text for (asked_by, value), text in context.answers.items() if asked_by == step.id}
+def _answered(step: StepNode, module: Transform, context: Context) -> Context:
+    """What people said to this step, under the id the module knows itself by."""
     name = module.id or module.name
-    known = {(name, value): text for value, text in said.items() if text != REJECTED}
-    return context.but(answers=known), [value for value, text in said.items() if text == REJECTED]
+    return context.but(answers={(name, value): text for (id, value), text in context.answers.items() if id == step.id})
 
 
 def _typed(column: pl.Expr, given: DataType, wanted: DataType) -> pl.Expr:
