@@ -50,8 +50,18 @@ def plan(name: str = "orders", steps: Sequence[StepNode] = STEPS, text: str = TE
     }
     routes = (Route("r1", None, to=("quarantine",)), Route("r2", None, ask="doubt"), Route("r3", None, to=("clean",)))
     source = SourceNode("orders", build(Table, {}), None)
-    return Plan(name=name, file=f"{name}.yaml", directory=Path("."), text=text, fingerprint="f", sources=(source,),
-                steps=tuple(steps), routes=routes, decisions={}, outputs=outputs)  # fmt: skip
+    return Plan(
+        name=name,
+        file=f"{name}.yaml",
+        directory=Path("."),
+        text=text,
+        fingerprint="f",
+        sources=(source,),
+        steps=tuple(steps),
+        routes=routes,
+        decisions={},
+        outputs=outputs,
+    )
 
 
 @dataclass
@@ -62,16 +72,39 @@ class Told:
     parts: Mapping[str, int] = field(default_factory=lambda: {"clean": 90, "copy": 90, "quarantine": 8})
     held: Sequence[tuple[str, int, str]] = ()  # question, rows, state
     tally: Sequence[tuple[str, str, int, int]] = (
-        ("filled", "id", 100, 0), ("filled", "amount", 100, 3), ("amounts", "amount", 97, 5), ("mails", "mail", 40, 1),
-    )  # fmt: skip
+        ("filled", "id", 100, 0),
+        ("filled", "amount", 100, 3),
+        ("amounts", "amount", 97, 5),
+        ("mails", "mail", 40, 1),
+    )
     samples: Sequence[Mapping[str, Any]] = (
-        {"check": "filled", "column": "amount", "row": 7, "file": "orders.csv", "line": 9, "value": None,
-         "row_json": {"id": 7, "amount": None, "mail": "eve@example.org"}},
-        {"check": "mails", "column": "mail", "row": 9, "file": "orders.csv", "line": 11, "value": "secret-mail",
-         "row_json": {"id": 9, "amount": 3, "mail": "secret-mail"}},
-    )  # fmt: skip
-    types: Mapping[str, Any] = field(default_factory=lambda: {
-        "id": {"type": "int"}, "amount": {"type": "float"}, "mail": {"type": "string", "pii": True}, "note": "string"})  # fmt: skip
+        {
+            "check": "filled",
+            "column": "amount",
+            "row": 7,
+            "file": "orders.csv",
+            "line": 9,
+            "value": None,
+            "row_json": {"id": 7, "amount": None, "mail": "eve@example.org"},
+        },
+        {
+            "check": "mails",
+            "column": "mail",
+            "row": 9,
+            "file": "orders.csv",
+            "line": 11,
+            "value": "secret-mail",
+            "row_json": {"id": 9, "amount": 3, "mail": "secret-mail"},
+        },
+    )
+    types: Mapping[str, Any] = field(
+        default_factory=lambda: {
+            "id": {"type": "int"},
+            "amount": {"type": "float"},
+            "mail": {"type": "string", "pii": True},
+            "note": "string",
+        }
+    )
     questions: Sequence[Mapping[str, Any]] = ()
     events: Sequence[tuple[str, Mapping[str, Any]]] = (
         ("gate.judged", {"gate": "enough", "outcome": "pass", "observed": {"rows": 90}, "expected": "at least 1 row"}),
@@ -97,12 +130,22 @@ def frame(rows: int = 100) -> pl.DataFrame:
     return made.head(rows - 2)
 
 
-def write(home: Path, told: Told | None = None, made: Plan | None = None, *, finish: bool = True, now: float = 1_790_000_000.0) -> str:
+def write(
+    home: Path, told: Told | None = None, made: Plan | None = None, *, finish: bool = True, now: float = 1_790_000_000.0
+) -> str:
     """A run in a journal; returns its id. Not ``finish``: it is left running, as by a process that lives."""
     told, made = told or Told(), made or plan()
     journal = Journal(home)
-    run = journal.begin(name=made.name, spec_file=made.file, spec_text=made.text, fingerprint="f", vars={}, argv=["run"],
-                        versions={"qpipe": "0"}, now=now)  # fmt: skip
+    run = journal.begin(
+        name=made.name,
+        spec_file=made.file,
+        spec_text=made.text,
+        fingerprint="f",
+        vars={},
+        argv=["run"],
+        versions={"qpipe": "0"},
+        now=now,
+    )
     writer = journal.claim(run)
     with writer.commit("open") as tx:
         tx.event("run.started", attempt=1)
@@ -111,8 +154,17 @@ def write(home: Path, told: Told | None = None, made: Plan | None = None, *, fin
         tx.update_run(stage="pass 1 of 1")
     for seq, batch in enumerate(told.batches):
         with writer.commit("batch") as tx:
-            tx.put("batch", **{"pass": 1}, seq=seq, source="orders", rows=batch["rows"], start_json=batch.get("start"),
-                   routes_json=batch["routes"], dropped_json=batch.get("dropped", {}), created_json=batch.get("created", {}))  # fmt: skip
+            tx.put(
+                "batch",
+                **{"pass": 1},
+                seq=seq,
+                source="orders",
+                rows=batch["rows"],
+                start_json=batch.get("start"),
+                routes_json=batch["routes"],
+                dropped_json=batch.get("dropped", {}),
+                created_json=batch.get("created", {}),
+            )
             tx.update_run(rows_in=sum(b["rows"] for b in told.batches[: seq + 1]))
     with writer.commit("rest") as tx:
         tx.tally(told.tally)
@@ -120,11 +172,15 @@ def write(home: Path, told: Told | None = None, made: Plan | None = None, *, fin
             tx.put("sample", source="orders", **sample)
         for output, rows in told.parts.items():
             tx.put("part", output=output, seq=0, path=f"{output}-0", rows=rows, bytes=rows * 10, digest="")
-            tx.put("publication", output=output, token="t", state="done", rows=rows, result_json={"path": f"out/{output}.parquet"})
+            tx.put(
+                "publication", output=output, token="t", state="done", rows=rows, result_json={"path": f"out/{output}.parquet"}
+            )
         for n, (question, rows, state) in enumerate(told.held):
             tx.put("held", seq=n, question=question, route="", path="", rows=rows, state=state)
         for question in told.questions:
-            tx.question(**{"decision": "doubt", "scope": "run", "text": "?", "choices_json": ["keep"], "opened_at": now, **question})
+            tx.question(
+                **{"decision": "doubt", "scope": "run", "text": "?", "choices_json": ["keep"], "opened_at": now, **question}
+            )
         for name, data in told.events:
             tx.event(name, **data)
         tx.put("metric", at=now, name="memory_mb", value=123.0)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -24,6 +25,7 @@ from qpipe.report.distributions import merged_sample, shapes, shift
 from qpipe.report.text import plain
 
 HOSTILE = "</td><script>alert('x')</script><img src=http://evil.example/a.png onerror=1>\x00\ud800|`@all"
+CLEAN = HOSTILE.replace("\ud800", "")  # what SQLite and Polars can hold outside JSON
 
 
 def summary_of(home: Path, told: Told | None = None, **more) -> Summary:
@@ -52,17 +54,34 @@ PARTS = {"clean": 90, "copy": 90, "quarantine": 8}
         pytest.param(Told(parts={**PARTS, "copy": 89}), 0, {"copy": 1}, id="an output staged too few"),
         pytest.param(Told(parts={**PARTS, "other": 5}), 0, {"other": -5}, id="an output got rows of no route"),
         pytest.param(Told(batches=[{**BATCH, "rows": 95, "created": {"explode": 5}}]), 0, {}, id="rows made by a step"),
-        pytest.param(Told(batches=[{**BATCH, "rows": 103, "routes": {**BATCH["routes"], "held:doubt": 3}}], held=[("q", 3, "held")]),
-                     0, {}, id="rows wait"),
-        pytest.param(Told(batches=[{**BATCH, "rows": 103, "routes": {**BATCH["routes"], "held:doubt": 3}}]), 3, {}, id="held rows are lost"),
         pytest.param(
-            Told(batches=[{**BATCH, "rows": 103, "routes": {**BATCH["routes"], "held": 3}},
-                          {"rows": 3, "start": {"held": ["q"]}, "routes": {"clean": 2, "drop": 1}}],
-                 held=[("q", 3, "done")], parts={"clean": 92, "copy": 92, "quarantine": 8}),
-            0, {}, id="held rows came back"),
+            Told(batches=[{**BATCH, "rows": 103, "routes": {**BATCH["routes"], "held:doubt": 3}}], held=[("q", 3, "held")]),
+            0,
+            {},
+            id="rows wait",
+        ),
+        pytest.param(
+            Told(batches=[{**BATCH, "rows": 103, "routes": {**BATCH["routes"], "held:doubt": 3}}]),
+            3,
+            {},
+            id="held rows are lost",
+        ),
+        pytest.param(
+            Told(
+                batches=[
+                    {**BATCH, "rows": 103, "routes": {**BATCH["routes"], "held": 3}},
+                    {"rows": 3, "start": {"held": ["q"]}, "routes": {"clean": 2, "drop": 1}},
+                ],
+                held=[("q", 3, "done")],
+                parts={"clean": 92, "copy": 92, "quarantine": 8},
+            ),
+            0,
+            {},
+            id="held rows came back",
+        ),
         pytest.param(Told(batches=[], parts={}), 0, {}, id="no rows"),
     ],
-)  # fmt: skip
+)
 def test_balance(tmp_path: Path, told: Told, difference: int, missing: dict[str, int]) -> None:
     balance = summary_of(tmp_path, told).balance
     assert balance.difference == difference
@@ -95,7 +114,12 @@ def test_verdict(tmp_path: Path, params: dict, evaluated: int, failed: int, outc
     made = plan(steps=[step("only", "not_null", 3, columns=["id"], **params)])
     found = summary_of(tmp_path, Told(tally=[("only", "id", evaluated, failed)]), made=made)
     check = found.checks[0]
-    assert (check.outcome, check.share, check.file, check.line) == (outcome, failed / evaluated if evaluated else None, "orders.yaml", 3)
+    assert (check.outcome, check.share, check.file, check.line) == (
+        outcome,
+        failed / evaluated if evaluated else None,
+        "orders.yaml",
+        3,
+    )
 
 
 def test_a_check_that_counted_nothing_is_not_evaluated(tmp_path: Path) -> None:
@@ -138,8 +162,9 @@ def test_every_format_tells_the_same_numbers(tmp_path: Path, format: str) -> Non
     told = Told(
         batches=[{"rows": 71_234, "routes": {"clean": 61_111, "quarantine": 10_123}}],
         parts={"clean": 61_111, "copy": 61_111, "quarantine": 10_123},
-        tally=[("filled", "id", 71_234, 4_321)], samples=(),
-    )  # fmt: skip
+        tally=[("filled", "id", 71_234, 4_321)],
+        samples=(),
+    )
     text = rendered(tmp_path, format, told).replace(",", "")
     for number in ("71234", "61111", "10123", "4321"):
         assert number in text, number
@@ -194,31 +219,58 @@ def test_html_stands_alone(tmp_path: Path) -> None:
     assert not re.search(r"https?:|url\(|@import|<link|<img|<iframe", text)
     assert page.tags.count("script") == 1 and not page.handlers
     assert len(set(page.ids)) == len(page.ids)
-    assert {"balance", "scores", "flow", "failures", "gates", "missing", "distributions", "samples", "outputs", "notes", "spec"} <= set(page.ids)
+    assert {
+        "balance",
+        "scores",
+        "flow",
+        "failures",
+        "gates",
+        "missing",
+        "distributions",
+        "samples",
+        "outputs",
+        "notes",
+        "spec",
+    } <= set(page.ids)
 
 
 def hostile_told() -> Told:
-    sample = {"check": "filled", "column": HOSTILE, "row": 1, "file": HOSTILE, "line": 2, "value": HOSTILE, "row_json": {HOSTILE: HOSTILE}}
-    told = Told(tally=[("filled", HOSTILE, 10, 5)], samples=[sample], types={HOSTILE: HOSTILE}, error=HOSTILE, state="failed",
-                questions=[{"id": "q" + HOSTILE.replace("\ud800", ""), "text": HOSTILE, "rows": 1, "choices_json": [HOSTILE]}],
-                events=[("source.note", {"source": "orders", "message": HOSTILE, "code": "x"}),
-                        ("gate.judged", {"gate": "enough", "outcome": "fail", "observed": {HOSTILE: HOSTILE}, "message": HOSTILE})],
-                sample={0: frame().with_columns(pl.lit(HOSTILE.replace("\ud800", "")).alias(HOSTILE.replace("\ud800", "")))})  # fmt: skip
+    sample = {
+        "check": "filled",
+        "column": HOSTILE,
+        "row": 1,
+        "file": HOSTILE,
+        "line": 2,
+        "value": HOSTILE,
+        "row_json": {HOSTILE: HOSTILE},
+    }
+    told = Told(
+        tally=[("filled", HOSTILE, 10, 5)],
+        samples=[sample],
+        types={HOSTILE: HOSTILE},
+        error=HOSTILE,
+        state="failed",
+        questions=[{"id": "q" + CLEAN, "text": HOSTILE, "rows": 1, "choices_json": [HOSTILE]}],
+        events=[
+            ("source.note", {"source": "orders", "message": HOSTILE, "code": "x"}),
+            ("gate.judged", {"gate": "enough", "outcome": "fail", "observed": {HOSTILE: HOSTILE}, "message": HOSTILE}),
+        ],
+        sample={0: frame().with_columns(pl.lit(CLEAN).alias(CLEAN))},
+    )
     return sanitised(told)
 
 
 def sanitised(told: Told) -> Told:
     """SQLite holds no lone surrogate outside JSON; JSON may hold one."""
-    clean = HOSTILE.replace("\ud800", "")
-    told.tally = [(c, clean, e, f) for c, _, e, f in told.tally]
-    told.samples = [{**s, "column": clean, "file": clean, "value": clean} for s in told.samples]
-    told.error = clean
-    told.questions = [{**q, "text": clean} for q in told.questions]
+    told.tally = [(c, CLEAN, e, f) for c, _, e, f in told.tally]
+    told.samples = [{**s, "column": CLEAN, "file": CLEAN, "value": CLEAN} for s in told.samples]
+    told.error = CLEAN
+    told.questions = [{**q, "text": CLEAN} for q in told.questions]
     return told
 
 
 def test_hostile_values_stay_text(tmp_path: Path) -> None:
-    made = plan(name="<b>orders</b>", text=f"# {HOSTILE.replace(chr(0xD800), '')}\nversion: 1\n")
+    made = plan(name="<b>orders</b>", text=f"# {CLEAN}\nversion: 1\n")
     text = rendered(tmp_path, "html", hostile_told(), made=made)
     page = Page(text)
     assert page.tags.count("script") == 1 and "img" not in page.tags and "b" not in page.tags and not page.handlers
@@ -272,9 +324,14 @@ def test_junit_has_a_case_for_each_check(tmp_path: Path) -> None:
     root = ET.fromstring(rendered(tmp_path, "junit").encode())
     cases = {c.get("name"): [child.tag for child in c] for c in root.iter("testcase")}
     assert cases == {
-        "every row is accounted for": [], "filled · id": [], "filled · amount": ["failure"], "amounts · amount": [],
-        "mails · mail": ["system-out"], "notes": ["skipped"], "enough": [],
-    }  # fmt: skip
+        "every row is accounted for": [],
+        "filled · id": [],
+        "filled · amount": ["failure"],
+        "amounts · amount": [],
+        "mails · mail": ["system-out"],
+        "notes": ["skipped"],
+        "enough": [],
+    }
     suite = root.find("testsuite")
     assert suite is not None and (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("7", "1", "1")
     failure = root.find(".//failure")
@@ -304,7 +361,9 @@ def test_an_unbalanced_run_says_so_in_every_format(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_run_that_left_nothing_has_a_report(tmp_path: Path, format: str) -> None:
-    told = Told(batches=[], parts={}, tally=[], samples=(), events=(), types={}, sample={}, state="failed", error="the disk is full")
+    told = Told(
+        batches=[], parts={}, tally=[], samples=(), events=(), types={}, sample={}, state="failed", error="the disk is full"
+    )
     text = rendered(tmp_path, format, told, made=plan(steps=()))
     assert "orders" in text
     if format == "html":
@@ -332,7 +391,7 @@ def test_the_sample_does_not_depend_on_the_batches(tmp_path_factory, rows: int, 
     folder = tmp_path_factory.mktemp("sample")
     whole = frame(rows + 2)
     edges = sorted({0, rows, *(c for c in cuts if c < rows)})
-    for n, (a, b) in enumerate(zip(edges, edges[1:], strict=False)):
+    for n, (a, b) in enumerate(pairwise(edges)):
         whole.slice(a, b - a).write_parquet(folder / f"{n:06d}.parquet")
     hashes = {r: r * 2654435761 % 2**32 for r in range(rows)}
     found = merged_sample(folder, ["quarantine"], keep)
@@ -395,9 +454,19 @@ def test_shift_is_symmetric_and_zero_for_equals(counts: list[tuple[int, int]]) -
 
 @pytest.mark.parametrize(
     ("share", "told"),
-    [(0, "0%"), (1, "100%"), (0.5, "50%"), (0.1234, "12.34%"), (0.99996, ">99.99%"), (0.9999, "99.99%"), (0.99985, "99.98%"),
-     (0.00001, "<0.01%"), (1 / 3, "33.33%"), (None, "-")],
-)  # fmt: skip
+    [
+        (0, "0%"),
+        (1, "100%"),
+        (0.5, "50%"),
+        (0.1234, "12.34%"),
+        (0.99996, ">99.99%"),
+        (0.9999, "99.99%"),
+        (0.99985, "99.98%"),
+        (0.00001, "<0.01%"),
+        (1 / 3, "33.33%"),
+        (None, "-"),
+    ],
+)
 def test_percent(share: float | None, told: str) -> None:
     assert words.percent(share) == told
 
