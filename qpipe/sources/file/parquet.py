@@ -1,17 +1,20 @@
-"""Parquet: typed columns, read in batches, a position is a row offset."""
+"""Parquet: typed columns, read in batches, a position is a row offset.
+
+Polars reads; what it cannot read is read by Arrow's own reader, from the row at which Polars gave up.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import Chunk, Json
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
+from qpipe.sources.file.parquet_pages import verify
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import polars as pl
 
     from qpipe.sources.file.reading import Asked
@@ -21,43 +24,90 @@ columnar = True
 
 def columns(asked: Asked) -> dict[str, pl.DataType]:
     path = asked.local()
-    with _refusing(asked.name):
-        return dict(_scan(path).collect_schema())
+    verify(path, asked.name)
+    schema = _schema(path)
+    return dict(schema if schema is not None else next(_by_arrow(path, 0, 1, None, asked.name)).schema)
 
 
 def read(asked: Asked, position: Json | None, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
     path, offset = asked.local(), (position or {}).get("row", 0)
-    with _refusing(asked.name):
-        frames = _scan(path)
-        if offset:
-            frames = frames.slice(offset)
-        if columns is not None:
-            frames = frames.select(columns)
-        for frame in frames.collect_batches(chunk_size=rows, maintain_order=True):
-            yield Chunk(frame, {"row": offset + frame.height})
-            offset += frame.height
+    verify(path, asked.name)
+    if _schema(path) is not None:
+        try:
+            for frame in _by_polars(path, offset, rows, columns):
+                offset += frame.height
+                yield Chunk(frame, {"row": offset})
+            return
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            pass
+    for frame in _by_arrow(path, offset, rows, columns, asked.name):
+        offset += frame.height
+        if frame.height:
+            yield Chunk(frame, {"row": offset})
 
 
 def size(asked: Asked) -> int | None:
+    return _rows(asked.local())[1]
+
+
+def _rows(path: Path) -> tuple[int, int]:
+    """Rows as the footer counts them, and in the row groups. Some writers leave the first at 0."""
     import pyarrow.parquet
 
-    return int(pyarrow.parquet.read_metadata(asked.local()).num_rows)
+    metadata = pyarrow.parquet.read_metadata(path)
+    return metadata.num_rows, sum(metadata.row_group(n).num_rows for n in range(metadata.num_row_groups))
+
+
+def _schema(path: Path) -> pl.Schema | None:
+    """The columns as Polars sees them; None where it does not know the file's make, or would miss rows."""
+    told, rows = _rows(path)
+    if told != rows:
+        return None
+    try:
+        return _scan(path).collect_schema()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return None
 
 
 def _scan(path: Path) -> pl.LazyFrame:
     return pl.scan_parquet(path, glob=False, hive_partitioning=False)
 
 
-class _refusing:
-    """A reader's own errors, Rust panics among them, in our words."""
+def _by_polars(path: Path, offset: int, rows: int, columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+    frames = _scan(path)
+    if offset:
+        frames = frames.slice(offset)
+    if columns is not None:
+        frames = frames.select(columns)
+    yield from frames.collect_batches(chunk_size=rows, maintain_order=True)
 
-    def __init__(self, name: str) -> None:
-        self._name = name
 
-    def __enter__(self) -> None:
-        pass
+def _by_arrow(path: Path, offset: int, rows: int, columns: Sequence[str] | None, name: str) -> Iterator[pl.DataFrame]:
+    """At least one frame, perhaps without rows."""
+    import pyarrow
+    import pyarrow.parquet
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, (pl.exceptions.PolarsError, pl.exceptions.PanicException)):
-            told = str(error).split("\n")[0].removeprefix("parquet: ").removeprefix("File out of specification: ")
-            raise DataRefused(f"the Parquet file is damaged: {told}", file=self._name, hint="write it anew") from error
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            wanted = list(columns) if columns is not None else None
+            yield _framed(pyarrow.Table.from_batches([], file.schema_arrow)).select(columns or pl.all())
+            for batch in file.iter_batches(batch_size=rows, columns=wanted):
+                skipped = min(offset, batch.num_rows)
+                offset -= skipped
+                if skipped < batch.num_rows:
+                    yield _framed(pyarrow.Table.from_batches([batch[skipped:]]))
+    except (pyarrow.ArrowException, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise _refused(error, name) from error
+
+
+def _framed(table: Any) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _refused(error: BaseException, name: str) -> DataRefused:
+    told = str(error).splitlines()[0]
+    if "ot implemented" in told or "ot yet supported" in told or "unsupported" in told.lower():
+        return DataRefused(f"the Parquet file uses a feature that is not supported: {told}", file=name, hint="write it more plainly")
+    return DataRefused(f"the Parquet file is damaged: {told}", file=name, hint="write it anew, or take the original")
