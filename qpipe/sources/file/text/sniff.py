@@ -224,10 +224,8 @@ def _variants(text: str, delimiter: str, quotes: list[str], options: DelimitedOp
     for quote in quotes:
         if quote and quote in delimiter:
             continue
-        if options.escape is not None:
-            escapes = [options.escape]
-        else:
-            escapes = ["", *_escape_candidates(text, delimiter, quote)]
+        given = options.escape
+        escapes = [given] if given is not None else ["", *_escape_candidates(text, delimiter, quote)]
         for escape in escapes:
             found.append(Grammar(delimiter, quote, escape))
             if quote and delimiter.strip() and _mostly_spaced(text, delimiter, quote):

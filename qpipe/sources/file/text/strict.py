@@ -38,13 +38,30 @@ class Rows:
 
 def read_strict(block: bytes, quotes_in: int, dialect: Dialect, line: int) -> Rows | None:
     """The rows of a block that ends with a record and has so many quotes; None unless it is proven well-formed."""
-    size = len(block)
     separator = _separator(dialect, block)
     if separator is None or _needs_exact(block, dialect):
         return None
-    block, newline = _unix_lines(block, quotes_in, dialect)
-    quotes = _quotes(block, quotes_in, separator, dialect.quote)
-    if newline == 0 or quotes is None:
+    plain, quotes_in = _doubled(block, quotes_in, dialect)
+    lines, newline = _unix_lines(plain, quotes_in, dialect)
+    found = _prove(lines, newline, quotes_in, separator, dialect)
+    if found is None and newline and quotes_in and b"\r" in plain:  # lines that end in both ways
+        found = _prove(plain.replace(b"\r\n", b"\n"), 1, quotes_in, separator, dialect, one_line=True)
+    if found is None:
+        return None
+    frame, inside = found
+    delivered = _delivered(frame, dialect)
+    if delivered is None:
+        return None
+    places = _lines(frame, line) if inside else None
+    return Rows(delivered, len(block), line + frame.height + inside, line, places)
+
+
+def _prove(
+    block: bytes, newline: int, quotes_in: int, separator: bytes, dialect: Dialect, *, one_line: bool = False
+) -> tuple[pl.DataFrame, int] | None:
+    """The frame of a block whose bytes balance, and the newlines inside its cells."""
+    quotes = _quotes(block, quotes_in, separator, dialect.quote) if newline else None
+    if quotes is None or (one_line and quotes.newlines):
         return None
     if len(dialect.delimiter) > 1:
         if quotes.count:
@@ -54,13 +71,17 @@ def read_strict(block: bytes, quotes_in: int, dialect: Dialect, line: int) -> Ro
     if frame is None:
         return None
     cells = sum(frame.get_column(name).str.len_bytes().sum() for name in frame.columns)
-    if len(block) != cells + frame.height * (dialect.width - 1 + newline) + quotes.count - quotes.escaped:
-        return None
-    delivered = _delivered(frame, dialect)
-    if delivered is None:
-        return None
-    lines = _lines(frame, line) if quotes.newlines else None
-    return Rows(delivered, size, line + frame.height + quotes.newlines, line, lines)
+    marks = frame.height * (dialect.width - 1 + newline) + quotes.count - quotes.escaped
+    return (frame, quotes.newlines) if len(block) == cells + marks else None
+
+
+def _doubled(block: bytes, quotes: int, dialect: Dialect) -> tuple[bytes, int]:
+    """The block with doubled quotes in place of escaped ones, where nothing else is escaped."""
+    if not dialect.escape or dialect.escape.encode() not in block:
+        return block, quotes
+    sign = dialect.quote.encode()
+    pair = dialect.escape.encode() + sign
+    return block.replace(pair, sign + sign), quotes + block.count(pair)
 
 
 def _separator(dialect: Dialect, block: bytes) -> bytes | None:
@@ -75,8 +96,10 @@ def _needs_exact(block: bytes, dialect: Dialect) -> bool:
     """Whether there is something that Polars would read in another sense, or that must be told."""
     if b"\x00" in block or dialect.space or not dialect.quote.isascii() or dialect.newline not in "\n\r":
         return True
-    if dialect.escape and dialect.escape.encode() in block:
-        return True
+    if dialect.escape and (escapes := block.count(dialect.escape.encode())):
+        pair = (dialect.escape + dialect.quote).encode()
+        if not dialect.quote or escapes != block.count(pair):
+            return True
     if dialect.comment and _starts_a_line(dialect.comment.encode(), block):
         return True
     if dialect.width == 1 and (block.startswith((b"\n", b"\r")) or b"\n\n" in block or b"\n\r" in block or b"\r\r" in block):

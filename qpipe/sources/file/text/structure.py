@@ -309,7 +309,7 @@ def _are_footnotes(records: Sequence[Record], dialect: Dialect, blank: bool) -> 
 
 
 def _is_remark(raw: str) -> bool:
-    return bool(_MARKER.match(raw)) or raw.lstrip('"')[:1] in "*#(-–†©" or len(raw.split()) >= 4
+    return bool(_MARKER.match(raw)) or raw.lstrip('"')[:1] in "*#(-\u2013†©" or len(raw.split()) >= 4
 
 
 def _is_other_table(group: Sequence[Record], dialect: Dialect, blank: bool) -> bool:
