@@ -461,6 +461,12 @@ PROBLEMS: list[tuple[str, dict[str, Any], str, str]] = [
     ("between", {"min": True}, "int", "min"),
     ("between", {"max": "ten"}, "int", "max"),
     ("between", {"max": 1.5}, "string", "max"),
+    ("between", {"max": 10}, "string", "max"),
+    ("between", {"max": True}, "bool", "columns"),
+    ("matches", {"regex": "a"}, "int", "columns"),
+    ("format_is", {"kind": "email"}, "date", "columns"),
+    ("length", {"max": 1}, "int", "columns"),
+    ("type_is", {"type": "int"}, "int", "columns"),
     ("one_of", {}, "int", "values"),
     ("one_of", {"values": [1], "file": "a.txt"}, "int", "values"),
     ("one_of", {"values": []}, "int", "values"),
@@ -517,6 +523,14 @@ def test_problems(name: str, params: dict[str, Any], word: str, parameter: str) 
     problems = list(module.problems({"x": DataType.parse(word), "y": DataType.parse(word)}))
     assert [where for where, _ in problems] == [parameter], problems
     assert all(words and words == words.strip() for _, words in problems)
+
+
+@pytest.mark.parametrize("name, params, word", [
+    ("between", {"min": 5}, "string"), ("between", {"min": 5}, "date"), ("one_of", {"values": ["a"]}, "int"),
+])  # fmt: skip
+def test_a_misfit_that_shows_at_run_time_is_told(name: str, params: dict[str, Any], word: str) -> None:
+    with pytest.raises(QpipeError, match=r"is text|is no (date|integer)"):
+        run(name, {"columns": "x", **params}, column(word, []))
 
 
 # ── formats ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.component import Types
+from qpipe.core.errors import QpipeError
 from qpipe.core.lazy import pl
 from qpipe.core.params import read_duration
 
@@ -29,7 +30,7 @@ def typed(value: Any, column: DataType) -> Any:
 
 def literal(value: Any, column: DataType) -> pl.Expr:
     """The value as an expression that can be compared with the column."""
-    made = typed(value, column)
+    made = _fitting(value, column)
     if column.kind != "datetime":
         return pl.lit(made)
     utc, zone = _in_utc(made), column.zone
@@ -38,13 +39,23 @@ def literal(value: Any, column: DataType) -> pl.Expr:
 
 def series(values: Iterable[Any], column: DataType) -> pl.Series:
     """The values as a series that a column of this type can be looked up in; a value that cannot occur is left out."""
-    made = [typed(value, column) for value in values]
+    made = [_fitting(value, column) for value in values]
     if column.kind == "integer":
         return pl.Series([m for m in made if isinstance(m, int)], dtype=pl.Int128)
     if column.kind != "datetime":
         return pl.Series(made)
     utc, zone = pl.Series([_in_utc(m) for m in made], dtype=pl.Datetime("us")), column.zone
     return utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone) if zone else utc
+
+
+def _fitting(value: Any, column: DataType) -> Any:
+    """At run time a misfit is told as an error: the column's type was not known before."""
+    try:
+        return typed(value, column)
+    except ValueError as error:
+        raise QpipeError(
+            f"{error}, and the column is {column}", hint="give the column a type in the source's schema"
+        ) from error
 
 
 def _in_utc(moment: dt.datetime) -> dt.datetime:

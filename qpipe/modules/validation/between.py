@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from qpipe.core.component import Check, Context, Types
+from qpipe.core.errors import QpipeError
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, Scalar, param
 from qpipe.modules.validation._values import literal, range_words, typed, unreadable
@@ -52,14 +53,18 @@ class Between(Check):
     exclusive: bool | Literal["min", "max"] = param(False, help="the bounds (true), or one of them, are not allowed")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        yield from super().problems(types)
         if self.min is None and self.max is None:
             yield "min", "a range needs min, max or both"
         yield from unreadable({"min": self.min, "max": self.max}, self.columns, types)
+        yield from self._numbers_for_text(types)
         if self.min is not None and self.max is not None:
             yield from self._empty_range(types)
 
     def bad(self, column: str, context: Context) -> pl.Expr:
         cell, type_ = pl.col(column), context.types[column]
+        for _, message in self._numbers_for_text(context.types):
+            raise QpipeError(f"between: {message}")
         tests = []
         if self.min is not None:
             low = literal(self.min, type_)
@@ -74,6 +79,13 @@ class Between(Check):
     def expected(self, column: str) -> str:
         low_open, high_open = self.exclusive in (True, "min"), self.exclusive in (True, "max")
         return range_words(self.min, self.max, open_low=low_open, open_high=high_open)
+
+    def _numbers_for_text(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        """ "9" comes after "10": who writes a number means numbers."""
+        for name, bound in (("min", self.min), ("max", self.max)):
+            texts = [c for c in self.columns if types and c in types and types[c].kind == "string"]
+            if texts and isinstance(bound, int):
+                yield name, f"{texts[0]} is text, {bound} a number: give the column a type, or quote the bound"
 
     def _empty_range(self, types: Types | None) -> Iterator[tuple[str, str]]:
         kinds = {c: types[c] for c in self.columns if c in types} if types else {}

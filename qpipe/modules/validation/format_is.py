@@ -66,6 +66,7 @@ class FormatIs(Check):
     negate: bool = param(False, help="the text must not have the format")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        yield from super().problems(types)
         if self.kind == "postcode" and self.country not in POSTCODES:
             yield "country", f"post codes are known of {', '.join(POSTCODES)}"
         if self.kind != "postcode" and self.country is not None:

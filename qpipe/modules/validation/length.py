@@ -58,6 +58,7 @@ class Length(Check):
     )
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        yield from super().problems(types)
         if self.min is None and self.max is None and self.equals is None:
             yield "min", "a length needs min, max or equals"
         if self.equals is not None and (self.min is not None or self.max is not None):

@@ -63,6 +63,7 @@ class Matches(Check):
     ignore_case: bool = param(False, help="upper and lower case are the same")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        yield from super().problems(types)
         from qpipe.core.expression import check_regex
 
         if (self.regex is None) == (self.like_ is None):

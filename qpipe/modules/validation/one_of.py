@@ -60,6 +60,7 @@ class OneOf(Check):
     ignore_case: bool = param(False, help="upper and lower case are the same")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        yield from super().problems(types)
         if (self.values is None) == (self.file is None):
             yield "values", "give values or a file, one of them"
         elif self.values is not None and not self.values:

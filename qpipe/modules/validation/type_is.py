@@ -51,6 +51,7 @@ class TypeIs(Check):
     format: str | None = param(None, help="how dates and times are written: %Y-%m-%d")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        yield from super().problems(types)
         try:
             wanted = self._wanted()
         except ValueError as error:
