@@ -61,7 +61,7 @@ Scalar = int | float | str | bool  # a bound or a member; dates and decimals are
 class Param:
     """A parameter as declared."""
 
-    name: str
+    name: str  # as in YAML: an attribute `if_` is the parameter `if`
     hint: Any  # the annotation, roles stripped
     role: Role | None
     default: Any  # MISSING when required
@@ -69,6 +69,7 @@ class Param:
     short: bool  # the one that a bare value is given to:  `- not_null: [a, b]`
     alias: str | None  # another key for the same thing: `column` for `columns`
     extra: Mapping[str, Any]  # more JSON Schema: minimum, examples, …
+    attribute: str  # of the component
 
     @property
     def required(self) -> bool:
@@ -127,7 +128,7 @@ def build(component: type, values: Mapping[str, Any]) -> Any:
     missing = [p.name for p in params.values() if p.required and p.name not in read]
     if missing:
         raise ValueError(f"{missing[0]} is missing")
-    return component(**read)
+    return component(**{params[name].attribute: value for name, value in read.items()})
 
 
 def short_param(component: type) -> Param | None:
@@ -141,8 +142,8 @@ def _declared(component: type) -> typing.Iterator[Param]:
             continue
         hint, role = _split_role(hints[field.name])
         default = field.metadata.get("default", field.default)
-        yield Param(field.name, hint, role, default, field.metadata["help"], field.metadata["short"],
-                    field.metadata["alias"], field.metadata["schema"])  # fmt: skip
+        yield Param(field.name.rstrip("_"), hint, role, default, field.metadata["help"], field.metadata["short"],
+                    field.metadata["alias"], field.metadata["schema"], field.name)  # fmt: skip
 
 
 def _split_role(hint: Any) -> tuple[Any, Role | None]:

@@ -55,7 +55,7 @@ class Schema(Gate):
     )
     optional: tuple[str, ...] = param((), help="of these columns, those that may be absent")
     order: Literal["any", "exact"] = param("any", help="whether they come in the order written")
-    extra_: Literal["allow", "forbid"] = param("allow", alias="extra", help="whether there may be others")
+    extra_: Literal["allow", "forbid"] = param("allow", help="whether there may be others")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         if not self.columns:

@@ -47,9 +47,7 @@ class ForeignKey(Check):
     )  # fmt: skip
 
     columns: Columns = param(help="the columns that make the key together", alias="column")
-    references_: ColumnRef | tuple[str, ...] = param(
-        alias="references", help="source.column of a reference source, or a list of them"
-    )
+    references_: ColumnRef | tuple[str, ...] = param(help="source.column of a reference source, or a list of them")
     negate: bool = param(False, help="the key must not occur there")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:

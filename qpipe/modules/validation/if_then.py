@@ -37,7 +37,7 @@ class IfThen(Check):
         "implies", "filter",
     )  # fmt: skip
 
-    if_: Condition = param(alias="if", help="the rows that are spoken of")
+    if_: Condition = param(help="the rows that are spoken of")
     then: Condition = param(help="what must be true of them")
     nulls: Literal["pass", "fail"] = param("pass", help="what a `then` that is null means")
 

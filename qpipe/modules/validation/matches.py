@@ -56,7 +56,7 @@ class Matches(Check):
 
     columns: Columns = param(help="the columns to check", alias="column")
     regex: Regex | tuple[str, ...] | None = param(None, help="a regular expression, or several")
-    like_: str | tuple[str, ...] | None = param(None, alias="like", help="an SQL LIKE pattern, or several")
+    like_: str | tuple[str, ...] | None = param(None, help="an SQL LIKE pattern, or several")
     match: Literal["any", "all"] = param("any", help="of several patterns: one must match, or each")
     whole: bool = param(False, help="a regular expression must match the whole text")
     negate: bool = param(False, help="the text must not match")

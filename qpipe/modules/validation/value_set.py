@@ -53,7 +53,7 @@ class ValueSet(Gate):
     )  # fmt: skip
 
     column: Column = param(help="the column to look at")
-    in_: tuple[Scalar, ...] | None = param(None, alias="in", help="no other values occur", minItems=1)
+    in_: tuple[Scalar, ...] | None = param(None, help="no other values occur", minItems=1)
     contains: tuple[Scalar, ...] | None = param(None, help="each of these values occurs", minItems=1)
     equals: tuple[Scalar, ...] | None = param(None, help="these values occur and no others", minItems=1)
 
