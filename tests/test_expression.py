@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import doctest
 import math
 import subprocess
 import sys
@@ -108,6 +109,9 @@ OURS = [
     ("regexp_extract(t, 'z')", [None] * 5), ("initcap('ada lovelace')", ["Ada Lovelace"] * 5),
     ("d + interval 1 month", [dt.date(2024, 3, 29), dt.date(2024, 1, 31), dt.date(1999, 2, 4), None, dt.date(2026, 2, 1)]),
     ("date_trunc('hour', d)", FRAME["d"].to_list()), ("power(-8, 0.5)", [None] * 5),
+    ("99 <= coalesce(0, x)", [False] * 5), ("null ~ 'a'", [None] * 5), ("-null", [None] * 5), ("hour(null)", [None] * 5),
+    ("l = null", [None] * 5), ("l is distinct from null", [True, True, True, False, True]),
+    ("list_contains(l, 2.0)", [True, False, False, None, True]), ("cast(p as decimal(3,1))", [1.0, 0.0, None, 1.0, 0.0]),
     ("substr(s, 2, j)", ["él", "", "", None, " "]),
     ("null", [None] * 5), ("null + 1", [None] * 5), ("null and false", [False] * 5), ("i = null", [None] * 5), ("1", [1] * 5),
     ("strftime(ts, '%f')", ["250000", "000000", "000000", None, "000000"]),
@@ -127,6 +131,17 @@ def test_our_own_meaning(text: str, expected: list) -> None:
 )
 def test_where_sql_expr_is_right_we_agree_with_it(text: str) -> None:
     assert evaluate(text).to_list() == FRAME.select(pl.sql_expr(text).alias("out"))["out"].to_list()
+
+
+def test_no_rows_give_no_rows() -> None:
+    for case in [*CASES, *(text for text, _ in OURS)]:
+        assert evaluate(case.partition(" :: ")[0], FRAME.clear()).len() == 0
+
+
+def test_the_page_of_the_package_is_true() -> None:
+    import qpipe.core.expression as package
+
+    assert doctest.testmod(package, optionflags=doctest.ELLIPSIS).failed == 0
 
 
 def test_structs_and_quoted_names() -> None:

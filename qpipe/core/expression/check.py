@@ -63,6 +63,10 @@ _WORDS = {
     "text": "text", "string": "a value", "number": "a number", "int": "a whole number", "bool": "true or false",
     "moment": "a date or datetime", "clock": "a time or datetime", "interval": "an interval", "list": "a list",
 }  # fmt: skip
+_NULLS = {
+    "text": TEXT, "string": TEXT, "number": FLOAT, "int": INT, "bool": BOOL, "moment": DATETIME, "clock": DATETIME,
+    "list": DataType("list", inner=INT),
+}  # fmt: skip
 _RESULTS = {"text": TEXT, "int": INT, "float": FLOAT, "bool": BOOL, "date": DATE, "datetime": DATETIME}
 _COMPARISONS: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     "=": lambda a, b: a == b, "<>": lambda a, b: a != b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b,
@@ -184,6 +188,8 @@ class _Reader:
         if pair is None:
             return Meaning(node, BOOL, lambda: pl.lit(None, dtype=pl.Boolean))
         one, two = pair
+        if one.null or two.null:
+            return _beside_null(node, operator, two if one.null else one)
         if two.type.kind in ("list", "struct") and operator not in ("=", "<>", "is-distinct"):
             return self.say(node, f"{operator} has no meaning for {_ARTICLES[two.type.kind]}")
         return Meaning(node, BOOL, lambda: _COMPARISONS[operator](one.expr, two.expr))
@@ -222,6 +228,7 @@ class _Reader:
         return ""
 
     def _match(self, node: Binary, left: Meaning, right: Meaning) -> Meaning:
+        left = _as_text(left)
         self._is_text(left, node.operator)
         pattern = self._pattern(right, node.operator)
         if pattern is not None and (wrong := check_regex(pattern)):
@@ -269,7 +276,7 @@ class _Reader:
         return Meaning(node, BOOL, lambda: pl.any_horizontal([t.expr for t in tests]))
 
     def _like(self, node: Like) -> Meaning:
-        operand, pattern = self.read(node.operand), self.read(node.pattern)
+        operand, pattern = _as_text(self.read(node.operand)), self.read(node.pattern)
         word = "ilike" if node.any_case else "like"
         self._is_text(operand, word)
         written = self._pattern(pattern, word)
@@ -337,6 +344,8 @@ class _Reader:
     def _called(self, node: Call, row: Function, args: list[Meaning]) -> Meaning:
         before = len(self.errors)
         args = [self._argument(node, row, position, arg) for position, arg in enumerate(args)]
+        if row.params[-1:] == ("item",):
+            args[1] = self._item(args[0], args[1])
         shared = [n for n in range(len(args)) if row.param(n) == "same"]
         unified = self._unified([args[n] for n in shared], node.name) if shared else []
         for n, value in zip(shared, unified, strict=True):
@@ -355,6 +364,8 @@ class _Reader:
         kind = row.param(position)
         if kind.startswith("'"):
             return self._written_out(node, kind.strip("'"), arg)
+        if kind in _NULLS and arg.null:
+            return constant(arg.node, None, _NULLS[kind])
         if kind in ("same", "item") or arg.type.kind == "any":
             return arg
         if kind in ("moment", "clock") and _quoted(arg):
@@ -364,6 +375,12 @@ class _Reader:
             hint = f"It is {row.signature}: {row.doc}."
             return self.say(arg.node, f"{node.name} needs {_WORDS[kind]}; {self.is_a(arg)}", hint, "bad-call")
         return (text(arg) or arg) if kind == "string" else arg
+
+    def _item(self, items: Meaning, arg: Meaning) -> Meaning:
+        """What is sought in a list, as its items are."""
+        item = replace(items, type=items.type.inner or ANY, constant=False)
+        pair = self._together(arg.node, item, arg)
+        return pair[1] if pair else arg
 
     def _written_out(self, node: Call, kind: str, arg: Meaning) -> Meaning:
         number = kind in ("int", "group")
@@ -396,6 +413,16 @@ class _Reader:
 
 def _bool(part: Meaning) -> pl.Expr:
     return pl.lit(part.value, dtype=pl.Boolean) if part.constant else part.expr
+
+
+def _beside_null(node: Node, operator: str, other: Meaning) -> Meaning:
+    if operator == "is-distinct":
+        return Meaning(node, BOOL, lambda: pl.lit(False) if other.null else other.expr.is_not_null())
+    return constant(node, None, BOOL)
+
+
+def _as_text(part: Meaning) -> Meaning:
+    return constant(part.node, None, TEXT) if part.null else part
 
 
 def _quoted(part: Meaning) -> bool:

@@ -148,6 +148,19 @@ def _if(condition: Meaning, then: Meaning, otherwise: Meaning | None = None) -> 
     return chosen.otherwise(otherwise.expr) if otherwise else chosen
 
 
+def _coalesce(*values: Meaning) -> pl.Expr:
+    # what follows a constant is never reached; Polars 2.1 fails over coalesce(0, x)
+    last = next((n for n, v in enumerate(values) if v.constant and not v.null), len(values))
+    return pl.coalesce([v.expr for v in values[: last + 1]]) if last else values[0].expr
+
+
+def _list_contains(items: Meaning, item: Meaning) -> pl.Expr:
+    inner = items.type.inner
+    if inner and inner.is_number and item.type.is_number and inner.kind != item.type.kind:
+        return items.expr.cast(pl.List(pl.Float64)).list.contains(item.expr.cast(pl.Float64))
+    return items.expr.list.contains(item.expr)
+
+
 _PARTS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "year": lambda e: e.dt.year(), "month": lambda e: e.dt.month(), "day": lambda e: e.dt.day(),
     "hour": lambda e: e.dt.hour(), "minute": lambda e: e.dt.minute(), "second": lambda e: e.dt.second(),
@@ -236,8 +249,8 @@ FUNCTIONS: tuple[Function, ...] = (
     # choices
     Function("greatest(same*) -> same", lambda *x: pl.max_horizontal([e.expr for e in x]), "the largest that is not null"),
     Function("least(same*) -> same", lambda *x: pl.min_horizontal([e.expr for e in x]), "the smallest that is not null"),
-    Function("coalesce(same*) -> same", lambda *x: pl.coalesce([e.expr for e in x]), "the first that is not null"),
-    Function("ifnull(same, same) -> same", lambda *x: pl.coalesce([e.expr for e in x]), "the second where the first is null",
+    Function("coalesce(same*) -> same", _coalesce, "the first that is not null"),
+    Function("ifnull(same, same) -> same", _coalesce, "the second where the first is null",
              ("nvl",)),
     Function("nullif(same, same) -> same",
              lambda x, y: pl.when((x.expr == y.expr).fill_null(False)).then(None).otherwise(x.expr),
@@ -298,7 +311,7 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("strftime(moment, 'format') -> text", _strftime, "written so: strftime(x, '%d.%m.%Y')"),
     # lists
     Function("list_length(list) -> int", lambda x: x.expr.list.len().cast(pl.Int64), "how many items", ("array_length",)),
-    Function("list_contains(list, item) -> bool", lambda x, y: x.expr.list.contains(y.expr), "is it among the items",
+    Function("list_contains(list, item) -> bool", _list_contains, "is it among the items",
              ("array_contains",)),
 )  # fmt: skip
 _BY_NAME = {name: f for f in FUNCTIONS for name in (f.name, *f.like)}

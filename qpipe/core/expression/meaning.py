@@ -32,6 +32,11 @@ class Meaning:
     value: Any = None  # of a constant
 
     @property
+    def null(self) -> bool:
+        """Is it the word null, or something that cannot be anything else?"""
+        return self.constant and self.value is None
+
+    @property
     def expr(self) -> pl.Expr:
         return self.build()
 
@@ -122,6 +127,8 @@ def same(part: Meaning, type: DataType) -> Meaning:
 def arithmetic(node: Node, operator: str, left: Meaning, right: Meaning) -> Meaning | None:
     """+ - * / % // ; None where the types do not go together."""
     kinds = (left.type.kind, right.type.kind)
+    if left.null or right.null:
+        return constant(node, None, FLOAT if operator == "/" else ANY)
     if "any" in kinds:
         return _unknown(node, operator, left, right)
     if left.type.is_number and right.type.is_number:
@@ -209,6 +216,8 @@ def _moved(node: Node, operator: str, moment: Meaning, by: Meaning) -> Meaning:
 
 
 def negative(node: Node, operand: Meaning) -> Meaning | None:
+    if operand.null:
+        return constant(node, None, operand.type)
     if operand.type.kind == "integer":
         return arithmetic(node, "-", constant(node, 0, INT), operand)
     if operand.type.kind in ("float", "decimal", "duration", "any"):
@@ -253,7 +262,7 @@ def _way(operand: Meaning, type: DataType) -> Callable[[], pl.Expr] | None:
     source, target, dtype = operand.type.kind, type.kind, type.polars
     if operand.type == type or target == "any":
         return operand.build
-    if operand.constant and operand.value is None:
+    if operand.null:
         return lambda: pl.lit(None, dtype=dtype())
     if source == "string":
         return lambda: parse_text(operand.expr, type)
@@ -266,6 +275,8 @@ def _way(operand: Meaning, type: DataType) -> Callable[[], pl.Expr] | None:
         return lambda: operand.expr.round(0, mode=mode).cast(dtype(), strict=False)  # type: ignore[arg-type]
     if source in ("float", "decimal", "integer") and target == "bool":
         return lambda: operand.expr != 0
+    if source == "bool" and target == "decimal":
+        return lambda: operand.expr.cast(pl.Int64).cast(dtype(), strict=False)
     if source in _SCALARS and target in _SCALARS:
         return lambda: operand.expr.cast(dtype(), strict=False)
     if source == "datetime" and target in ("date", "time"):
