@@ -327,3 +327,96 @@ def test_nothing_is_asked_without_a_terminal(journal: Journal, home: Path) -> No
     done = subprocess.run([sys.executable, "-c", ASK, str(home)], input="a\n", capture_output=True, text=True, timeout=30)
     assert "END answered=0 postponed=0 stopped=False" in done.stdout
     assert answers(journal) == {}
+
+
+# ── the whole way: a run, its questions, its end ──
+
+SPEC = """
+version: 1
+name: orders
+sources:
+  orders: {type: file, path: orders.csv, schema: {order_id: string, country: string, amount: float}}
+modules:
+  - map_values: {id: names, column: country, table: {Germany: DE, France: FR}, unknown: question}
+routes:
+  - {when: failed(error), to: quarantine}
+  - {when: amount > 10000, ask: big}
+  - {to: clean}
+decisions:
+  big:
+    question: "{rows} big orders from {country}: what now?"
+    scope: group
+    by: [country]
+    choices: {accept: clean, reject: quarantine, forget: drop}
+outputs:
+  clean: {type: file, path: out/clean.csv}
+  quarantine: {type: file, path: out/quarantine.csv}
+"""
+ORDERS = (
+    "order_id,country,amount\na1,Germany,5\na2,Germny,20000\na3,France,30000\na4,Atlantis,7\na5,Germany,40000\na6,France,1\n"
+)
+QPIPE = ("-c", "from qpipe.cli import main; main()")
+
+
+@pytest.fixture
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    path = tmp_path / "orders.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+def qpipe(*words: str, code: int) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, *QPIPE, *words], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def ids(name: str) -> list[str]:
+    """The orders that an output holds, sorted."""
+    return sorted(line.split(",")[0] for line in Path("out", f"{name}.csv").read_text().splitlines()[1:])
+
+
+def test_without_a_terminal_a_run_parks_and_goes_on(spec: Path) -> None:
+    parked = qpipe("run", str(spec), code=75)
+    assert "qpipe decisions" in parked.stderr
+    assert ids("clean") == ["a1", "a6"]
+    Path("answers.yaml").write_text("- {value: Germny, answer: Germany}\n- {value: Atlantis, answer: reject}\n")
+    qpipe("decide", "--answers", "answers.yaml", code=0)
+    qpipe("decide", "big", "accept", "--all", "--remember", code=0)
+    qpipe("resume", code=0)
+    assert (ids("clean"), ids("quarantine")) == (["a1", "a2", "a3", "a5", "a6"], ["a4"])
+    rows = {q["group"]: q["rows"] for q in Journal(Path(".qpipe")).questions() if q["decision"] == "big"}
+    assert rows == {'{"country": "DE"}': 2, '{"country": "FR"}': 1}
+    assert "nothing to resume" in qpipe("resume", code=0).stderr
+    again = qpipe("run", str(spec), "--answers", "answers.yaml", code=0)
+    assert "accept" in again.stdout
+
+
+def test_a_memory_with_a_mistake_is_refused_before_anything_runs(spec: Path) -> None:
+    Path("decisions").mkdir()
+    Path("decisions/big.yaml").write_text("- {group: {contry: DE}, answer: accept}\n")
+    assert "decisions/big.yaml:1" in qpipe("run", str(spec), code=78).stderr
+    assert list(Path("out").glob("*")) == []
+
+
+def test_at_the_terminal_a_run_asks_and_ends(spec: Path, terminal: Open) -> None:
+    screen = terminal(*QPIPE, "run", str(spec))
+    answers = {"Germny": "1", "Atlantis": "r", "from DE": "a", "from FR": "forget"}
+    for _ in range(4):
+        seen = screen.until("\n> ")
+        screen.type(next(key for name, key in answers.items() if name in seen.rpartition("question ")[2]))
+    screen.until("balanced: every row is accounted for")
+    assert screen.process.wait(20) == 0
+    assert (ids("clean"), ids("quarantine")) == (["a1", "a2", "a5", "a6"], ["a4"])
+
+
+def test_at_the_terminal_what_is_postponed_stays_open(spec: Path, terminal: Open) -> None:
+    screen = terminal(*QPIPE, "run", str(spec))
+    screen.until("\n> ")
+    screen.type("q")
+    screen.until("waiting: 4 questions open")
+    assert screen.process.wait(20) == 75
