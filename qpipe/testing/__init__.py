@@ -1,8 +1,7 @@
 """Published suites for people who write components: what holds for every module, and examples that run.
 
-from qpipe.testing import modules
+from qpipe.testing.modules import check_module
 
-@pytest.mark.parametrize("rule", modules.RULES, ids=lambda rule: rule.__name__)
-def test_my_module(rule):
-    rule(MyModule)
+def test_my_module():
+    check_module(MyModule)
 """

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 Class = type[Module]
 
 
+def check_module(module: Class) -> None:
+    """All rules at once, for those who have one module to look after."""
+    for rule in RULES:
+        rule(module)
+
+
 def parameters_are_valid_schema(module: Class) -> None:
     import jsonschema
 
