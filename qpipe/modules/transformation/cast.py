@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from qpipe.core.component import Context, Types
@@ -114,10 +115,22 @@ def _cast(cell: pl.Expr, given: DataType, wanted: DataType) -> pl.Expr:
         return pl.when(cell == 0).then(False).when(cell == 1).then(True)
     if wanted.kind == "datetime":
         return _as_datetime(cell, given, wanted)
-    values = cell.cast(dtype, strict=False)
+    values = _as_decimal(cell, given, wanted) if wanted.kind == "decimal" else cell.cast(dtype, strict=False)
     if (wanted.kind == "integer" and given.kind in ("float", "decimal")) or given.kind == wanted.kind == "decimal":
         return pl.when(values.cast(given.polars(), strict=False) == cell).then(values)  # exactly, or not at all
     return values
+
+
+def _as_decimal(cell: pl.Expr, given: DataType, wanted: DataType) -> pl.Expr:
+    """Polars raises where a value has too many digits before the point, so those are taken out, before and after rounding."""
+    digits, scale = wanted.args
+    if given.kind == "float":
+        cell = pl.when(cell.abs() < 10.0 ** (digits - scale)).then(cell)
+    wide = cell.cast(pl.Decimal(38, scale), strict=False)
+    if digits == 38:
+        return wide
+    limit = pl.lit(Decimal(10) ** (digits - scale)).cast(pl.Decimal(38, 0))
+    return pl.when(wide.abs() < limit).then(wide).cast(wanted.polars())
 
 
 def _as_text(cell: pl.Expr, given: DataType) -> pl.Expr:

@@ -80,10 +80,8 @@ class NormalizeNulls(Transform):
             cell = text(column)
             return pl.when(~cell.str.strip_chars().str.to_lowercase().is_in(self._texts())).then(cell)
         cell = pl.col(column)
-        numbers = self._numbers(kind) if kind in _NUMBERS else []
-        finite = [number for number in numbers if math.isfinite(number)]
-        kept = ~cell.is_in(finite) if finite else pl.lit(True)
-        return pl.when(kept & ~cell.is_nan() if len(finite) < len(numbers) else kept).then(cell)
+        missing = [cell.is_nan() if math.isnan(number) else cell == number for number in self._numbers(kind)]
+        return pl.when(~pl.any_horizontal(missing)).then(cell) if missing else cell
 
     def _texts(self) -> list[str]:
         written = PLACEHOLDERS if self.placeholders is None else self.placeholders
@@ -98,5 +96,5 @@ class NormalizeNulls(Transform):
             except ValueError:
                 continue
             if kind == "float" or math.isfinite(number):
-                found.append(number)
+                found.append(number if kind == "float" or number != int(number) else int(number))
         return found
