@@ -52,17 +52,24 @@ def checked(
         ("  - rename: {amount: price}\n  - not_null: [price]\n", []),
         ("  - rename: {amount: price}\n  - not_null: [amount]\n", ["11:16 unknown-column"]),
         ("  - select: [id]\n  - not_null: [status]\n", ["11:16 unknown-column"]),
-        ("  - not_null: [nope]\n  - not_null: [nope]\n", ["10:16 unknown-column", "11:16 unknown-column"]),
+        ("  - not_null: [nope]\n  - not_null: [nope]\n", ["10:16 undeclared-column"]),
         ("  - expression: status > day\n", ["10:17 expression-type"]),
         ("  - expression: >-\n      amount > 0\n      and  amuont < 9\n", ["12:12 unknown-column"]),
-        ("  - expression: |\n      amount >\n        nope\n", ["12:9 unknown-column"]),
-        ("  - expression: 'amount > 0 and status = ''new'' and nope = 1'\n", ["10:54 unknown-column"]),
-        ('  - expression: "amount > 0 \\u0061nd nope = 1"\n', ["10:38 unknown-column"]),
+        ("  - expression: |\n      amount >\n        nope\n", ["12:9 undeclared-column"]),
+        ("  - expression: 'amount > 0 and status = ''new'' and nope = 1'\n", ["10:54 undeclared-column"]),
+        ('  - expression: "amount > 0 \\u0061nd nope = 1"\n', ["10:38 undeclared-column"]),
         ("  - not_null: {columns: [id], where: amount}\n", ["10:38 expression-type"]),
     ],
 )
 def test_columns_through_the_modules(modules, expected):
     assert checked(modules)[0] == expected
+
+
+def test_a_closed_contract_lets_no_other_column_through():
+    closed = BASE.replace("path: orders.csv", "path: orders.csv\n    on_new_column: fail")
+    rest = "  - not_null: [region]\n  - expression: region > ''\noutputs: {clean: {type: file, path: clean.csv}}\n"
+    problems = check(Spec.load(closed + rest.replace("''", "'x'")))[0]
+    assert [(p.line, p.code) for p in problems] == [(11, "unknown-column"), (12, "unknown-column")]
 
 
 def test_without_a_contract_columns_are_not_judged():

@@ -10,11 +10,14 @@ from qpipe.core.batch import RESERVED
 from qpipe.core.component import Judging, Module, Step, Types
 from qpipe.core.params import params_of
 from qpipe.spec.document import Document, Entry
-from qpipe.spec.expressions import Findable, check_expression
+from qpipe.spec.expressions import ExpressionFlaw, Findable, check_expression
 from qpipe.spec.load import At
-from qpipe.spec.nearest import did_you_mean, known_names
+from qpipe.spec.nearest import did_you_mean, known_names, nearest
 from qpipe.spec.read import Reader, kind_of, sentence
 from qpipe.spec.sections import ColumnSection
+
+Known = dict[str, Any] | None  # column → type, so far as declared; None: whatever comes
+_PROBE = "__probe"  # a column that no one names: does a module let it through?
 
 
 def check_columns(document: Document, reader: Reader) -> None:
@@ -24,10 +27,9 @@ def check_columns(document: Document, reader: Reader) -> None:
         entry.types = checker.contract(entry)
         if entry.types is not None and document.is_reference(entry.id):
             checker.tables[entry.id] = entry.types
-    types = _together([entry.types for entry in document.streams.values()])
-    first = types
+    first = _together([entry.types for entry in document.streams.values()])
+    types = dict(first) if first is not None else None
     for entry in document.modules:
-        entry.types = types
         types = checker.module(entry, types)
     checker.seen |= set(types or ())
     checker.routes(types)
@@ -37,7 +39,7 @@ def check_columns(document: Document, reader: Reader) -> None:
         checker.parameters(entry, None if original else types)
         checker.own_problems(entry, None if original else types)
     for entry in document.sources.values():
-        checker.parameters(entry, entry.types)
+        checker.parameters(entry, None if entry.types is None else dict(entry.types))
         checker.own_problems(entry, entry.types)
     checker.tests(first)
 
@@ -48,6 +50,7 @@ class _Columns:
         self.spec = document.spec
         self.seen: set[str] = set()  # columns that are there at some step
         self.tables: dict[str, Types] = {}  # columns of reference sources, where declared
+        self.open = any(e.values.get("on_new_column") != "fail" for e in document.streams.values())
         self.checks = frozenset(entry.id for entry in document.modules) | {"contract"}
 
     # ── contracts ──
@@ -99,10 +102,11 @@ class _Columns:
 
     # ── modules ──
 
-    def module(self, entry: Entry, types: Types | None) -> Types | None:
+    def module(self, entry: Entry, types: Known) -> Known:
         """Checks a module's parameters, and gives the columns after it."""
         self.seen |= set(types or ())
         fine = self.parameters(entry, types)
+        entry.types = types
         instance = self.own_problems(entry, types) if fine else None
         if instance is None and issubclass(entry.component, Judging):
             return types  # it judges rows and leaves columns alone, so that what follows can be checked
@@ -111,9 +115,11 @@ class _Columns:
         if isinstance(instance, Step) and type(instance).output_types is Module.output_types:
             return None  # a person's own code: what it does to the columns shows when it runs
         try:
-            return instance.types_after(types, self.tables)
+            after = dict(instance.types_after({**types, _PROBE: _any()}, self.tables))
         except Exception:  # what it cannot say is not known
             return None
+        self.open = after.pop(_PROBE, None) is not None and self.open  # a select lets nothing else through
+        return after
 
     def own_problems(self, entry: Entry, types: Types | None) -> Any:
         """Builds the component and asks what it thinks of itself; None when it cannot be built."""
@@ -138,7 +144,7 @@ class _Columns:
         found = [*self.reader.problems, *self.spec.problems]
         return any(p.path.startswith(shown) and p.severity == "error" for p in found)
 
-    def parameters(self, entry: Entry, types: Types | None) -> bool:
+    def parameters(self, entry: Entry, types: Known) -> bool:
         """Checks what the roles of parameters promise. True when nothing is wrong."""
         before = len(self.reader.problems)
         for name, param in params_of(entry.component).items():
@@ -147,7 +153,7 @@ class _Columns:
                 self._role(entry.at(self.spec, name), param.role.name, value, types)
         return len(self.reader.problems) == before and not self._has_problem(entry.path)
 
-    def _role(self, at: At, role: str, value: Any, types: Types | None) -> None:
+    def _role(self, at: At, role: str, value: Any, types: Known) -> None:
         if role in ("column", "columns"):
             for path, column in _names(at, value):
                 self.column(path, column, types)
@@ -177,7 +183,7 @@ class _Columns:
             letter = re.search(r"at letter (\d+)", wrong)
             self.say(at, "bad-regex", sentence(wrong), offset=int(letter[1]) - 1 if letter else None)
 
-    def _expressions(self, at: At, value: Mapping[str, Any], types: Types | None) -> None:
+    def _expressions(self, at: At, value: Mapping[str, Any], types: Known) -> None:
         """Each may use the columns made before it."""
         known = dict(types) if types is not None else None
         for column, text in value.items():
@@ -189,30 +195,49 @@ class _Columns:
                 else:
                     known[column] = found
 
-    def column(self, at: At, column: str, types: Types | None) -> None:
-        if types is not None and column not in types and column not in RESERVED:
+    def column(self, at: At, column: str, types: Known) -> None:
+        if types is None or column in types or column in RESERVED:
+            return
+        if self._may_come(column, types):
+            self._undeclared(at, column, types)
+        else:
             hint = did_you_mean(column, types) or known_names(types)
             self.say(at, "unknown-column", f"there is no column '{column}' here.", hint)
 
-    def expression(self, at: At, value: Any, types: Types | None, *, boolean: bool = False, route: bool = False) -> Any:
+    def _may_come(self, column: str, types: Types) -> bool:
+        """Can it be a column beside the contract's? Not if it looks like a slip of one, or was taken away before."""
+        return self.open and column not in types and column not in self.seen and nearest(column, types) is None
+
+    def _undeclared(self, at: At, column: str, types: dict[str, Any], offset: int | None = None) -> None:
+        """Says so once; from here on it is a column of any type."""
+        self.say(at, "undeclared-column", f"no contract declares the column '{column}'.",
+                 "Add it to the source's schema, so that it is checked, too.", offset=offset, severity="warning")  # fmt: skip
+        types[column] = _any()
+
+    def expression(self, at: At, value: Any, types: Known, *, boolean: bool = False, route: bool = False) -> Any:
         """Checks an expression; the type it has, None where that is not known."""
         if not isinstance(value, (str, int, float, bool)):
             return None
         text = str(value).lower() if isinstance(value, bool) else str(value)
         findable = Findable(self.checks, self.seen if types is not None else None) if route else None
         found, flaws = check_expression(text, types, boolean=boolean, findable=findable)
+        beside = [f for f in flaws if types is not None and f.code == "unknown-column" and self._may_come(_name(f), types)]
+        if beside and types is not None:
+            for flaw in {_name(f): f for f in reversed(beside)}.values():
+                self._undeclared(at, _name(flaw), types, flaw.offset)
+            found, flaws = check_expression(text, types, boolean=boolean, findable=findable)
         for flaw in flaws:
             self.say(at, flaw.code, flaw.message, flaw.hint, offset=flaw.offset)
         return found
 
     # ── what stands after the modules ──
 
-    def routes(self, types: Types | None) -> None:
+    def routes(self, types: Known) -> None:
         for route in self.document.routes:
             if route.when is not None:
                 self.expression((*route.path, "when"), route.when, types, boolean=True, route=True)
 
-    def decisions(self, types: Types | None) -> None:
+    def decisions(self, types: Known) -> None:
         for id, decision in self.document.decisions.items():
             if decision.get("by"):
                 at: At = ("decisions", id, "by")
@@ -225,12 +250,24 @@ class _Columns:
         for test in self.document.tests:
             source = test.get("source") or (streams[0] if len(streams) == 1 else None)
             known = self.document.sources[source].types if source in self.document.sources else types
+            closed = source in self.document.sources and self.document.sources[source].values.get("on_new_column") == "fail"
             for i, row in enumerate(test.get("rows") or ()):
                 for column in row if isinstance(row, dict) else ():
-                    if known is not None and column not in known:
+                    if known is not None and column not in known and (closed or nearest(column, known)):
                         hint = did_you_mean(column, known) or known_names(known)
                         self.say((*test["_path"], "rows", i, column), "unknown-column",
                                  f"source '{source}' has no column '{column}'.", hint, key=True)  # fmt: skip
+
+
+def _any() -> Any:
+    from qpipe.core.types import DataType
+
+    return DataType.parse("any")
+
+
+def _name(flaw: ExpressionFlaw) -> str:
+    """The column that a flaw is about: of ``"a b".c`` the first."""
+    return flaw.name[1:].partition('"')[0] if flaw.name.startswith('"') else flaw.name.partition(".")[0]
 
 
 def _names(at: At, value: Any) -> Iterator[tuple[At, str]]:

@@ -22,6 +22,7 @@ class ExpressionFlaw:
     code: str
     message: str
     hint: str = ""
+    name: str = ""  # the text it is about
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def check_expression(
         found = Expression.parse(text).check(types, extra, expect="bool" if boolean else None)
         return (None if types is None else found), []
     except ExpressionError as error:
-        return None, [_flaw(each, findable) for each in error.errors]
+        return None, [_flaw(each, text, findable) for each in error.errors]
     except RecursionError:
         return None, [ExpressionFlaw(0, "bad-expression", "this is nested too deep.", "Split it up with derive.")]
 
@@ -87,7 +88,7 @@ def _type(word: str) -> Any:
     return DataType.parse(word)
 
 
-def _flaw(error: Any, findable: Findable | None) -> ExpressionFlaw:
+def _flaw(error: Any, text: str, findable: Findable | None) -> ExpressionFlaw:
     from qpipe.spec.read import sentence
 
     message = sentence(error.message)
@@ -95,4 +96,5 @@ def _flaw(error: Any, findable: Findable | None) -> ExpressionFlaw:
         word = message.rpartition("named '")[2].removesuffix("'.")
         known = [*findable.checks, *(findable.columns or ()), *SEVERITIES]
         return ExpressionFlaw(error.offset, "unknown-check", message, did_you_mean(word, known))
-    return ExpressionFlaw(error.offset, _CODES.get(error.code, error.code), message, sentence(error.hint))
+    name = text[error.offset : error.offset + error.length]
+    return ExpressionFlaw(error.offset, _CODES.get(error.code, error.code), message, sentence(error.hint), name)
