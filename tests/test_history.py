@@ -125,7 +125,7 @@ def test_diff_tells_what_changed(home: Path) -> None:
     changed = Told(
         batches=[{"rows": 120, "routes": {"clean": 112, "quarantine": 8}}],
         parts={"clean": 112, "copy": 112, "quarantine": 8},
-        tally=[("filled", "amount", 120, 30)],
+        tally=[("filled", "id", 120, 0), ("filled", "amount", 120, 30)],
         samples=(),
         types={"id": {"type": "string"}, "extra": {"type": "int"}},
         sample={0: frame().with_columns(pl.lit(999.0).alias("amount"))},

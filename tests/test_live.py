@@ -108,9 +108,21 @@ def test_a_line_at_the_start_every_ten_seconds_and_at_the_end() -> None:
 
 
 def test_values_cannot_forge_lines() -> None:
-    screen = Screen(False)
-    LogLines(screen)(Event("question.opened", "orders-1", {"text": "what now?\n12:00:00 orders-1 done"}))
+    screen, clock = Screen(False), Clock()
+    view = LogLines(screen, clock)
+    clock.now = 20.0
+    view(going(1, routes={"clean\n12:00:00 orders-1 done": 1}))
     assert len(screen.getvalue().splitlines()) == 1
+
+
+def test_many_questions_are_one_line() -> None:
+    screen = Screen(False)
+    view = LogLines(screen)
+    for n in range(50):
+        view(Event("question.opened", "orders-1", {"question": f"q{n}"}))
+    view(Event("run.waiting", "orders-1"))
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == 2 and "50 questions waiting" in lines[1]
 
 
 # ── events ──

@@ -150,6 +150,27 @@ def test_load_takes_what_the_engine_left_and_the_state_of_now(tmp_path: Path) ->
     assert (found.run.state, found.questions[0].choice, found.questions[0].by) == ("waiting", "keep", "eve")
 
 
+def test_columns_without_a_fault_share_a_line_in_print(tmp_path: Path) -> None:
+    tally = [("filled", f"c{n}", 100, 0) for n in range(200)] + [("filled", "bad", 100, 1)]
+    text = plain(summary_of(tmp_path, Told(tally=tally, samples=())))
+    assert "filled · 200 columns" in text and "filled · bad" in text and "c17" not in text
+
+
+def test_a_key_names_all_its_columns(tmp_path: Path) -> None:
+    made = plan(steps=[step("key", "unique", 3, columns=["id", "amount", "mail", "note"])])
+    found = summary_of(tmp_path, Told(tally=[("key", "id", 100, 2)]), made=made).checks[0]
+    assert found.title == "key · id, amount, mail +1"
+
+
+def test_rows_dropped_by_a_person_and_by_a_route_are_told_apart(tmp_path: Path) -> None:
+    batches = [
+        {"rows": 10, "routes": {"clean": 5, "drop": 2, "held": 3}},
+        {"rows": 3, "start": {"held": ["q"]}, "routes": {"drop": 3}},
+    ]
+    found = summary_of(tmp_path, Told(batches=batches, parts={"clean": 5, "copy": 5})).balance
+    assert found.balanced and {a.id: a.rows for a in found.dropped} == {"a route": 2, "an answer": 3}
+
+
 def test_notes_of_one_kind_are_counted(tmp_path: Path) -> None:
     assert [(n.line, n.times) for n in summary_of(tmp_path).notes] == [(3, 2)]
 

@@ -162,15 +162,21 @@ class LogLines(View):
             self._say(event.at, f"{event.run} {event.name.removeprefix('run.')}")
         elif event.name == "progress" and self._clock() - self._last >= LOGGED:
             self._say(event.at, line(self._seen))
-        elif event.name == "question.opened":
-            self._say(event.at, f"question: {event.data.get('text') or event.data.get('question') or ''}")
+        elif event.name == "question.opened" and self._seen.open == 1:
+            self._say(event.at, f"{event.run} has questions: `qpipe decisions`")
         elif event.name in ENDS:
-            self._say(event.at, f"{event.run} {self._seen.done} after {duration(event.at - self._seen.began)}")
+            self._say(
+                event.at, f"{event.run} {self._seen.done} after {duration(event.at - self._seen.began)}{_asked(self._seen)}"
+            )
 
     def _say(self, at: float, words: str) -> None:
         self._last = self._clock()
         self._stream.write(f"{time.strftime('%H:%M:%S', time.localtime(at))} {' '.join(words.split())}\n")
         self._stream.flush()
+
+
+def _asked(seen: Seen) -> str:
+    return f", {plural(seen.open, 'question')} waiting" if seen.open else ""
 
 
 def line(seen: Seen) -> str:
@@ -182,7 +188,7 @@ def line(seen: Seen) -> str:
     parts += [f"{duration(seen.left)} left"] if seen.left else []
     parts += [f"{name} {count(rows)}" for name, rows in (now.get("routes") or {}).items()]
     parts += [f"{plural(n, name)}" for name, n in seen.findings.items() if n]
-    parts += [f"{plural(seen.open, 'question')} waiting"] if seen.open else []
+    parts += [_asked(seen).removeprefix(", ")] if seen.open else []
     parts += [f"{count(now['memory_mb'])} MB"] if now.get("memory_mb") else []
     return ", ".join(parts)
 

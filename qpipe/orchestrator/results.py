@@ -135,6 +135,7 @@ class CheckResult:
     file: str
     line: int  # in the spec; 0: not written there
     samples: tuple[Sample, ...] = ()
+    others: tuple[str, ...] = ()  # the columns it looks at beside the chief one
 
     @property
     def share(self) -> float | None:
@@ -143,7 +144,13 @@ class CheckResult:
 
     @property
     def title(self) -> str:
-        return f"{self.check} · {self.column}" if self.column else self.check
+        return f"{self.check} · {self.where}" if self.where else self.check
+
+    @property
+    def where(self) -> str:
+        """Its columns, the chief one first: "year, month, day +3"."""
+        more = f" +{len(self.others) - 2}" if len(self.others) > 2 else ""
+        return ", ".join((self.column, *self.others[:2])) + more if self.column else ""
 
 
 @dataclass(frozen=True)

@@ -101,12 +101,15 @@ def _balance(journal: Journal, run: str, plan: Plan | None) -> Balance:
     dropped: Counter[str] = Counter()
     created: Counter[str] = Counter()
     for batch in batches:
-        if HELD not in (batch["start"] or {}):  # rows that came back after an answer have arrived before
-            arrived[batch["source"]] += batch["rows"]
-        routed.update({name: rows for name, rows in (batch["routes"] or {}).items() if name.partition(":")[0] != HELD})
+        returned = HELD in (batch["start"] or {})
+        arrived[batch["source"]] += 0 if returned else batch["rows"]  # after an answer: these have arrived before
+        for name, rows in (batch["routes"] or {}).items():
+            if name == DROP:
+                dropped["an answer" if returned else "a route"] += rows
+            elif name.partition(":")[0] != HELD:
+                routed[name] += rows
         dropped.update(batch["dropped"] or {})
         created.update(batch["created"] or {})
-    dropped.update({name: routed.pop(name) for name in [DROP] if name in routed})
     routes = tuple(_route(name, rows, plan) for name, rows in routed.items())
     return Balance(
         _amounts(arrived), _amounts(created), routes, _amounts(dropped), _waiting(journal, run), _missing(journal, run, routes)
@@ -166,7 +169,9 @@ def _checks(journal: Journal, run: Mapping[str, Any], plan: Plan | None) -> tupl
     silent = [{"check": s.id, "column": "", "evaluated": 0, "failed": 0} for s in steps.values()
               if s.id not in counted and _judges_rows(s)]  # fmt: skip
     order = {CONTRACT: -1} | {id: n for n, id in enumerate(steps)}
-    found = [_check(t, steps.get(t["check"]), run, plan, samples) for t in (*tally, *silent) if _is_told(t)]
+    times = Counter(t["check"] for t in tally)
+    told = [t for t in (*tally, *silent) if _is_told(t)]
+    found = [_check(t, steps.get(t["check"]), run, plan, samples, times[t["check"]] == 1) for t in told]
     return tuple(sorted(found, key=lambda c: order.get(c.check, len(order))))
 
 
@@ -181,11 +186,10 @@ def _judges_rows(step: StepNode) -> bool:
 
 
 def _check(tally: Mapping[str, Any], step: StepNode | None, run: Mapping[str, Any], plan: Plan | None,
-           samples: Mapping[tuple[str, str], tuple[Sample, ...]]) -> CheckResult:  # fmt: skip
+           samples: Mapping[tuple[str, str], tuple[Sample, ...]], alone: bool) -> CheckResult:  # fmt: skip
     module = step.module if step else None
-    judging = (
-        module if isinstance(module, Judging) else build(Judging, {"severity": getattr(module, "severity", None) or "error"})
-    )
+    severity = getattr(module, "severity", None) or "error"
+    judging = module if isinstance(module, Judging) else build(Judging, {"severity": severity})
     dimension = module.dimension if module else "validity" if tally["check"] == CONTRACT else None
     check, column = tally["check"], tally["column"]
     return CheckResult(
@@ -193,9 +197,22 @@ def _check(tally: Mapping[str, Any], step: StepNode | None, run: Mapping[str, An
         severity=judging.severity, dimension=dimension,
         weight=judging.weight, tolerance=judging.tolerance, evaluated=tally["evaluated"], failed=tally["failed"],
         outcome=judge_rows(judging, tally["failed"], tally["evaluated"]).outcome,
-        file=plan.file if plan else run["spec_file"], line=step.place.line if step else 0,
-        samples=samples.get((check, column), ()),
+        file=plan.file if plan else run["spec_file"], line=_line(step, column, plan),
+        samples=samples.get((check, column), ()), others=_others(module, column) if alone else (),
     )  # fmt: skip
+
+
+def _line(step: StepNode | None, column: str, plan: Plan | None) -> int:
+    """Where a check stands in the spec; the contract stands with the source that declares the column."""
+    if step is not None or plan is None:
+        return step.place.line if step else 0
+    return next((s.place.line for s in plan.sources if column in (s.types or {})), 0)
+
+
+def _others(module: Any, column: str) -> tuple[str, ...]:
+    """The other columns of a claim about several at once, such as a key's."""
+    named = getattr(module, "columns", None) or ()
+    return tuple(c for c in named if c != column) if isinstance(named, (list, tuple)) and column in named else ()
 
 
 def _expected(module: Any, column: str) -> str:

@@ -63,9 +63,8 @@ def blocks(found: Comparison) -> list[Block]:
     """For the terminal. Only what changed, but always the rows."""
     failed = {c.name: c for c in found.failed}
     moved = [c for c in found.counts if c.changed]
-    head = Block(
-        "", rows=((f"{found.before} → {found.after}",), ("nothing changed" if found.same else "",)), tones=("strong", "good")
-    )
+    verdict = "nothing changed" if found.same else "changed"
+    head = Block("", rows=((f"{found.before} → {found.after}: {verdict}",),), tones=("strong",))
     rows = tuple((c.name, count(c.before), count(c.after), _delta(c)) for c in found.rows)
     checks = tuple((c.name, count(c.before), count(c.after), _delta(c), *_shares(failed[c.name])) for c in moved)
     told = [(name, shift) for name, shift in found.shifts if shift >= SOME]

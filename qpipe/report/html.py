@@ -218,7 +218,7 @@ def _failure(check: CheckResult, most: int) -> Html:
     return tr(
         td(
             name,
-            el("span", f" {check.column}", class_="mono dim"),
+            el("span", f" {check.where}", class_="mono dim"),
             el("div", check.expected, class_="dim small"),
             class_="name",
         ),

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from qpipe.orchestrator.results import Summary
 from qpipe.report.collect import Report
-from qpipe.report.text import advice, answered, balanced, noted, scored, verdict, worst_first
-from qpipe.report.words import STATES, count, cut, duration, figures, percent, plural, size, tolerance
+from qpipe.report.text import advice, answered, balanced, grouped, judged, noted, scored, verdict, worst_first
+from qpipe.report.words import STATES, count, cut, duration, figures, percent, plural, size
 
 ROWS = 30  # checks shown; those that passed are folded away
 LIMIT = 60_000  # characters; a comment holds 65,536
@@ -55,17 +55,14 @@ def _balance(summary: Summary) -> Iterator[str]:
 
 def _checks(summary: Summary) -> Iterator[str]:
     head = ["check", "severity", ">evaluated", ">failed", ">share", ">tolerated", "verdict"]
-    told = [
-        [c.title, c.severity, count(c.evaluated), count(c.failed), percent(c.share), tolerance(c.tolerance), verdict(c.outcome)]
-        for c in worst_first(summary)
-    ]
-    bad = [row for row, c in zip(told, worst_first(summary), strict=True) if c.outcome != "pass"]
-    good = told[len(bad) :]
+    lines = grouped(worst_first(summary))
+    bad = [[title, *judged(c)] for title, c in lines if c.outcome != "pass"]
+    good = [[title, *judged(c)] for title, c in lines if c.outcome == "pass"]
     yield from _table("Checks", head, bad[:ROWS])
     if len(bad) > ROWS:
         yield f"\nand {plural(len(bad) - ROWS, 'check')} more"
     if good:
-        yield f"\n<details><summary>{plural(len(good), 'check')} passed</summary>"
+        yield f"\n<details><summary>{plural(sum(c.outcome == 'pass' for c in summary.checks), 'check')} passed</summary>"
         yield from _table("", head, good[: 3 * ROWS])
         yield "\n</details>"
 

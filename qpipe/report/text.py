@@ -78,7 +78,8 @@ def plain(summary: Summary, width: int = 100) -> str:
 def _head(summary: Summary) -> Block:
     run = summary.run
     told = f"{run.name} · {run.id} · {STATES.get(run.state, run.state)}"
-    facts = [f"{plural(run.rows_in, 'row')} in {duration(run.seconds)}"]
+    attempts = f" over {run.attempt} attempts" if run.attempt > 1 else ""
+    facts = [f"{plural(run.rows_in, 'row')} in {duration(run.seconds)}{attempts}"]
     facts += [rate(run.rows_per_second)] if run.rows_per_second else []
     facts += [f"peak memory {count(run.memory_mb)} MB"] if run.memory_mb else []
     facts += [f"exit code {run.exit_code}"] if run.exit_code is not None else []
@@ -118,16 +119,27 @@ def _share(rows: int, summary: Summary) -> str:
 
 
 def _checks(summary: Summary) -> Block:
-    shown = worst_first(summary)[:ROWS]
-    rows = tuple(
-        (c.title, c.severity, count(c.evaluated), count(c.failed), percent(c.share), tolerance(c.tolerance), verdict(c.outcome))
-        for c in shown
-    )
-    left = len(summary.checks) - len(shown)
-    after = f"and {plural(left, 'check')} more: `qpipe report {summary.run.id}`" if left else ""
-    tones = tuple(tone(c.outcome) for c in shown)
+    lines = grouped(worst_first(summary))
+    rows = tuple((title, *judged(c)) for title, c in lines[:ROWS])
+    left = len(lines) - len(rows)
+    after = f"and {plural(left, 'line')} more: `qpipe report {summary.run.id}`" if left > 0 else ""
     columns = ("check", "severity", "evaluated", "failed", "share", "tolerated", "verdict")
-    return Block("Checks", columns, rows, frozenset({2, 3, 4, 5}), tones, after)
+    return Block("Checks", columns, rows, frozenset({2, 3, 4, 5}), tuple(tone(c.outcome) for _, c in lines[:ROWS]), after)
+
+
+def judged(check: CheckResult) -> tuple[str, ...]:
+    """A check's figures, as every table shows them."""
+    figures = (count(check.evaluated), count(check.failed), percent(check.share), tolerance(check.tolerance))
+    return check.severity, *figures, verdict(check.outcome)
+
+
+def grouped(checks: Sequence[CheckResult]) -> list[tuple[str, CheckResult]]:
+    """(title, check): columns of one check that are all faultless and alike share a line."""
+    found: dict[object, list[CheckResult]] = {}
+    for check in checks:
+        faultless = check.outcome == "pass" and not check.failed
+        found.setdefault((check.check, check.evaluated) if faultless else check.title, []).append(check)
+    return [(f"{cs[0].check} · {len(cs)} columns" if len(cs) > 1 else cs[0].title, cs[0]) for cs in found.values()]
 
 
 def worst_first(summary: Summary) -> list[CheckResult]:
