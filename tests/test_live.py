@@ -48,6 +48,7 @@ def going(rows: int, at: float = 0.0, **data) -> Event:
         ({}, 0.25),
         ({"rows_total": None}, None),
         ({"rows_total": None, "bytes": 10, "bytes_total": 40}, 0.25),
+        ({"rows_total": None, "bytes": 0, "bytes_total": 40}, None),  # a source that does not tell its place
         ({"rows_total": 100}, 1.0),
         ({"rows_total": 0}, None),
     ],
@@ -71,6 +72,14 @@ def test_a_new_pass_starts_the_speed_anew() -> None:
     seen.add(going(900, at=1.0))
     seen.add(Event("progress", "orders-1", {"pass": 3, "rows": 10}, at=2.0))
     assert seen.speed is None and seen.left is None
+
+
+def test_a_later_pass_reads_as_many_rows_as_the_one_before() -> None:
+    seen = Seen()
+    seen.add(going(800, **{"pass": 1, "rows_total": None}))
+    assert seen.share is None
+    seen.add(going(200, **{"pass": 2, "rows_total": None}))
+    assert seen.share == 0.25
 
 
 def test_questions_are_counted_until_answered() -> None:

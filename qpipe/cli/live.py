@@ -83,6 +83,7 @@ class Seen:
     at: float = 0.0
     questions: set[str] = field(default_factory=set)
     done: str = ""  # how the run ended
+    every: int = 0  # rows of a pass that is through: the next one reads the same
     _marks: deque[tuple[float, int]] = field(default_factory=deque)
 
     def add(self, event: Event) -> None:
@@ -102,6 +103,7 @@ class Seen:
     def _progress(self, event: Event) -> None:
         if event.data.get("pass") != self.now.get("pass"):
             self._marks.clear()
+            self.every = int(self.now.get("rows") or 0)
         self.now = event.data
         self._marks.append((event.at, int(event.data.get("rows") or 0)))
         while len(self._marks) > 2 and event.at - self._marks[0][0] > WINDOW:
@@ -110,11 +112,15 @@ class Seen:
     @property
     def share(self) -> float | None:
         """How much of this pass is done, by rows, else by bytes."""
-        for name in ("rows", "bytes"):
-            part, whole = self.now.get(name), self.now.get(f"{name}_total")
-            if part is not None and whole:
-                return min(float(part) / float(whole), 1.0)
-        return None
+        if self.total:
+            return min(int(self.now.get("rows") or 0) / self.total, 1.0)
+        part, whole = self.now.get("bytes"), self.now.get("bytes_total")
+        return min(float(part) / float(whole), 1.0) if part and whole else None
+
+    @property
+    def total(self) -> int:
+        """Rows to come in this pass; 0: unknown."""
+        return int(self.now.get("rows_total") or 0) or self.every
 
     @property
     def speed(self) -> float | None:
@@ -266,7 +272,7 @@ def _title(seen: Seen) -> Any:
 def _done(seen: Seen, width: int) -> Any:
     from rich.text import Text
 
-    rows, total = int(seen.now.get("rows") or 0), seen.now.get("rows_total")
+    rows, total = int(seen.now.get("rows") or 0), seen.total
     told = f" of {count(total)}" if total else ""
     words = f"{count(rows)}{told} rows" + (f" · {count(seen.speed)} rows/s" if seen.speed else "")
     if seen.share is None:
