@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qpipe.core.types import DataType, comparable, parse_text
@@ -130,6 +130,29 @@ def test_texts(word: str, good: dict, bad: list[str]) -> None:
     assert parsed([], word) == [] and parsed([None, None], word) == [None, None]
 
 
+LETTERS = st.text(alphabet="0123456789-+T :.ZeE\t\xa0_", max_size=20)
+NEARLY = st.sampled_from(
+    ["2026- 1-02", "+2026-1-02", "+026-01-02", "-026-01-02", "2026-01- 2", "  26-01-02", "2026-01-02", "0000-01-01",
+     "2026--1-02",
+     "2026-01-02T03:04:05", "2026-01-02 03:04:05", "2026-01-02T 3:04:05", "2026-01-02  3:04:05", "+026-01-02 03:04:05",
+     "2026-01-02T03:04:60", "2026-01-02T03:04:05Z", "2026-01-02 03:04:05Z", "2026-01-02T03:04:60Z", "2026-01-02T-3:04:05",
+     "1.50", "1.505", "1.5000", "12", ".5", "12.", "1e3", "-0.01", "+7.125", "", "1.5.05", "99999999999999999999.1"]
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(NEARLY | LETTERS | st.none(), min_size=1, max_size=3))
+def test_many_rows_are_read_like_few(texts: list) -> None:
+    """Long columns are read by looking at all their letters at once; the answers must be the same."""
+    few = 20_000 // len(texts) + 1
+    for word in ("date", "datetime", "datetime(UTC)", "datetime(ms)", "decimal(12,2)", "decimal(9,0)"):
+        type = DataType.parse(word)
+        frame = pl.DataFrame({"t": texts * few}, schema={"t": pl.String})
+        many = frame.select(parse_text(pl.col("t"), type))["t"]
+        one_by_one = pl.concat([frame.head(len(texts)).select(parse_text(pl.col("t"), type))["t"]] * few)
+        assert many.equals(one_by_one, null_equal=True), (word, texts)
+
+
 def test_nan_is_a_float_only() -> None:
     assert math.isnan(parsed(["NaN"], "float")[0])
     assert parsed(["NaN"], "int") == parsed(["NaN"], "decimal(5,2)") == [None]
@@ -142,6 +165,7 @@ def test_nan_is_a_float_only() -> None:
         ("datetime", "%d/%m/%Y %H:%M", ["31/12/2025 23:59", "x"], [DT(2025, 12, 31, 23, 59), None]),
         ("datetime", "%Y-%m-%dT%H:%M:%S%z", ["2025-12-31T23:59:00+0100"], [None]),
         ("datetime(UTC)", "%Y-%m-%dT%H:%M:%S%z", ["2025-12-31T23:59:00+0100"], [DT(2025, 12, 31, 22, 59, tzinfo=dt.UTC)]),
+        ("datetime(ms)", "%d/%m/%Y %H:%M", ["31/12/2025 23:59", "x"], [DT(2025, 12, 31, 23, 59), None]),
         ("time", "%H.%M", ["23.59", "x"], [T(23, 59), None]),
     ],
 )

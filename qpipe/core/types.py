@@ -8,7 +8,6 @@ it never rewrites a value, so what does not fit exactly is null and becomes a fi
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -213,11 +212,6 @@ _FROM_POLARS = {
 parse_type, type_of = DataType.parse, DataType.of
 
 
-# ── text → value ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-Reader = Callable[["pl.Series", DataType], "pl.Series"]  # null where a text is no value of the type
-
-
 def parse_text(column: pl.Expr, type: DataType, format: str | None = None) -> pl.Expr:
     """A text column as values of a type; null where a text is not exactly one. Blanks around a value do not matter.
 
@@ -233,190 +227,7 @@ def parse_text(column: pl.Expr, type: DataType, format: str | None = None) -> pl
     """
     if type.kind == "any" or type.name == "string":
         return column
+    from qpipe.core.texts import reader
+
     wanted = DataType(type.name, type.args, format or type.format, type.inner, type.fields)
-    return column.map_batches(_reader(wanted), return_dtype=wanted.polars(), is_elementwise=True)
-
-
-@functools.cache
-def _reader(type: DataType) -> Callable[[pl.Series], pl.Series]:
-    return functools.partial(_read, type=type)
-
-
-def _read(texts: pl.Series, type: DataType) -> pl.Series:
-    """Everything at once; then, only where that failed, again without the blanks around."""
-    if texts.dtype == pl.Null:
-        return texts.cast(type.polars())
-    read = _READERS[type.kind if type.name != "json" else "json"]
-    values = read(texts, type)
-    failed = values.is_null() & texts.is_not_null() if values.null_count() > texts.null_count() else None
-    if failed is None:
-        return values
-    padded = (failed & texts.str.contains(r"^\s|\s$")).arg_true()
-    if not padded.len():
-        return values
-    again = texts.gather(padded)
-    return _put(values, padded, again if type.name == "json" else read(again.str.strip_chars(), type))
-
-
-def _put(values: pl.Series, where: pl.Series, others: pl.Series) -> pl.Series:
-    """``values`` with some replaced. (Series.scatter cannot do lists.)"""
-    if where.len() == values.len():
-        return others
-    if values.dtype.is_nested():
-        rows = pl.DataFrame({"at": where.cast(pl.UInt32), "new": others})
-        found = pl.DataFrame({"at": pl.int_range(values.len(), dtype=pl.UInt32, eager=True), "old": values})
-        return found.join(rows, on="at", how="left", maintain_order="left").select(pl.coalesce("new", "old")).to_series()
-    return values.scatter(where, others)
-
-
-def _integers(texts: pl.Series, type: DataType) -> pl.Series:
-    return texts.cast(type.polars(), strict=False)
-
-
-def _floats(texts: pl.Series, type: DataType) -> pl.Series:
-    values = texts.cast(type.polars(), strict=False)
-    if values.is_infinite().any():  # 1e999 is no infinity
-        values = _only(values, ~values.is_infinite() | texts.str.contains("(?i)inf"))
-    return values
-
-
-def _decimals(texts: pl.Series, type: DataType) -> pl.Series:
-    # Polars cuts off what is beyond the scale, and takes exponents: neither is exact
-    inexact = texts.str.contains(rf"[.][0-9]{{{type.args[1]}}}[0-9]*[1-9]|[eE]")
-    return _only(texts.cast(type.polars(), strict=False), ~inexact)
-
-
-def _bools(texts: pl.Series, type: DataType) -> pl.Series:
-    low = texts.str.to_lowercase()
-    return low.replace_strict(_TRUTH, default=None, return_dtype=pl.Boolean)
-
-
-_TRUTH = {**dict.fromkeys(("true", "t", "yes", "y", "1"), True), **dict.fromkeys(("false", "f", "no", "n", "0"), False)}
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = r"[0-9]{2}:[0-9]{2}:[0-5][0-9]"  # Polars would make 12:00:60 into 12:01:00
-_FRACTION = r"[.][0-9]{1,6}0*"  # finer than a microsecond would be cut off
-_OFFSET = r"(?:Z|z|[+-][0-9]{2}:?[0-9]{2})"
-
-
-def _dates(texts: pl.Series, type: DataType) -> pl.Series:
-    if type.format:
-        return _in_our_era(texts.str.to_date(type.format, strict=False))
-    # the cache of to_date costs more than reading the date does
-    return _in_our_era(_only(texts.str.to_date("%Y-%m-%d", strict=False, cache=False), texts.str.contains(f"^{_DATE}$")))
-
-
-def _datetimes(texts: pl.Series, type: DataType) -> pl.Series:
-    if type.format:
-        instants = bool(re.search(r"%(?:[:#]*z|\+|Z)", type.format))
-        return _in_our_era(_zoned(_timestamps(texts, type.format), type, instants))
-    values = pl.Series(texts.name, [None], dtype=type.polars()).new_from_index(0, texts.len())
-    rest = pl.int_range(texts.len(), dtype=pl.UInt32, eager=True).filter(texts.is_not_null())
-    for pattern, format, zoned in _DATETIMES:
-        if not rest.len() or (zoned and type.zone is None):
-            break
-        left = texts.gather(rest)
-        fits = left.str.contains(pattern)
-        if fits.any():
-            found = _timestamps(left.filter(fits), format)
-            values = _put(values, rest.filter(fits), _zoned(found, type, zoned).cast(values.dtype))
-            rest = rest.filter(~fits)
-    return _in_our_era(values)
-
-
-_DATETIMES = [
-    (f"^{_DATE}{gap}{_TIME}{fraction}{offset}$", f"%Y-%m-%d{gap}%H:%M:%S{'%.f' if fraction else ''}{zone}", bool(zone))
-    for offset, zone in (("", ""), (_OFFSET, "%#z"))
-    for fraction in ("", _FRACTION)
-    for gap in ("T", " ")
-] + [(f"^{_DATE}{gap}[0-9]{{2}}:[0-9]{{2}}$", f"%Y-%m-%d{gap}%H:%M", False) for gap in ("T", " ")]
-_DATETIMES.sort(key=lambda row: row[2])  # without an offset first: a type without a zone stops there
-
-
-def _timestamps(texts: pl.Series, format: str) -> pl.Series:
-    return texts.str.to_datetime(format, strict=False, time_unit="us", cache=False)
-
-
-def _zoned(values: pl.Series, type: DataType, zoned: bool) -> pl.Series:
-    """Instants (UTC) or wall-clock times as the type wants them."""
-    if zoned:
-        nothing = values.dt.replace_time_zone(None).clear(values.len())
-        return values.dt.convert_time_zone(type.zone) if type.zone else nothing
-    if type.zone is None:
-        return values
-    return values.dt.replace_time_zone(type.zone, ambiguous="null", non_existent="null")
-
-
-def _in_our_era(values: pl.Series) -> pl.Series:
-    """Years that Python, SQL and ISO 8601 can write: 1 to 9999."""
-    years = values.dt.year()
-    low, high = years.min(), years.max()
-    return values if low is None or (low >= 1 and high <= 9999) else _only(values, years.is_between(1, 9999))  # type: ignore[operator]
-
-
-def _times(texts: pl.Series, type: DataType) -> pl.Series:
-    if type.format:
-        return texts.str.to_time(type.format, strict=False)
-    short = texts.str.contains("^[0-9]{2}:[0-9]{2}$")
-    full = pl.select(pl.when(short).then(texts + ":00").otherwise(texts)).to_series() if short.any() else texts
-    exact = full.str.contains(f"^{_TIME}(?:{_FRACTION})?$")
-    return _only(full.str.to_time("%H:%M:%S%.f", strict=False), exact)
-
-
-def _durations(texts: pl.Series, type: DataType) -> pl.Series:
-    clock = texts.str.extract_groups(r"^(?<sign>[+-]?)(?<h>[0-9]{1,6}):(?<m>[0-5][0-9]):(?<s>[0-5][0-9](?:[.][0-9]{1,6})?)$")
-    iso = texts.str.extract_groups(
-        r"^(?<sign>[+-]?)P(?:(?<d>[0-9]{1,6})D)?(?:T(?:(?<h>[0-9]{1,6})H)?(?:(?<m>[0-9]{1,6})M)?"
-        r"(?:(?<s>[0-9]{1,6}(?:[.][0-9]{1,6})?)S)?)?$"
-    )
-    found = pl.DataFrame({"clock": clock, "iso": iso})
-    parts = {p: pl.col("iso").struct[p] for p in "dhms"}
-    figures = {p: pl.coalesce(pl.col("clock").struct[p], parts[p]) if p != "d" else parts[p] for p in "dhms"}
-    weights = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000}
-    micros = pl.sum_horizontal((figures[p].cast(pl.Float64) * w).round() for p, w in weights.items())
-    sign = pl.coalesce(pl.col("clock").struct["sign"], pl.col("iso").struct["sign"])
-    given = pl.any_horizontal(figures[p].is_not_null() for p in "dhms")
-    signed = pl.when(sign == "-").then(-micros).otherwise(micros)
-    return found.select(pl.when(given).then(signed).cast(pl.Int64).cast(pl.Duration("us"))).to_series()
-
-
-def _jsons(texts: pl.Series, type: DataType) -> pl.Series:
-    valid = texts.str.json_path_match("$").is_not_null() | (texts.str.strip_chars() == "null")
-    return _only(texts, valid)
-
-
-def _nested(texts: pl.Series, type: DataType) -> pl.Series:
-    """Lists and structs are written as JSON."""
-    texts = _jsons(texts, type)
-    try:
-        return texts.str.json_decode(type.polars())
-    except pl.exceptions.PolarsError:
-        # one misfit spoils the whole column: row by row only then
-        return pl.Series(texts.name, [_nested_one(text, type) for text in texts], dtype=type.polars(), strict=False)
-
-
-def _nested_one(text: str | None, type: DataType) -> Any:
-    try:
-        return pl.Series([text]).str.json_decode(type.polars()).to_list()[0] if text is not None else None
-    except pl.exceptions.PolarsError:
-        return None
-
-
-def _only(values: pl.Series, keep: pl.Series) -> pl.Series:
-    """Null where ``keep`` is not true."""
-    return values if keep.all() else values.set(~keep.fill_null(False), None)
-
-
-_READERS: dict[str, Reader] = {
-    "integer": _integers,
-    "float": _floats,
-    "decimal": _decimals,
-    "bool": _bools,
-    "date": _dates,
-    "datetime": _datetimes,
-    "time": _times,
-    "duration": _durations,
-    "binary": lambda texts, type: texts.cast(pl.Binary),
-    "json": _jsons,
-    "list": _nested,
-    "struct": _nested,
-}
+    return column.map_batches(reader(wanted), return_dtype=wanted.polars(), is_elementwise=True)
