@@ -99,7 +99,8 @@ class _References:
         fed = {target for route in self.document.routes for target in route.to}
         fed |= {end for decision in self.document.decisions.values() for end in _ends(decision)}
         for id in self.names["outputs"]:
-            if id not in fed and not follows.get(id):
+            written = _keys(_keys(self.document.spec.tree.get("outputs")).get(id))  # of outputs of an unknown type, too
+            if id not in fed and not follows.get(id) and "from" not in written:
                 self.say(("outputs", id), "unused-output", f"no route leads to output '{id}'.",
                          "Name it in a route's 'to', give it 'from: another output', or take it out.",
                          key=True, severity="warning")  # fmt: skip
