@@ -32,10 +32,10 @@ both agree, and the tests say so. Either costs less than a millisecond an expres
 
 from __future__ import annotations
 
-from qpipe.core.expression.check import ContextFunction, Extra
 from qpipe.core.expression.errors import ExpressionError, ExpressionErrors
 from qpipe.core.expression.expression import Expression
 from qpipe.core.expression.functions import FUNCTIONS, Function
+from qpipe.core.expression.kinds import ContextFunction, Extra
 from qpipe.core.expression.regex import check_regex
 
 __all__ = [

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.expression.errors import Code, ExpressionError, ExpressionErrors
 from qpipe.core.expression.functions import Function, flaw, function, names
-from qpipe.core.expression.literals import ANY, BOOL, DATE, DATETIME, FLOAT, INT, TEXT
+from qpipe.core.expression.kinds import ALLOWED, ARTICLES, NULLS, RESULTS, WORDS, ContextFunction, Extra
+from qpipe.core.expression.like import like_parts, like_test
+from qpipe.core.expression.literals import ANY, BOOL, INT, TEXT
 from qpipe.core.expression.meaning import Meaning, arithmetic, cast, common, constant, negative, same, text
 from qpipe.core.expression.regex import check_regex
 from qpipe.core.expression.tree import (
@@ -35,39 +37,6 @@ if TYPE_CHECKING:
 Types = Mapping[str, DataType]
 
 
-@dataclass(frozen=True)
-class ContextFunction:
-    """A function that only the caller knows: ``failed(error, 'amount')``. Its arguments are words, not expressions.
-
-    ``build`` gets the words as text and gives the expression; ``check`` says what is wrong with them, or None.
-    """
-
-    build: Callable[..., pl.Expr]
-    type: DataType = ANY
-    check: Callable[..., str | None] = lambda *words: None
-
-
-Extra = Mapping[str, "ContextFunction | Callable[..., pl.Expr]"]
-
-_ARTICLES = {
-    "integer": "a number", "float": "a number", "decimal": "a number", "string": "text", "bool": "true or false",
-    "date": "a date", "datetime": "a datetime", "time": "a time", "duration": "an interval", "binary": "bytes",
-    "list": "a list", "struct": "a struct",
-}  # fmt: skip
-_ALLOWED: dict[str, tuple[str, ...]] = {
-    "text": ("string",), "string": ("string", "integer", "float", "decimal", "bool", "date", "datetime", "time"),
-    "number": ("integer", "float", "decimal"), "int": ("integer",), "bool": ("bool",), "moment": ("date", "datetime"),
-    "clock": ("datetime", "time", "date"), "interval": ("duration",), "list": ("list",),
-}  # fmt: skip
-_WORDS = {
-    "text": "text", "string": "a value", "number": "a number", "int": "a whole number", "bool": "true or false",
-    "moment": "a date or datetime", "clock": "a time or datetime", "interval": "an interval", "list": "a list",
-}  # fmt: skip
-_NULLS = {
-    "text": TEXT, "string": TEXT, "number": FLOAT, "int": INT, "bool": BOOL, "moment": DATETIME, "clock": DATETIME,
-    "list": DataType("list", inner=INT),
-}  # fmt: skip
-_RESULTS = {"text": TEXT, "int": INT, "float": FLOAT, "bool": BOOL, "date": DATE, "datetime": DATETIME}
 _COMPARISONS: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     "=": lambda a, b: a == b, "<>": lambda a, b: a != b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b, ">=": lambda a, b: a >= b, "is-distinct": lambda a, b: a.ne_missing(b),
@@ -110,7 +79,7 @@ class _Reader:
         return shown if shown.startswith("'") and part.constant else f"'{shown}'"
 
     def is_a(self, part: Meaning) -> str:
-        return f"{self.show(part)} is {_ARTICLES.get(part.type.kind, part.type.kind)}"
+        return f"{self.show(part)} is {ARTICLES.get(part.type.kind, part.type.kind)}"
 
     # ── columns ──
 
@@ -134,7 +103,7 @@ class _Reader:
     def _fields(self, node: Column, part: Meaning, fields: Sequence[str]) -> Meaning:
         for field in fields:
             if part.type.kind not in ("struct", "any"):
-                return self.say(node, f"'{node.path[0]}' is {_ARTICLES[part.type.kind]}, it has no field '{field}'")
+                return self.say(node, f"'{node.path[0]}' is {ARTICLES[part.type.kind]}, it has no field '{field}'")
             known = dict(part.type.fields)
             if known and field not in known:
                 return self.say(node, f"there is no field '{field}'", did_you_mean(field, [*known]).strip(), "unknown-column")
@@ -191,7 +160,7 @@ class _Reader:
         if one.null or two.null:
             return _beside_null(node, operator, two if one.null else one)
         if two.type.kind in ("list", "struct") and operator not in ("=", "<>", "is-distinct"):
-            return self.say(node, f"{operator} has no meaning for {_ARTICLES[two.type.kind]}")
+            return self.say(node, f"{operator} has no meaning for {ARTICLES[two.type.kind]}")
         return Meaning(node, BOOL, lambda: _COMPARISONS[operator](one.expr, two.expr))
 
     def _together(self, node: Node, left: Meaning, right: Meaning) -> tuple[Meaning, Meaning] | None:
@@ -282,10 +251,10 @@ class _Reader:
         written = self._pattern(pattern, word)
         if written is None:
             return Meaning(node, BOOL, lambda: pl.lit(None))
-        parts = _like_parts(written, node.escape)
+        parts = like_parts(written, node.escape)
         if parts is None:
             return self.say(pattern.node, f"the pattern ends with its escape letter {node.escape}", code="bad-value")
-        return Meaning(node, BOOL, lambda: _like_test(operand.expr, parts, node.any_case))
+        return Meaning(node, BOOL, lambda: like_test(operand.expr, parts, node.any_case))
 
     def _case(self, node: Case) -> Meaning:
         tests = [self.read(test) for test, _ in node.whens]
@@ -351,12 +320,12 @@ class _Reader:
         for n, value in zip(shared, unified, strict=True):
             args[n] = value
         if len(self.errors) > before:
-            return Meaning(node, _RESULTS.get(row.result, ANY), lambda: pl.lit(None))
+            return Meaning(node, RESULTS.get(row.result, ANY), lambda: pl.lit(None))
         if row.result == "sum":
             return arithmetic(node, "+", args[0], args[1]) or self.say(node, f"{node.name} takes a date and an interval")
         kind = row.result
         moments = [a.type for n, a in enumerate(args) if row.param(n) in ("number", "moment")]
-        type = unified[0].type if kind == "same" else moments[0] if kind in ("first", "number") else _RESULTS[kind]
+        type = unified[0].type if kind == "same" else moments[0] if kind in ("first", "number") else RESULTS[kind]
         type = INT if kind == "number" and type.kind == "integer" else type
         return Meaning(node, type, lambda: row.build(*args))
 
@@ -364,16 +333,16 @@ class _Reader:
         kind = row.param(position)
         if kind.startswith("'"):
             return self._written_out(node, kind.strip("'"), arg)
-        if kind in _NULLS and arg.null:
-            return constant(arg.node, None, _NULLS[kind])
+        if kind in NULLS and arg.null:
+            return constant(arg.node, None, NULLS[kind])
         if kind in ("same", "item") or arg.type.kind == "any":
             return arg
         if kind in ("moment", "clock") and _quoted(arg):
             hint = f"Write {'DATE' if len(arg.value) <= 10 else 'TIMESTAMP'} {self.written[arg.node.start : arg.node.end]}."
-            return self.say(arg.node, f"{node.name} needs {_WORDS[kind]}; {self.is_a(arg)}", hint, "bad-call")
-        if arg.type.kind not in _ALLOWED[kind]:
+            return self.say(arg.node, f"{node.name} needs {WORDS[kind]}; {self.is_a(arg)}", hint, "bad-call")
+        if arg.type.kind not in ALLOWED[kind]:
             hint = f"It is {row.signature}: {row.doc}."
-            return self.say(arg.node, f"{node.name} needs {_WORDS[kind]}; {self.is_a(arg)}", hint, "bad-call")
+            return self.say(arg.node, f"{node.name} needs {WORDS[kind]}; {self.is_a(arg)}", hint, "bad-call")
         return (text(arg) or arg) if kind == "string" else arg
 
     def _item(self, items: Meaning, arg: Meaning) -> Meaning:
@@ -463,35 +432,3 @@ def _count(row: Function) -> str:
     if row.least == row.most:
         return f"{row.most} value{'s' if row.most != 1 else ''}" if row.most else "no values"
     return f"{row.least} to {row.most} values"
-
-
-def _like_parts(pattern: str, escape: str | None) -> list[str | None] | None:
-    """The pattern as pieces: text, "_" as None in the list, "%" as an empty text. None: it ends with its escape."""
-    parts: list[str | None] = []
-    at = 0
-    while at < len(pattern):
-        char = pattern[at]
-        if char == escape:
-            if at + 1 == len(pattern):
-                return None
-            parts.append(pattern[at + 1])
-            at += 1
-        else:
-            parts.append("" if char == "%" else None if char == "_" else char)
-        at += 1
-    return parts
-
-
-def _like_test(expr: pl.Expr, parts: list[str | None], any_case: bool) -> pl.Expr:
-    letters = "".join(p for p in parts if p)
-    if not any_case and None not in parts:  # the common shapes need no regular expression
-        shape = "".join("t" if p else "%" for p in parts)
-        shape = re.sub("t+", "t", re.sub("%+", "%", shape))
-        if shape in ("t", ""):
-            return expr == letters
-        if shape == "%t%":
-            return expr.str.contains(letters, literal=True)
-        if shape in ("t%", "%t"):
-            return expr.str.starts_with(letters) if shape == "t%" else expr.str.ends_with(letters)
-    regex = "".join("." if p is None else ".*" if p == "" else re.escape(p) for p in parts)
-    return expr.str.contains(f"(?s{'i' if any_case else ''})^{regex}\\z")

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qpipe.core.expression.check import Extra, meaning_of
+from qpipe.core.expression.check import meaning_of
 from qpipe.core.expression.errors import ExpressionError, ExpressionErrors
 from qpipe.core.expression.functions import function
+from qpipe.core.expression.kinds import Extra
 from qpipe.core.expression.parser import parse
 from qpipe.core.expression.tree import Call, Column, Node, walk
 from qpipe.core.types import DataType
