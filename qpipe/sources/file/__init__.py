@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from qpipe.core.types import DataType
     from qpipe.sources.file.reading import Asked, Reader
 
-_READERS = {"csv": "delimited", "tsv": "delimited", "parquet": "parquet"}
+_READERS = {
+    "csv": "delimited", "tsv": "delimited", "parquet": "parquet", "ndjson": "ndjson", "json": "json_document",
+    "arrow": "arrow", "excel": "excel", "fixed-width": "fixed_width",
+}  # fmt: skip
 _HEAD = 1 << 14
 
 

@@ -29,8 +29,7 @@ def read(asked: Asked, position: Json | None, rows: int, columns: Sequence[str] 
     from qpipe.sources.file.text.delimited import read_delimited
 
     for chunk in read_delimited(asked.input.opener, _options(asked), position, rows, name=asked.name):
-        frame = chunk.frame if columns is None else chunk.frame.select(columns)
-        yield Chunk(frame, chunk.position, chunk.first_line, chunk.lines, chunk.faults)
+        yield chunk if columns is None else replace(chunk, frame=chunk.frame.select(columns))
 
 
 def size(asked: Asked) -> int | None:

@@ -109,5 +109,7 @@ def _framed(table: Any) -> pl.DataFrame:
 def _refused(error: BaseException, name: str) -> DataRefused:
     told = str(error).splitlines()[0]
     if "ot implemented" in told or "ot yet supported" in told or "unsupported" in told.lower():
-        return DataRefused(f"the Parquet file uses a feature that is not supported: {told}", file=name, hint="write it more plainly")
+        return DataRefused(
+            f"the Parquet file uses a feature that is not supported: {told}", file=name, hint="write it more plainly"
+        )
     return DataRefused(f"the Parquet file is damaged: {told}", file=name, hint="write it anew, or take the original")
