@@ -68,7 +68,6 @@ class Terminal:
         return seen
 
     def type(self, text: str, *, end: str = "\n") -> None:
-        time.sleep(0.05)  # a person reads first: what was typed before the prompt does not count
         os.write(self._fd, (text + end).encode())
 
     def close(self) -> None:

@@ -287,6 +287,7 @@ class _Session:
 
     def _line(self, prompt: str, question: Mapping[str, Any], *, strip: bool = True) -> str:
         """What a person types, unless the question is answered first."""
+        self.keyboard.forget()
         self.console.print(prompt, end="", markup=False, soft_wrap=True)
         typed = self.keyboard.line(lambda: self._overtaken(question))
         if typed is None:
@@ -342,12 +343,18 @@ class Keyboard:
     def __init__(self) -> None:
         self.stopping = False  # a signal said so
 
+    def forget(self) -> None:
+        """What was typed before the question was there is no answer to it. Called before the prompt shows, not after."""
+        if os.name != "nt":
+            import termios
+
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
     def line(self, overtaken: Callable[[], bool]) -> str | None:
         """A line without its end; None when ``overtaken`` came true first. EOFError at the end of input."""
         if os.name == "nt":
             return input()
         descriptor = sys.stdin.fileno()
-        _forget_typed(descriptor)
         while not overtaken():
             if select.select([descriptor], [], [], TICK)[0]:
                 typed = os.read(descriptor, 65536)
@@ -355,13 +362,6 @@ class Keyboard:
                     raise EOFError
                 return typed.decode(errors="replace").rstrip("\r\n")
         return None
-
-
-def _forget_typed(descriptor: int) -> None:
-    """What was typed before the question was there is no answer to it."""
-    import termios
-
-    termios.tcflush(descriptor, termios.TCIFLUSH)
 
 
 @contextmanager
