@@ -12,7 +12,7 @@ from qpipe.spec.document import Document, Entry, RouteEntry
 from qpipe.spec.load import At
 from qpipe.spec.nearest import did_you_mean, known_names
 from qpipe.spec.read import Reader
-from qpipe.spec.sections import CHOICE_ENDS, ROUTE_ENDS
+from qpipe.spec.sections import CHOICE_ENDS, EXPECTABLE, ROUTE_ENDS
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _RESERVED_IDS = {"drop", "fail", "contract"}
@@ -206,8 +206,8 @@ class _References:
                 if id not in self.names["sources"]:
                     self._unknown((*path, "tables", id), "source", id, self.names["sources"], key=True)
             for id in _keys(test.get("expect")):
-                if id not in (*self.names["outputs"], "findings", "dropped", "held", "questions", "outcome", "gates"):
-                    self._unknown((*path, "expect", id), "output", id, [*self.names["outputs"], "findings"], key=True)
+                if id not in (*self.names["outputs"], *EXPECTABLE):
+                    self._unknown((*path, "expect", id), "output", id, [*self.names["outputs"], *EXPECTABLE], key=True)
 
     def variables(self) -> None:
         spec = self.document.spec
