@@ -1,7 +1,9 @@
 """A spec's own tests: rows in, through the real engine in a folder of its own, and what came out held against ``expect``.
 
-No source is opened and no output is written. What can be expected: rows or a number of rows for each output, ``held`` rows by
-decision, and ``dropped`` rows by step. A row is expected by the columns that are named; ``failed`` names checks.
+No source is opened and no output is written. What can be expected: rows or a number of rows for each output; ``findings`` by
+check, ``dropped`` rows by step, ``held`` rows and ``questions`` by decision, verdicts by ``gates``, and the run's ``outcome``.
+Of a row only the columns that are named count; ``failed`` names checks. Gates are not obeyed, unless an outcome is expected:
+a test has few rows.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ def _in_memory(plan: Plan, test: SpecTest, kept: Mapping[str, list[Any]]) -> Pla
     named = test.source or (streams[0].id if streams else "")
     sources = tuple(_source(node, test, named) for node in plan.sources)
     outputs = {id: replace(node, output=Kept(frames=kept[id])) for id, node in plan.outputs.items()}
-    return replace(plan, sources=sources, outputs=outputs, tests=())
+    settings = plan.settings if "outcome" in test.expect else replace(plan.settings, fail_on="never")
+    return replace(plan, sources=sources, outputs=outputs, settings=settings, tests=())
 
 
 def _source(node: SourceNode, test: SpecTest, named: str) -> SourceNode:
@@ -79,22 +82,19 @@ def _differences(
     plan: Plan, test: SpecTest, kept: Mapping[str, list[Any]], journal: Journal, outcome: Outcome
 ) -> Iterator[str]:
     expected = dict(test.expect)
-    state = expected.pop("state", None)
-    if state is not None and state != outcome.state:
-        yield f"the run is {outcome.state} ({outcome.message}), expected {state}"
-    elif state is None and outcome.state not in ("done", "waiting"):
+    wanted = expected.pop("outcome", None)
+    if wanted is not None and wanted != outcome.state:
+        yield f"the run is {outcome.state}{f' ({outcome.message})' if outcome.message else ''}, expected {wanted}"
+    elif wanted is None and outcome.state not in ("done", "waiting"):
         yield f"the run is {outcome.state}: {outcome.message}"
         return
-    for name, wanted in expected.items():
-        if name == "held":
-            yield from _counts("held", _held(journal, outcome.run), wanted)
-        elif name == "dropped":
-            yield from _counts("dropped", _dropped(journal, outcome.run), wanted)
-        elif name in kept:
-            found = [row for frame in kept[name] for row in frame.iter_rows(named=True)]
-            yield from _rows(name, found, wanted)
-        else:
-            yield f"there is no output called {name}"
+    for name, value in expected.items():
+        if name in kept:
+            yield from _rows(name, [row for frame in kept[name] for row in frame.iter_rows(named=True)], value)
+        elif name in _COUNTED:
+            yield from _counts(name, _COUNTED[name](journal, outcome.run), value)
+        elif name == "gates":
+            yield from _verdicts(journal, outcome.run, value)
 
 
 def _rows(name: str, found: list[dict[str, Any]], wanted: Any) -> Iterator[str]:
@@ -150,12 +150,32 @@ def _held(journal: Journal, run: str) -> dict[str, int]:
     return {row["decision"]: row["n"] for row in rows}
 
 
+def _questions(journal: Journal, run: str) -> dict[str, int]:
+    rows = journal.rows("select decision, count(*) as n from question where run=? group by 1", run)
+    return {row["decision"]: row["n"] for row in rows}
+
+
+def _findings(journal: Journal, run: str) -> dict[str, int]:
+    rows = journal.rows('select "check", sum(failed) as n from tally where run=? group by 1', run)
+    return {row["check"]: row["n"] for row in rows}
+
+
 def _dropped(journal: Journal, run: str) -> dict[str, int]:
     total: dict[str, int] = {}
     for row in journal.rows("select dropped_json, routes_json from batch where run=?", run):
         for step, count in (row["dropped"] or {}).items():
             total[step] = total.get(step, 0) + count
     return total
+
+
+_COUNTED = {"held": _held, "questions": _questions, "findings": _findings, "dropped": _dropped}
+
+
+def _verdicts(journal: Journal, run: str, wanted: Mapping[str, str]) -> Iterator[str]:
+    found = {e.data["gate"]: e.data["outcome"] for e in journal.events(run) if e.name == "gate.judged"}
+    for gate, outcome in wanted.items():
+        if found.get(gate) != outcome:
+            yield f"the gate {gate}: {found.get(gate, 'not judged')}, expected {outcome}"
 
 
 def _shown(row: Mapping[str, Any]) -> str:
