@@ -13,8 +13,8 @@ from qpipe.core.key_index import KeyIndex
 from qpipe.core.lazy import pl
 from qpipe.core.params import SourceRef, param
 from qpipe.core.types import DataType
+from qpipe.modules._exact import exact, misfit
 from qpipe.modules._prepared import prepared
-from qpipe.modules.validation._values import literal
 
 if TYPE_CHECKING:
     import polars as pl
@@ -95,7 +95,7 @@ class Lookup(Transform):
         if not isinstance(self.unmatched, dict):
             return frame.with_columns(added)
         absent, schema = search.found.is_null(), search.table.schema
-        values = {new: _fitting(value, new, schema[new]) for new, value in self.unmatched.items()}
+        values = {new: exact(value, DataType.of(schema[new])) for new, value in self.unmatched.items()}
         return frame.with_columns(added).with_columns(
             pl.when(absent).then(value).otherwise(pl.col(new)).alias(new) for new, value in values.items()
         )
@@ -146,7 +146,9 @@ class Lookup(Transform):
         for new, value in self.unmatched.items() if isinstance(self.unmatched, dict) else ():
             if new not in adds:
                 raise QpipeError(f"unmatched: '{new}' is none of the columns that are added: {', '.join(adds)}")
-            _fitting(value, new, table.schema[adds[new]])
+            theirs = DataType.of(table.schema[adds[new]])
+            if wrong := misfit(value, theirs):
+                raise QpipeError(f"unmatched: {wrong}, and '{new}' is {theirs.describe()}")
         for mine, name in self._key.items():
             given, theirs = types[mine], DataType.of(table.schema[name])
             if given.kind != theirs.kind or theirs.kind == "float" or given.zone != theirs.zone:
@@ -185,14 +187,6 @@ class _Search:
         )
         given = pl.all_horizontal([pl.col(name).is_not_null() for name in columns])
         return cls(table, found, taken, given & found.is_null())
-
-
-def _fitting(value: Any, column: str, dtype: pl.DataType) -> pl.Expr:
-    """A value of the spec as one of the reference's columns has it."""
-    try:
-        return literal(value, DataType.of(dtype)).cast(dtype)
-    except (ValueError, pl.exceptions.PolarsError) as error:
-        raise QpipeError(f"unmatched: '{column}' is {DataType.of(dtype).describe()}, and {value!r} is none") from error
 
 
 def _find(keys: pl.Series, index: KeyIndex) -> pl.Series:

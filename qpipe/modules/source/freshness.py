@@ -67,7 +67,7 @@ class Freshness(Gate):
         end = newest + dt.timedelta(days=1) if context.types[self.column].kind == "date" else newest
         age = max((_now(context) - end).total_seconds(), 0)
         message = f"the newest {self.column} is {_words(age)} old, expected {expected}" if age > self.max_age else ""
-        return Verdict("fail" if message else "pass", {"newest": newest, "age": age}, expected, message)
+        return Verdict("fail" if message else "pass", {"newest": newest, "age": _words(age)}, expected, message)
 
 
 def _now(context: Context) -> dt.datetime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from qpipe.core.component import Context, Transform, Types
@@ -11,8 +10,8 @@ from qpipe.core.expression import Expression as Parsed
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, Expression, Scalar, param
 from qpipe.core.types import DataType
+from qpipe.modules._exact import exact, misfit
 from qpipe.modules._prepared import prepared
-from qpipe.modules.validation._values import literal, typed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,14 +60,15 @@ class FillNull(Transform):
         parsed = Parsed.parse(self.expression).compile(context.types) if self.expression is not None else None
         filled = []
         for name in self.columns:
-            other = literal(self.value, context.types[name]) if parsed is None else parsed
-            filled.append(pl.coalesce(pl.col(name), other.cast(context.types[name].polars(), strict=False)).alias(name))
+            type_ = context.types[name]
+            other = exact(self.value, type_) if parsed is None else parsed.cast(type_.polars(), strict=False)
+            filled.append(pl.coalesce(pl.col(name), other).alias(name))
         return filled
 
     def _misfit(self, column: DataType, types: Types) -> str | None:
         """Why the column cannot be filled so, without changing its type or the value."""
         if self.value is not None:
-            return _value_misfit(self.value, column)
+            return misfit(self.value, column)
         given = Parsed.parse(self.expression or "null").check(types)
         wider = {("integer", "decimal"), ("integer", "float"), ("decimal", "float"), ("date", "datetime")}
         if given.kind == "any" or (given.kind, column.kind) in wider:
@@ -78,15 +78,3 @@ class FillNull(Transform):
         if given.kind == "decimal" and given.args[1] > column.args[1]:
             return f"the expression gives {given.describe()}, which has more digits; round it"
         return None
-
-
-def _value_misfit(value: Scalar, column: DataType) -> str | None:
-    try:
-        made = typed(value, column)
-    except ValueError as error:
-        return str(error)
-    if column.kind == "integer" and not isinstance(made, int):
-        return f"{value} is no whole number"
-    if isinstance(made, Decimal) and column.kind == "decimal" and -int(made.as_tuple().exponent) > column.args[1]:
-        return f"{value} has more digits"
-    return None

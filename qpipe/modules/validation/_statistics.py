@@ -118,7 +118,7 @@ def _mean(values: Values, type_: DataType) -> Any:
 
 
 def _squares(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:
-    x = cell.cast(pl.Float64)
+    x = (cell.to_physical() if type_.kind == "decimal" else cell).cast(pl.Float64)
     split = x * 134217729.0  # 2**27 + 1
     high = split - (split - x)
     low, square = x - high, x * x
@@ -135,7 +135,8 @@ def _variance(values: Values, type_: DataType) -> float | None:
     if not (isinstance(total, Fraction) and isinstance(square, Fraction)):
         return math.nan
     exact = square + (error if isinstance(error, Fraction) else 0) - total * total / count
-    return max(_float(exact / (count - 1)), 0.0)
+    unit = 10 ** type_.args[1] if type_.kind == "decimal" else 1
+    return max(_float(exact / (count - 1) / unit**2), 0.0)
 
 
 def _stddev(values: Values, type_: DataType) -> float | None:

@@ -87,7 +87,8 @@ class ValueSet(Gate):
         if strange:
             parts.append(f"{listed(strange)} {'occurs' if len(strange) == 1 else 'occur'}")
         message = f"in {self.column} {' and '.join(parts)}, expected {self._words()}" if parts else ""
-        return Verdict("fail" if parts else "pass", {"missing": missing, "strange": strange}, self._words(), message)
+        observed = {"known": len(values["known"] or ()), "missing": missing, "strange": strange}
+        return Verdict("fail" if parts else "pass", {k: v for k, v in observed.items() if v}, self._words(), message)
 
     @property
     def _values(self) -> tuple[Any, ...]:
