@@ -112,7 +112,7 @@ class TestSection(Section):
     source: str | None = param(None, help="the source that gives them; needed when several do")
     tables: dict[str, Any] | None = param(None, help="rows of reference sources, by id")
     answers: dict[str, Any] | None = param(None, help="what a person says, by decision")
-    expect: dict[str, Any] = param(help="output → rows, or a number of rows; also state, held, dropped, questions, findings, gates")
+    expect: dict[str, Any] = param(help="output → rows or their number; state, held, dropped, questions, findings, gates")
 
 
 class ColumnSection(Section):
