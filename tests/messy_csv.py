@@ -105,8 +105,8 @@ def _has(table: Table, *signs: str) -> bool:
 
 def whole_dialects(table: Table) -> Iterator[Case]:
     for name, delimiter in {
-        "comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "comma-blank": ", ", "two-bars": "||", "caret": "^",
-        "tilde": "~", "unit-separator": "\x1f", "start-of-heading": "\x01", "colons": "::", "section": "§", "semicolon-blank": "; ",
+        "comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "comma-blank": ", ", "two-bars": "||",
+        "caret": "^", "tilde": "~", "unit-separator": "\x1f", "start-of-heading": "\x01", "colons": "::", "section": "§", "semicolon-blank": "; ",
     }.items():  # fmt: skip
         yield _case(table, f"delimiter-{name}", joined(write(table, delimiter=delimiter)), clean=True)
         yield _case(table, f"delimiter-{name}-all-quoted", joined(write(table, delimiter=delimiter, every=True)))
@@ -247,6 +247,23 @@ def header_widths(table: Table) -> Iterator[Case]:
     yield _case(table, "header-long", joined([",".join(more), *lines[1:]]), header=more, rows=rows, told=("header-width",))
 
 
+def header_dialects(table: Table) -> Iterator[Case]:
+    lines = write(table)
+    if table.name == "sparse":
+        return
+    for name, delimiter in {"semicolon": ";", "tab": "\t", "bar": "|"}.items():
+        data = joined([delimiter.join(table.header), *lines[1:]])
+        yield _case(table, f"header-delimiter-{name}", data, told=("other-delimiter",))
+    quoted = ",".join(f'"{name}"' for name in table.header)
+    yield _case(table, "header-quoted", joined([quoted, *lines[1:]]), clean=True)
+    more = [table.header[0], *table.header]
+    named = [table.header[0], f"{table.header[0]}_2", *table.header[1:]]
+    rows: list[Row] = [[*row, None] for row in expected(table)]
+    yield _case(
+        table, "header-cell-twice", joined([",".join(more), *lines[1:]]), header=named, rows=rows, told=("header-width",)
+    )
+
+
 def further_tables(table: Table) -> Iterator[Case]:
     lines = write(table)
     for name, width in {"less": len(table.header) - 1, "more": len(table.header) + 2}.items():
@@ -354,5 +371,5 @@ def nul(table: Table) -> Iterator[Case]:
 
 KINDS: tuple[Callable[[Table], Iterator[Case]], ...] = (
     whole_dialects, whole_quotes_of_another_kind, newlines, encodings, one_western_line, preambles, blank_lines, footnotes,
-    headers, header_widths, further_tables, trailing, blanks_before_quotes, one_row, nul,
+    headers, header_widths, header_dialects, further_tables, trailing, blanks_before_quotes, one_row, nul,
 )  # fmt: skip

@@ -7,24 +7,17 @@ are cut. A Python loop over rows is right here: only stretches that are not well
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.grammar import Cells, Grammar, cut
-from qpipe.sources.file.text.records import kind_of
+from qpipe.sources.file.text.repairs import Reading, readings
 from qpipe.sources.file.text.structure import table_end
 
 AHEAD = 1 << 16  # characters after a record that may be looked at to judge it
 LONGEST_QUOTED = 8 << 20  # characters a quoted cell may run on before its quote counts as never closed
 SWALLOWED = 100  # lines that a repaired cell may span
-Severity = Literal["error", "warning"]
-
-OTHER_DELIMITERS = (";", "\t", "|", ",", ":", "^", "~", " ")
-WEAK = (":", " ")  # signs that text itself is full of
-OTHER_QUOTES = ("'", '"', "“", "«", "„", "`")
 
 
 class NeedMore(Exception):
@@ -219,13 +212,11 @@ class _Exact:
         several = self._lone_newlines(record)
         if several:
             return self._split_line(several, position, after)
-        for code, message, reading in self._readings(record, cells is None):
-            if len(reading) == self.width:
-                severity: Severity = "error" if code == "unclosed-quote" else "warning"
-                return self._take(reading, position, after, (Fault(None, 0, code, message, severity=severity),))
-        long = self._over_lines(position) if cells is None else None
-        if long:
-            return self._take(long[0], position, long[1], (_UNESCAPED,))
+        reading = self._repair(record, position, cells is None)
+        if reading:
+            end = after if reading.end == len(record) else self._after_newline(position + reading.end)
+            told = Fault(None, 0, reading.code, reading.message, severity=reading.severity)
+            return self._take(reading.cells, position, end, (told,))
         if self._is_no_data(record) and self._end_here(position, blank=False):
             return position
         return self._deliver(record, position, after, cells, end)
@@ -234,71 +225,27 @@ class _Exact:
         """Whether a line could begin what is no more of the table: it holds no number."""
         return not any(cell[:1].isdigit() for cell in record.split(self.dialect.delimiter))
 
-    def _readings(self, record: str, ill_formed: bool) -> Iterator[tuple[str, str, Cells]]:
-        """Other readings of one line, the likeliest first."""
-        dialect, quote = self.dialect, self.dialect.quote
-        base = dialect.grammar
-        if quote and quote in record:
-            if "\\" + quote in record and not dialect.escape and "escape" not in dialect.fixed:
-                found = cut(record, 0, Grammar(base.delimiter, quote, "\\", True))
-                if found and found[1] == len(record):
-                    yield "other-escape", "its quotes are escaped by a backslash", found[0]
-            if dialect.escape and quote * 2 in record and "escape" not in dialect.fixed:
-                found = cut(record, 0, Grammar(base.delimiter, quote, "", True))
-                if found and found[1] == len(record):
-                    yield "other-escape", "its quotes are escaped by doubling", found[0]
-            found = cut(record, 0, Grammar(base.delimiter, quote, dialect.escape, True))
-            if found and found[1] == len(record):
-                yield "space-before-quote", "blanks stand around a quote", found[0]
-            found = cut(record, 0, base, loose=True)
-            if found and found[1] == len(record) and not _opens_one(found[0], quote):
-                yield _UNESCAPED.code, _UNESCAPED.message, found[0]
-        if "quote" not in dialect.fixed:
-            for other in OTHER_QUOTES:
-                if other != quote and (base.delimiter + other in record or record.startswith(other)):
-                    found = cut(record, 0, Grammar(base.delimiter, other, "", True))
-                    if found and found[1] == len(record):
-                        yield "other-quote", f"its cells are quoted by {other}", found[0]
-        if "delimiter" not in dialect.fixed:
-            yield from self._other_delimiters(record)
-        if ill_formed and quote and quote in record:
-            column = record.index(quote) + 1
-            yield "unclosed-quote", f"the quote at character {column} is not closed", _literal(record, base)
-
-    def _other_delimiters(self, record: str) -> Iterator[tuple[str, str, Cells]]:
-        for other in OTHER_DELIMITERS:
-            if record.count(other) >= self.width - 1 > 0 and other != self.dialect.delimiter:
-                found = cut(record, 0, Grammar(other, self.dialect.quote, self.dialect.escape, True))
-                if found and found[1] == len(record) and self._fits(found[0], other):
-                    yield "other-delimiter", f"its cells are separated by {_named(other)}", found[0]
-
-    def _fits(self, cells: Cells, other: str) -> bool:
-        """Whether the cells are as many as the columns, and numbers and dates where those are."""
-        typed = [(cell, kind) for cell, kind in zip(cells, self.dialect.kinds, strict=False) if cell and kind]
-        if len(cells) != self.width or (other in WEAK and not typed):
-            return False
-        return sum(kind_of(cell) == kind for cell, kind in typed) >= len(typed) * 0.7
-
-    def _over_lines(self, position: int) -> tuple[Cells, int] | None:
-        """An ill-formed quoted cell over several lines, none of which is itself a row."""
-        dialect = self.dialect
-        if not dialect.quote or self.width == 1:
+    def _repair(self, record: str, position: int, ill_formed: bool) -> Reading | None:
+        """The first reading that fits: of the line alone, else over several lines, none of which is itself a row."""
+        for reading in readings(record, record, self.dialect, ill_formed):
+            if reading.end == len(record):
+                return reading
+        if self.width == 1 or not any(sign in record for sign in {self.dialect.quote, "'"} - {""}):
             return None
         if not self.whole and len(self.text) < position + AHEAD:
             raise NeedMore
-        stop = min(len(self.text), position + AHEAD)
-        found = cut(self.text[position:stop], 0, dialect.grammar, newline=dialect.newline, loose=True)
-        if (
-            found is None
-            or len(found[0]) != self.width
-            or _opens_one(found[0], dialect.quote)
-            or position + found[1] >= stop < len(self.text)
-        ):
-            return None
-        lines = self.text[position : position + found[1]].split(dialect.newline)
-        if len(lines) > SWALLOWED or any(self._is_row(line) for line in lines[1:]):
-            return None
-        return found[0], self._after_newline(position + found[1])
+        ahead = self.text[position : position + AHEAD]
+        for reading in readings(ahead, record, self.dialect, ill_formed):
+            if reading.end > len(record) and self._one_record(position, reading.end):
+                return reading
+        return None
+
+    def _one_record(self, position: int, length: int) -> bool:
+        """Whether a stretch over several lines may be one record: none of its further lines is a row by itself."""
+        if length >= AHEAD:
+            return False
+        lines = self.text[position : position + length].split(self.dialect.newline)
+        return len(lines) <= SWALLOWED and not any(self._is_row(line) for line in lines[1:])
 
     def _is_row(self, line: str) -> bool:
         found = cut(line, 0, self.dialect.grammar, newline=self.dialect.newline)
@@ -327,7 +274,7 @@ class _Exact:
     def _deliver(self, record: str, position: int, after: int, cells: Cells | None, end: int) -> int:
         """No reading fits: what can be read goes into the columns from the left, and the row is told."""
         fault: Fault | None = None
-        if cells is None or "\n" in self.text[position : end - 1].rstrip("\r\n"):
+        if cells is None or (end > after and not self._one_record(position, end - position)):
             found = cut(record, 0, self.dialect.grammar, loose=True)
             cells, end = (found[0], after) if found and found[1] == len(record) else (None, after)
         if cells is None:
@@ -352,16 +299,10 @@ class _Exact:
 
 
 _OTHER_NEWLINE = Fault(None, 0, "other-newline", "the row ends with another newline", severity="warning")
-_UNESCAPED = Fault(None, 0, "unescaped-quote", "a quote inside a quoted cell is not escaped", severity="warning")
 
 
 def _literal(record: str, grammar: Grammar) -> Cells:
     return [cell or None for cell in record.split(grammar.delimiter)]
-
-
-def _opens_one(cells: Cells, quote: str) -> bool:
-    """Whether a cell begins with a quote that nothing closes."""
-    return any(cell is not None and cell.lstrip(" \t").startswith(quote) for cell in cells)
 
 
 def _special(dialect: Dialect):  # type: ignore[no-untyped-def]
@@ -397,7 +338,3 @@ def _western(char: str) -> str:
         return octet.decode("cp1252")
     except UnicodeDecodeError:
         return octet.decode("latin-1")
-
-
-def _named(sign: str) -> str:
-    return {"\t": "tabs", " ": "blanks", ";": "semicolons", ",": "commas", "|": "bars", ":": "colons"}.get(sign, repr(sign))

@@ -72,7 +72,7 @@ def _rules(grammar: Grammar, newline: str, loose: bool) -> _Rules:
         if newline == "\n":  # a lone carriage return is content here; the caller looks for it
             stop = f"(?:[^{d}\\r\\n{e}]|\\r(?!\\n))"
     blanks = "[ \\t]*" if grammar.space or loose else ""
-    head = f"(?!{blanks}{not_first})" if not_first and not loose else ""
+    head = f"(?!{blanks}{not_first})" if not_first else ""
     plain = re.compile(f"{head}(?:{stop}{escaped})*+(?={end})", re.DOTALL)
     if not grammar.quote:
         return _Rules(None, plain, grammar)

@@ -160,8 +160,11 @@ def find_grammar(text: str, newline: str, options: DelimitedOptions) -> Fit:
     text = _body(text, options, newline)
     quotes = _quote_candidates(text, newline, options)
     first = quotes[0]
-    fits = [_fit(text, newline, Grammar(d, first)) for d in _delimiter_candidates(text, newline, options)]
-    fits = sorted(fits, key=lambda fit: -fit.score)[:4]
+    ranked = []
+    for delimiter in _delimiter_candidates(text, newline, options):
+        tried = [_fit(text, newline, Grammar(delimiter, quote)) for quote in quotes[:3] if quote or quote == first]
+        ranked.append((max(fit.score for fit in tried), tried[0]))
+    fits = [fit for _, fit in sorted(ranked, key=lambda found: -found[0])[:4]]
     best: Fit | None = None
     for fit in fits:
         for grammar in _variants(text, fit.grammar.delimiter, quotes, options):
@@ -264,9 +267,13 @@ def _fit(text: str, newline: str, grammar: Grammar) -> Fit:
     formed = 1 - broken / len(records)
     used = sum(any(row.cells[number] for row in rows) for number in range(width)) or 1
     clean = _cleanness(rows[:100], grammar)
-    belief = _DELIMITERS.get(grammar.delimiter.strip() or grammar.delimiter, 0.97)
+    belief = _DELIMITERS.get(grammar.delimiter.strip() or grammar.delimiter) or _belief_in(grammar.delimiter)
     score = (0.7 * share + 0.3 * near) * (0.2 + 0.8 * formed) * (0.1 + 0.9 * clean) * (used - 1) / used * belief
     return Fit(grammar, score, width, share, records[0].width, len(records), broken <= max(2, 0.05 * len(records)))
+
+
+def _belief_in(several: str) -> float:
+    return max(0.7, min(0.97, *(_DELIMITERS.get(sign, 0.97) for sign in several)))
 
 
 def _cleanness(rows: list[Record], grammar: Grammar) -> float:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from qpipe.core.errors import DataRefused
 from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text.dialect import Dialect
+from qpipe.sources.file.text.grammar import cut
 from qpipe.sources.file.text.options import DelimitedOptions
 from qpipe.sources.file.text.records import Record, kind_of, read_records
 
@@ -33,6 +34,10 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
     width = _width(table)
     kinds = _kinds(table, width)
     start = _first_row(table, width, kinds) if dialect.tables else 0
+    bent = _other_header(table, start, width, kinds, dialect) if start else None
+    if bent:
+        start -= 1
+        table = [*table[:start], bent, *table[start + 1 :]]
     before = [record for record in filled if record.start < table[start].start]
     count = _header_rows(table[start:], width, kinds, options)
     header, rows = table[start : start + count], table[start + count :]
@@ -43,6 +48,8 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
         Fault(None, r.line, "preamble", "a line before the header: skipped", raw=r.raw, severity="warning") for r in before
     )
     blank = [r for r in records if r.blank and r.start < first]
+    if bent:
+        told = (*told, _warning(bent.line, "other-delimiter", "the header is separated by another sign than the rows"))
     told = (*skipped, *_blanks(blank), *_comments(comments, first), *preamble, *told)
     return replace(
         dialect,
@@ -158,6 +165,20 @@ def _first_row(table: Sequence[Record], width: int, kinds: Kinds) -> int:
 
 
 # ---- header
+
+
+def _other_header(table: Sequence[Record], start: int, width: int, kinds: Kinds, dialect: Dialect) -> Record | None:
+    """The line before the first row, where another delimiter makes it a header of just the table's width."""
+    line, first = table[start - 1], table[start]
+    if "delimiter" in dialect.fixed or line.end != first.start or _names_columns(first, kinds, table[start + 1 :]):
+        return None
+    for other in (";", "\t", "|", ",", ":", "^", "~", " "):
+        found = cut(line.raw, 0, replace(dialect.grammar, delimiter=other))
+        if other != dialect.delimiter and found and found[1] == len(line.raw) and len(found[0]) == width:
+            named = replace(line, cells=found[0])
+            if all(found[0]) and len(set(found[0])) == width and _names_columns(named, kinds, table[start:]):
+                return named
+    return None
 
 
 def _names_columns(record: Record, kinds: Kinds, rows: Sequence[Record]) -> bool:
