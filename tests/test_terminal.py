@@ -24,10 +24,12 @@ from qpipe.orchestrator.journal import Journal
 ASK = """
 import sys
 from pathlib import Path
-from qpipe.cli.ask import ask_all
+from qpipe.cli.ask import Asking
 from qpipe.orchestrator.journal import Journal
 journal = Journal(Path(sys.argv[1]))
-asked = ask_all(journal, journal.run()["id"], by="ann")
+asking = Asking(by="ann")
+asking(journal, journal.run()["id"])
+asked = asking.asked
 print(f"END answered={asked.answered} postponed={len(asked.postponed)} stopped={asked.stopped}")
 """
 
@@ -411,6 +413,20 @@ def test_at_the_terminal_a_run_asks_and_ends(spec: Path, terminal: Open) -> None
     screen.until("balanced: every row is accounted for")
     assert screen.process.wait(20) == 0
     assert (ids("clean"), ids("quarantine")) == (["a1", "a2", "a5", "a6"], ["a4"])
+
+
+def test_an_answer_that_leads_to_a_question(spec: Path, terminal: Open) -> None:
+    """A value that was unknown makes its row a big order from Germany: that is asked in the same sitting."""
+    Path("orders.csv").write_text("order_id,country,amount\na1,Atlantis,5\na2,Germny,20000\n")
+    screen = terminal(*QPIPE, "run", str(spec))
+    for _ in range(2):
+        seen = screen.until("\n> ")
+        screen.type("1" if "'Germny'" in seen else "p")
+    assert "1 big orders from DE" in screen.until("\n> ")
+    screen.type("a")
+    assert "[p]ostpone" not in screen.until("waiting: 1 question open")
+    assert screen.process.wait(20) == 75
+    assert ids("clean") == ["a2"]
 
 
 def test_at_the_terminal_what_is_postponed_stays_open(spec: Path, terminal: Open) -> None:

@@ -55,19 +55,26 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def ask_all(journal: Journal, run: str, *, by: str | None = None) -> Asked:
-    """Ask the open questions of a run. What is not answered stays open. Asks nothing where there is no terminal."""
-    from rich.console import Console
+@dataclass
+class Asking:
+    """Asks the open questions of a run, each time it is called; what was put off stays so as long as the process lives.
 
-    from qpipe.orchestrator.answers_file import person
+    What is not answered stays open. Nothing is asked where there is no terminal.
+    """
 
-    asked = Asked()
-    if can_ask():
-        stream = sys.stderr if sys.stderr.isatty() else sys.stdout
-        console = Console(file=stream, highlight=False)
-        with _signals() as keyboard:
-            _Session(journal, run, by or person(), console, keyboard, asked).through()
-    return asked
+    by: str | None = None
+    asked: Asked = field(default_factory=Asked)
+
+    def __call__(self, journal: Journal, run: str) -> None:
+        from rich.console import Console
+
+        from qpipe.orchestrator.answers_file import person
+
+        if can_ask() and not self.asked.stopped:
+            stream = sys.stderr if sys.stderr.isatty() else sys.stdout
+            console = Console(file=stream, highlight=False)
+            with _signals() as keyboard:
+                _Session(journal, run, self.by or person(), console, keyboard, self.asked).through()
 
 
 class Overtaken(Exception):

@@ -142,9 +142,9 @@ def _conductor(
 
     ask: Callable[[Journal, str], None] | None = None
     if not no_ask and sys.stdin.isatty() and sys.stdout.isatty():
-        from qpipe.cli.ask import ask_all
+        from qpipe.cli.ask import Asking
 
-        ask = ask_all
+        ask = Asking()
     listeners: list[Callable[[Event], None]] = [progress(quiet=quiet or as_json, events=events)]
     return Conductor(plan, journal, listeners, ask, strict, sys.argv[1:], parent)
 

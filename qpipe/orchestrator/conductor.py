@@ -427,7 +427,7 @@ class Execution:
 
     def _settle(self) -> list[dict[str, Any]]:
         """Get answers, let the rows go that have theirs, until nothing moves; returns the questions still open."""
-        asked = False
+        asked: set[str] = set()
         while True:
             self._answers()
             free = settled(self.journal, self.run)
@@ -435,10 +435,11 @@ class Execution:
                 self._let_go(free)
                 continue
             waiting = self.journal.questions(self.run, "open")
-            if not waiting or asked or self.conductor.ask is None:
+            new = {question["id"] for question in waiting} - asked  # rows that were let go may ask something else
+            if not new or self.conductor.ask is None:
                 keep_remembered(self.journal, self.run)
                 return waiting
-            asked = True
+            asked |= new
             self.conductor.ask(self.journal, self.run)
 
     def _answers(self) -> None:
