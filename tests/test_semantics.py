@@ -339,6 +339,8 @@ STATISTICS: list[tuple[dict[str, Any], str, list[Any], Any]] = [
     ({"function": "max"}, "date", ["2026-01-01", "2026-01-02"], dt.date(2026, 1, 2)),
     ({"function": "stddev"}, "float", [1e9 + 1, 1e9 + 2, 1e9 + 3], 1.0),
     ({"function": "variance"}, "float", [1.7e15, 1.7e15 + 1, 1.7e15 + 2], 1.0),
+    ({"function": "variance"}, "int", [2**62, -(2**62)], 2.0**125),
+    ({"function": "variance"}, "decimal(9,2)", ["0.10", "0.20", "0.30"], 0.01),
     ({"function": "variance"}, "int", [2, 4, 4, 4, 5, 5, 7, 9, None], 32 / 7),
     ({"function": "median"}, "int", [3, 1, 2, None], 2.0),
     ({"function": "median"}, "int", [1, 2], 1.0),

@@ -118,7 +118,11 @@ def _mean(values: Values, type_: DataType) -> Any:
 
 
 def _squares(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:
-    x = (cell.to_physical() if type_.kind == "decimal" else cell).cast(pl.Float64)
+    if type_.kind != "float":
+        whole = (cell.to_physical() if type_.kind == "decimal" else cell).cast(pl.Int128)
+        rough = whole.cast(pl.Float64)
+        return _sums(cell, type_) | {"square": Measure((whole * whole).sum()), "rough": Measure((rough * rough).sum())}
+    x = cell.cast(pl.Float64)
     split = x * 134217729.0  # 2**27 + 1
     high = split - (split - x)
     low, square = x - high, x * x
@@ -129,14 +133,18 @@ def _squares(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:
 def _variance(values: Values, type_: DataType) -> float | None:
     """Of a sample (n - 1), as in SQL's var_samp. None for fewer than two values."""
     count = values["count"] or 0
-    total, square, error = (_total(values, name) for name in ("sum", "square", "error"))
     if count < 2:
         return None
+    if type_.kind != "float":
+        square = values["square"] if values["rough"] < 2.0**120 else values["rough"]  # beyond, 128 bits may not hold it
+        unit = 10 ** type_.args[1] if type_.kind == "decimal" else 1
+        exact = (Fraction(square) - Fraction(values["sum"]) ** 2 / count) / unit**2
+        return max(_float(exact / (count - 1)), 0.0)
+    total, square, error = (_total(values, name) for name in ("sum", "square", "error"))
     if not (isinstance(total, Fraction) and isinstance(square, Fraction)):
         return math.nan
     exact = square + (error if isinstance(error, Fraction) else 0) - total * total / count
-    unit = 10 ** type_.args[1] if type_.kind == "decimal" else 1
-    return max(_float(exact / (count - 1) / unit**2), 0.0)
+    return max(_float(exact / (count - 1)), 0.0)
 
 
 def _stddev(values: Values, type_: DataType) -> float | None:
