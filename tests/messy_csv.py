@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 Row = list[str | None]
 
@@ -91,9 +92,9 @@ def cases() -> Iterator[Case]:
             yield from make(table)
 
 
-def _case(table: Table, kind: str, data: bytes, **more: object) -> Case:
-    given: dict[str, object] = {"header": table.header, "rows": expected(table), **more}
-    return Case(f"{table.name}-{kind}", data, **given)  # type: ignore[arg-type]
+def _case(table: Table, kind: str, data: bytes, **more: Any) -> Case:
+    given: dict[str, Any] = {"header": table.header, "rows": expected(table), **more}
+    return Case(f"{table.name}-{kind}", data, **given)
 
 
 def _has(table: Table, *signs: str) -> bool:
@@ -106,7 +107,8 @@ def _has(table: Table, *signs: str) -> bool:
 def whole_dialects(table: Table) -> Iterator[Case]:
     for name, delimiter in {
         "comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "comma-blank": ", ", "two-bars": "||",
-        "caret": "^", "tilde": "~", "unit-separator": "\x1f", "start-of-heading": "\x01", "colons": "::", "section": "§", "semicolon-blank": "; ",
+        "caret": "^", "tilde": "~", "unit-separator": "\x1f",
+        "start-of-heading": "\x01", "colons": "::", "section": "§", "semicolon-blank": "; ",
     }.items():  # fmt: skip
         yield _case(table, f"delimiter-{name}", joined(write(table, delimiter=delimiter)), clean=True)
         yield _case(table, f"delimiter-{name}-all-quoted", joined(write(table, delimiter=delimiter, every=True)))
@@ -165,7 +167,7 @@ def one_western_line(table: Table) -> Iterator[Case]:
         rows = expected(table)
         rows[2] = [f"{rows[2][0]}café", *rows[2][1:]]
         foreign = any(not value.isascii() for row in table.rows for value in row)
-        told: dict[str, object] = {"told_rows": (2,)} if foreign else {"told": ("encoding-guessed",)}
+        told: dict[str, Any] = {"told_rows": (2,)} if foreign else {"told": ("encoding-guessed",)}
         yield _case(table, "encoding-one-western-line", b"\n".join(lines), rows=rows, **told)
 
 
@@ -312,7 +314,7 @@ def one_row(table: Table) -> Iterator[Case]:
 
 
 def _cells_changed(table: Table, at: int, width: int, lines: list[str], rows: list[Row]) -> Iterator[Case]:
-    def changed(line: str, row: Row) -> dict[str, object]:
+    def changed(line: str, row: Row) -> dict[str, Any]:
         data = joined([*lines[: at + 1], line, *lines[at + 2 :]])
         return {"data": data, "rows": [*rows[:at], row, *rows[at + 1 :]], "told_rows": (at,)}
 
@@ -332,7 +334,7 @@ def _cells_changed(table: Table, at: int, width: int, lines: list[str], rows: li
 
 
 def _dialect_changed(table: Table, at: int, lines: list[str], cells: list[str]) -> Iterator[Case]:
-    def with_line(line: str) -> dict[str, object]:
+    def with_line(line: str) -> dict[str, Any]:
         return {"data": joined([*lines[: at + 1], line, *lines[at + 2 :]]), "told_rows": (at,)}
 
     one = Table(table.name, table.header, [table.rows[at]])
