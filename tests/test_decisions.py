@@ -168,10 +168,10 @@ def test_samples_show_where_and_why(tmp_path: Path) -> None:
 
 def test_masked_cells_stay_masked(tmp_path: Path) -> None:
     journal, run = begin(tmp_path)
-    opened = Questions(plan_of(tmp_path, scope="row"), journal, run, masked=["order_id"]).open(
-        held_of(ORDERS), program_of(ORDERS), seq=0
-    )
+    plan = plan_of(tmp_path, scope="row", question="what of {order_id}, {country}?")
+    opened = Questions(plan, journal, run, masked=["order_id"]).open(held_of(ORDERS), program_of(ORDERS), seq=0)
     assert {row["cells"]["order_id"] for q in opened.questions for row in q["sample_json"]} == {"***"}
+    assert opened.questions[0]["text"] == "what of ***, DE?"
     with pytest.raises(QpipeError, match="masked"):
         evidence_of({"scope": "row", "sample": opened.questions[0]["sample_json"]})
 
@@ -532,6 +532,7 @@ def test_open_questions_are_answered_by_an_edited_memory(tmp_path: Path) -> None
     open_all(journal, run, plan)
     remembered(tmp_path, "- {group: {country: DE}, answer: accept, by: cleo}\n")
     assert Questions(plan, journal, run).recall(T0 + 9) == 1
+    assert Questions(plan, journal, run).recall(T0 + 9) == 0
     assert states(journal, run)['{"country": "DE"}'] == ("answered", "accept", "cleo")
 
 

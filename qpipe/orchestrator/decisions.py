@@ -12,6 +12,7 @@ import hashlib
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import FILE, LINE, REASONS, RESERVED, ROW, SOURCE
 from qpipe.core.component import Transform
-from qpipe.core.errors import Problem, QpipeError, SpecError
+from qpipe.core.errors import Problem, QpipeError, SpecError, UsageError
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.answers import (
     KEEP,
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from qpipe.spec.plan import Decision, Plan
 
 __all__ = ["Opened", "Questions", "Settled", "keep_remembered", "question_id", "settled"]
+
+
+Cells = Mapping[str, "str | None"]  # of one row: column → text
 
 
 @dataclass(frozen=True)
@@ -135,9 +139,12 @@ class Questions:
         now, count = time.time() if now is None else now, 0
         for question in self.journal.questions(self.run, "open"):
             entry = self._recalled(question, now)
-            if entry is not None:
+            if entry is None:
+                continue
+            with suppress(UsageError):  # a person was faster
                 self.journal.answer(question["id"], entry.answer, by=entry.by or "a remembered answer", via="rule",
-                                    reason=entry.key, now=now)  # fmt: skip
+                                    reason=entry.reason, now=now)  # fmt: skip
+                self.journal.db.execute("update question set rule=? where id=?", (entry.key, question["id"]))
                 count += 1
         return count
 
@@ -155,7 +162,8 @@ class Questions:
             .with_row_index("__first")
             .unique([*names, "__rule"], keep="first", maintain_order=True)
         )
-        found = [self._group(decision, row, rows, seq) for row in unique.iter_rows(named=True)]
+        cells = _cells(rows[unique["__first"]]) if decision.scope == "row" else [{}] * unique.height
+        found = [self._group(decision, row, cell, seq) for row, cell in zip(unique.iter_rows(named=True), cells, strict=True)]
         ids = unique.with_columns(pl.Series("__id", [group.id for group in found], dtype=pl.String)).drop("__first")
         joined = keys.join(ids, on=[*names, "__rule"], how="left", nulls_equal=True, maintain_order="left")
         return joined.select(at="__at", id="__id"), {group.id: group for group in found}
@@ -169,11 +177,11 @@ class Questions:
             chosen = chosen.zip_with(~true, pl.repeat(n, rows.height, dtype=pl.Int32, eager=True))
         return chosen
 
-    def _group(self, decision: Decision, row: Mapping[str, Any], rows: pl.DataFrame, seq: int) -> _Group:
+    def _group(self, decision: Decision, row: Mapping[str, Any], cells: Cells, seq: int) -> _Group:
         group: dict[str, Any] = {name: row[name] for name in row if not name.startswith("__")}
         if decision.scope == "batch":
             group = {"batch": seq}
-        evidence = self._evidence(decision, group, rows, row["__first"])
+        evidence = self._evidence(decision, group, cells)
         memory, place = self._memory(decision.id), row["__rule"]
         rule = memory.answer_for(evidence, now=self._started, condition=self._condition(decision), used=self._uses)
         if place >= 0 and (rule is None or memory.entries.index(rule) < place):
@@ -181,7 +189,7 @@ class Questions:
             group = {"when": rule.when}
         if decision.scope == "row" and ROW in group:
             group = {ROW: int(group[ROW])}
-        fields = group if decision.scope != "row" else _cells(rows, row["__first"])
+        fields = group if decision.scope != "row" else self._shown(cells)
         return _Group(
             self._id(decision.id, decision.scope, group), decision.id, decision.scope, group, filled(decision.question, fields),
             dict(decision.choices), self._marked(decision), memory.path, decision.default,
@@ -189,13 +197,11 @@ class Questions:
             self._condition(decision), rule,
         )  # fmt: skip
 
-    def _evidence(self, decision: Decision, group: Mapping[str, Any], rows: pl.DataFrame, first: int) -> Mapping[str, Any]:
+    def _evidence(self, decision: Decision, group: Mapping[str, Any], cells: Cells) -> Mapping[str, Any]:
         """What remembered answers are compared with: the group, or the cells of the one row."""
-        if decision.scope != "row":
-            return group if decision.scope == "group" else {}
-        if not self._memory(decision.id).entries:
-            return {}
-        return {name: text for name, text in _cells(rows, first).items() if not decision.by or name in decision.by}
+        if decision.scope == "row":
+            return {name: text for name, text in cells.items() if not decision.by or name in decision.by}
+        return group if decision.scope == "group" else {}
 
     def _marked(self, decision: Decision) -> tuple[str, ...]:
         """The columns that the asking routes look at."""
@@ -236,22 +242,22 @@ class Questions:
     def _opened(self, held: pl.DataFrame, waits: pl.DataFrame, groups: Mapping[str, _Group], now: float) -> Opened:
         ordered = waits.with_columns(held[ROW].gather(waits["at"]).alias("row")).sort("row", "at")
         counted = ordered.group_by("id", maintain_order=True).agg(pl.len().alias("rows"), pl.col("at").head(QUESTION_SAMPLE))
-        questions = tuple(
-            self._question(groups[id], rows, held, first, now)
-            for id, rows, first in counted.select("id", "rows", "at").iter_rows()
-        )
+        wanted = [at if self._asked.get(id, 0) < QUESTION_SAMPLE else [] for id, at in counted.select("id", "at").iter_rows()]
+        first = pl.Series([at for positions in wanted for at in positions], dtype=pl.UInt32)
+        rows = iter(_told(held[first]))
+        samples = [[self._sample(groups[id], *next(rows)) for _ in at] for id, at in zip(counted["id"], wanted, strict=True)]
+        questions = []
+        for (id, count), sample in zip(counted.select("id", "rows").iter_rows(), samples, strict=True):
+            self._asked[id] = self._asked.get(id, 0) + len(sample)
+            questions.append(self._question(groups[id], count, sample, now))
         joined = waits.group_by("at").agg(pl.col("id").sort().str.join(" ")).sort("at")
-        return Opened(questions, joined["id"].alias("question"))
+        return Opened(tuple(questions), joined["id"].alias("question"))
 
-    def _question(self, group: _Group, rows: int, held: pl.DataFrame, first: Sequence[int], now: float) -> dict[str, Any]:
-        sample: list[dict[str, Any]] = []
-        if self._asked.setdefault(group.id, 0) < QUESTION_SAMPLE:
-            sample = [self._sample(group, held, at) for at in first]
-            self._asked[group.id] += len(sample)
+    def _question(self, group: _Group, rows: int, sample: Sequence[Mapping[str, Any]], now: float) -> dict[str, Any]:
         answered = group.rule is not None
         return {
             "id": group.id, "decision": group.decision, "scope": group.scope, "group": canonical(group.group),
-            "text": group.text, "rows": rows, "sample_json": sample, "choices_json": dict(group.choices),
+            "text": group.text, "rows": rows, "sample_json": list(sample), "choices_json": dict(group.choices),
             "candidates_json": None if group.candidates is None else list(group.candidates), "default": group.default,
             "opened_at": now, "due_at": None if group.timeout is None else now + group.timeout, "memory": str(group.memory),
             "condition": group.condition, "state": "answered" if answered else "open",
@@ -261,15 +267,16 @@ class Questions:
             "reason": group.rule.reason if group.rule else None,
         }  # fmt: skip
 
-    def _sample(self, group: _Group, held: pl.DataFrame, at: int) -> dict[str, Any]:
-        place = held.select([name for name in (ROW, SOURCE, FILE, LINE, REASONS) if name in held.columns]).row(at, named=True)
+    def _sample(self, group: _Group, place: Mapping[str, Any], cells: Cells) -> dict[str, Any]:
         reasons = place.get(REASONS) or []
-        cells = {**_cells(held, at), **group.cells}
-        shown = {n: "***" if n in self.masked and n not in group.cells and t is not None else t for n, t in cells.items()}
+        shown = {**self._shown(cells), **group.cells}
         marked = dict.fromkeys([*group.marked, *(r["column"] for r in reasons)])
         return {"row": place[ROW], "source": place.get(SOURCE), "file": place.get(FILE), "line": place.get(LINE),
                 "cells": shown, "marked": [name for name in marked if name in shown],
                 "reasons": [f"{r['check']}: {r['message']}" for r in reasons]}  # fmt: skip
+
+    def _shown(self, cells: Cells) -> dict[str, str | None]:
+        return {name: "***" if name in self.masked and text is not None else text for name, text in cells.items()}
 
     # ── what is known beforehand ──
 
@@ -354,11 +361,18 @@ def texts(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(made)
 
 
-def _cells(frame: pl.DataFrame, at: int) -> dict[str, str | None]:
-    """The cells of one row as text, without the columns that qpipe adds."""
+def _cells(frame: pl.DataFrame) -> Sequence[Cells]:
+    """The cells of each row as text, without the columns that qpipe adds."""
     names = [name for name in frame.columns if not name.startswith("__") and name not in RESERVED]
-    row = texts(frame[int(at) : int(at) + 1], names).row(0, named=True) if names else {}
-    return {name: None if text is None else text[:LONGEST] for name, text in row.items()}
+    if not names:
+        return [{}] * frame.height
+    return texts(frame, names).select(pl.all().str.head(LONGEST)).rows(named=True)
+
+
+def _told(frame: pl.DataFrame) -> list[tuple[dict[str, Any], Cells]]:
+    """For each row where it stood and why it waits, and its cells."""
+    places = frame.select([name for name in (ROW, SOURCE, FILE, LINE, REASONS) if name in frame.columns]).rows(named=True)
+    return list(zip(places, _cells(frame), strict=True))
 
 
 def _value_choices(asking: Asking) -> dict[str, str]:
