@@ -11,13 +11,14 @@ import hashlib
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qpipe.core.batch import Json
+from qpipe.core.batch import ROW, Json
 from qpipe.core.component import Context, Part, Relational, RowVerdict, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused, Interrupted, QpipeError, SpecError
@@ -27,17 +28,17 @@ from qpipe.core.lazy import pl
 from qpipe.core.rowset import RowSet
 from qpipe.orchestrator.answers import Settled, keep_remembered, settled
 from qpipe.orchestrator.decisions import Questions
-from qpipe.orchestrator.feed import Read, Spool, Start, ahead, read_sources
+from qpipe.orchestrator.feed import Read, Spool, Start, ahead, read_sources, result_source
 from qpipe.orchestrator.findings import Samples
 from qpipe.orchestrator.gates import Gates
 from qpipe.orchestrator.journal import Journal, Writer
 from qpipe.orchestrator.passes import Pass, has_python, passes_of
-from qpipe.orchestrator.program import Program, compile_program, table_types
+from qpipe.orchestrator.program import Program, Replaced, compile_program, misfits, table_types
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.settle import Going, again, going, keep_held, send
 from qpipe.orchestrator.tables import load_tables
-from qpipe.orchestrator.work import Done, Worker, original_types
-from qpipe.spec.plan import OutputNode, Plan
+from qpipe.orchestrator.work import Done, Worker, original_types, raw_types
+from qpipe.spec.plan import OutputNode, Plan, SourceNode
 
 CELLS = 2_400_000  # in a batch, where the spec names no batch size
 CHECKPOINT = 2.0  # seconds between two checkpoints of a gathering pass
@@ -149,8 +150,8 @@ class Execution:
         self.passes = passes_of(self.plan)
         self.spool = Spool(writer.directory / "spill")
         self.questions = Questions(self.plan, self.journal, self.run, _masked(self.plan))
-        if self.questions.problems:
-            raise SpecError(self.questions.problems)
+        if problems := [*misfits(self.plan, self.prepared.union, self.context), *self.questions.problems]:
+            raise SpecError(problems)
         self.context = self.context.but(answers=self.questions.known_values())
         self.began = time.time()
 
@@ -200,20 +201,46 @@ class Execution:
         return len(self.passes) > 1 and (not again or has_python(self.plan))
 
     def _reads(self, each: Pass, start: Start, only: Mapping[str, Sequence[str]] | None = None) -> Iterator[Read]:
-        if self._spills() and each.number > 1:
-            first = self.journal.rows("select batches from pass where run=? and number=1", self.run)[0]["batches"]
-            return ahead(self.spool.read(self.plan.streams, start.seq, first))
+        """The batches of a pass: out of the sources or the spool, then the rows that SQL steps have made anew."""
+        made = [result_source(id, r.folder, r.types) for id, r in self._replaced(each).items() if not r.same_rows]
+        known = {**self.prepared.columns, **{node.id: node.source.columns(self.context) for node in made}}
         size = batch_rows(self.plan, self.prepared.union)
-        return ahead(read_sources(self.plan.streams, self.context, self.prepared.columns, size, start, only))
+        if self._spills() and each.number > 1:
+            first = self.journal.rows("select batches, rows from pass where run=? and number=1", self.run)[0]
+            return ahead(self._spooled(made, known, size, start, first["batches"], first["rows"]))
+        return ahead(read_sources([*self.plan.streams, *made], self.context, known, size, start, only))
+
+    def _spooled(
+        self, made: Sequence[SourceNode], known: Mapping[str, Types], size: int, start: Start, batches: int, rows: int
+    ) -> Iterator[Read]:
+        yield from self.spool.read(self.plan.streams, start.seq, batches)
+        if made:
+            begun = any(node.id == start.source for node in made)
+            yield from read_sources(made, self.context, known, size, start if begun else Start(batches, rows))
 
     def _programs(self, each: Pass) -> dict[str, Program]:
-        verdicts = self._verdicts(each)
+        verdicts, replaced = self._verdicts(each), self._replaced(each)
         finish = self.router.stages if each.is_last else None
-        return {
-            node.id: compile_program(self.plan, node, self.prepared.columns[node.id], self.prepared.union, self.context,
-                                     verdicts, each.gathers, finish)
-            for node in self.plan.streams
-        }  # fmt: skip
+
+        def compiled(node: SourceNode, columns: Types, union: Types, after: str | None) -> Program:
+            return compile_program(
+                self.plan, node, columns, union, self.context, verdicts, each.gathers, finish, replaced, after
+            )
+
+        programs = {n.id: compiled(n, self.prepared.columns[n.id], self.prepared.union, None) for n in self.plan.streams}
+        for id, result in replaced.items():
+            if not result.same_rows:
+                programs[id] = compiled(result_source(id, result.folder, result.types), result.types, result.types, id)
+        return programs
+
+    def _replaced(self, each: Pass) -> dict[str, Replaced]:
+        """What SQL steps of earlier passes have made."""
+        found = {}
+        for row in self.journal.rows("select checkpoint_json from pass where run=? and number<?", self.run, each.number):
+            for id, told in ((row["checkpoint"] or {}).get("replaced") or {}).items():
+                types = self.plan.step(id).module.output_types({})
+                found[id] = Replaced(Path(told["folder"]), types, told["same_rows"])
+        return found
 
     def _verdicts(self, each: Pass) -> dict[str, list[RowVerdict]]:
         """What relational steps of earlier passes found, from disk."""
@@ -221,7 +248,7 @@ class Execution:
         for before in self.passes[: each.number - 1]:
             for id in before.gathers:
                 told = self.journal.rows("select checkpoint_json from pass where run=? and number=?", self.run, before.number)
-                for n, meta in enumerate(told[0]["checkpoint"]["verdicts"][id]):
+                for n, meta in enumerate(told[0]["checkpoint"]["verdicts"].get(id, ())):
                     rows = RowSet.load(self.writer.directory / f"rows-{id}-{n}.npy")
                     found.setdefault(id, []).append(RowVerdict(rows, tuple(meta["columns"]), meta["expected"]))
         return found
@@ -233,18 +260,20 @@ class Execution:
         programs = self._programs(each)
         steps = {id: self.plan.step(id) for id in each.gathers}
         types = {id: next(iter(programs.values())).gatherings[id].context for id in each.gathers}
+        place = self.writer.directory / "gather" / str(each.number)
         if not row.get("checkpoint"):
-            shutil.rmtree(self.writer.directory / "gather", ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
         collectors: dict[str, Collector] = {
-            id: step.module.collector(types[id], self.writer.directory / "gather" / id)  # type: ignore[attr-defined]
+            id: step.module.collector(types[id], place / id)  # type: ignore[attr-defined]
             for id, step in steps.items()
         }
         for id, collector in collectors.items():
             if row.get("checkpoint"):
                 collector.restore(row["checkpoint"]["collectors"][id])
         spills = self._spills() and each.number == 1
-        only = None if self._spills() else {n: _needed(p, self.prepared.columns[n]) for n, p in programs.items()}
-        work = _gathered_in_full if has_python(self.plan) else _gathered
+        fused = all(program.fused for program in programs.values())
+        only = {n: _needed(p, self._columns(n, p)) for n, p in programs.items()} if fused and not self._spills() else None
+        work = _gathered if fused else _gathered_in_full
         saved = time.monotonic()
         last: Read | None = None
         for read in self._reads(each, start, only):
@@ -252,8 +281,9 @@ class Execution:
             if spills:
                 effect("spill.keep")
                 self.spool.keep(read)
-            frame = work(programs[read.source.id], read, self.prepared.columns[read.source.id])
-            for id, gathering in programs[read.source.id].gatherings.items():
+            program = programs[read.source.id]
+            frame = work(program, read, self._columns(read.source.id, program))
+            for id, gathering in program.gatherings.items():
                 collectors[id].add(gathering.of(frame), read.first_row, read.rows)
             last = read
             self._progress(each, read, {}, {})
@@ -261,6 +291,9 @@ class Execution:
                 self._checkpoint(each, read, collectors, spills)
                 saved = time.monotonic()
         self._judge(each, last or _nothing(start), collectors, types, spills)
+
+    def _columns(self, id: str, program: Program) -> Types:
+        return self.prepared.columns[id] if id in self.prepared.columns else program.source.source.columns(self.context)
 
     def _checkpoint(self, each: Pass, read: Read, collectors: Mapping[str, Collector], spills: bool) -> None:
         if spills:
@@ -274,10 +307,16 @@ class Execution:
     ) -> None:
         """Let the relational steps decide, and keep what they found."""
         told: dict[str, list[Json]] = {}
+        replaced: dict[str, Json] = {}
         for id, collector in collectors.items():
             module = self.plan.step(id).module
             assert isinstance(module, Relational)
             collector.checkpoint()
+            if module.effect == "replace":
+                folder = module.replace(collector, contexts[id])
+                files = sorted(folder.glob("*.parquet"))
+                replaced[id] = {"folder": str(folder), "same_rows": bool(files) and ROW in pl.read_parquet_schema(files[0])}
+                continue
             verdicts = module.judge(collector, contexts[id])
             told[id] = [{"columns": list(v.columns), "expected": v.expected} for v in verdicts]
             for n, verdict in enumerate(verdicts):
@@ -287,7 +326,7 @@ class Execution:
             self.spool.sync()
         with self.writer.commit("pass-done") as tx:
             if last is not None:
-                _advance(tx, each, last, {"verdicts": told})
+                _advance(tx, each, last, {"verdicts": told, "replaced": replaced})
             else:
                 tx.execute(
                     "update pass set checkpoint_json=? where run=? and number=?",
@@ -299,8 +338,9 @@ class Execution:
             tx.event(
                 "pass.done", number=each.number, found={id: [len(_rows(v, self.writer, id)) for v in [told[id]]] for id in told}
             )
-        for collector in collectors.values():
-            collector.close()
+        for id, collector in collectors.items():
+            if id not in replaced:
+                collector.close()
 
     # ── the last pass ──
 
@@ -321,11 +361,13 @@ class Execution:
             tx.event("pass.done", number=each.number)
 
     def _worker(self, programs: Mapping[str, Program]) -> Worker:
-        return Worker(self.plan, self.router, programs, self.context, self._staging(), self.writer.directory)
+        return Worker(self.plan, self.router, programs, self.context, self._staging(), self.writer.directory, self._raw_types())
 
     def _commit(self, each: Pass, done: Done, samples: Samples, back: Going | None = None) -> None:
         """One transaction: everything that a batch changed. ``back``: held rows that it settles."""
         read = done.read
+        anew = read.source.id not in self.prepared.columns  # rows that a SQL step has made
+        created = Counter(done.computed.created) + Counter({read.source.id: read.rows} if anew else {})
         sampled = samples.of(done.program, done.computed.frame, read) if back is None else []
         opened, kept = None, None
         if done.held is not None:
@@ -336,18 +378,18 @@ class Execution:
         with self.writer.commit("batch" if back is None else "settle") as tx:
             if back is None:
                 _advance(tx, each, read, None)
+            for free in back.settled if back else ():
+                free.record(tx)
+            if back is None and not anew:
                 tx.update_run(rows_in=read.first_row + read.rows)
-            else:
-                for settled in back.settled:
-                    settled.record(tx)
             if opened is not None and kept is not None:
                 opened.record(tx)
                 for waits, rows in kept[1]:
                     tx.put("held", seq=read.seq, question=waits, route="", path=str(kept[0]), rows=rows, state="held")
             tx.put("batch", **{"pass": each.number}, seq=read.seq, source=read.source.id, first_row=read.first_row,
-                   rows=read.rows if back is None else 0, file=read.chunk.file, start_json=start,
+                   rows=read.rows if back is None and not anew else 0, file=read.chunk.file, start_json=start,
                    position_json=read.chunk.position, routes_json=done.routes,
-                   dropped_json=dict(done.computed.dropped), created_json=dict(done.computed.created), seconds=done.seconds,
+                   dropped_json=dict(done.computed.dropped), created_json=dict(created), seconds=done.seconds,
                    at=time.time())  # fmt: skip
             tx.tally(done.tallies)
             for sample in sampled:
@@ -415,7 +457,9 @@ class Execution:
         from qpipe.orchestrator.summary import summarise
 
         with self.writer.commit("figures") as tx:
-            tx.execute("insert into metric (run, at, name, value) values (?, ?, 'memory_mb', ?)", self.run, time.time(), memory_mb())
+            tx.execute(
+                "insert into metric (run, at, name, value) values (?, ?, 'memory_mb', ?)", self.run, time.time(), memory_mb()
+            )
         summary = summarise(self.journal, self.run, self.plan)
         if not summary.balance.balanced:
             raise QpipeError(f"the run does not balance: {summary.balance}", hint="this is a defect of qpipe; please report it")
@@ -533,7 +577,12 @@ class Execution:
                 tx.event("output.published", output=id, rows=told["rows"], **{k: v for k, v in result.items() if k != "rows"})
 
     def _types_of(self, node: OutputNode) -> Types:
-        return original_types(next(iter(self.prepared.columns.values()))) if node.original else self._types()
+        return original_types(self._raw_types()) if node.original else self._types()
+
+    def _raw_types(self) -> Types:
+        """The columns of rows as they came, whatever source they came from; text where sources differ."""
+        made = [r.types for r in self._replaced(self.passes[-1]).values() if not r.same_rows]
+        return raw_types([*self.prepared.columns.values(), *made])
 
     def _types(self) -> Types:
         """The columns after the last step."""
@@ -552,12 +601,21 @@ class Execution:
         for name in ("spill", "gather"):
             shutil.rmtree(self.writer.directory / name, ignore_errors=True)
 
+    def _severities(self, failed: Mapping[str, int]) -> dict[str, int]:
+        """Findings by severity, of findings by check."""
+        known = {step.id: getattr(step.module, "severity", "error") for step in self.plan.steps}
+        total: Counter[str] = Counter()
+        for check, count in failed.items():
+            total[known.get(check, "error")] += count
+        return dict(total)
+
     def _progress(self, each: Pass, read: Read, routes: Mapping[str, int], failed: Mapping[str, int]) -> None:
         rows_total, bytes_total = self.prepared.sizes
         self.writer.tell(Event("progress", self.run, {
             "pass": each.number, "passes": len(self.passes), "source": read.source.id, "rows": read.first_row + read.rows,
-            "rows_total": rows_total, "bytes": (read.chunk.position or {}).get("bytes", 0), "bytes_total": bytes_total,
-            "routes": dict(routes), "checks": dict(failed), "memory_mb": memory_mb(),
+            "rows_total": rows_total, "bytes": (read.chunk.position or {}).get("offset", 0), "bytes_total": bytes_total,
+            "routes": dict(routes), "checks": dict(failed), "memory_mb": memory_mb(), "findings": self._severities(failed),
+            "questions": len(self.journal.questions(self.run, "open")) if routes else 0,
         }))  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qpipe.core.component import Context, Types
 from qpipe.core.errors import Problem, QpipeError
 from qpipe.orchestrator.conductor import union_of
-from qpipe.orchestrator.program import compile_program
+from qpipe.orchestrator.program import compile_program, misfits
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.tables import load_tables
 from qpipe.spec.plan import Plan, SourceNode
@@ -27,6 +27,8 @@ def connect_problems(plan: Plan) -> list[Problem]:
         context = context.but(tables=load_tables(plan.references, context))
         streams = {node.id: columns[node.id] for node in plan.streams}
         union = union_of(plan, streams)
+        if found := misfits(plan, union, context):
+            return found
         for node in plan.streams:
             compile_program(plan, node, streams[node.id], union, context, {}, (), Router(plan).stages)
     except QpipeError as error:
@@ -38,4 +40,6 @@ def connect_problems(plan: Plan) -> list[Problem]:
 
 
 def _problem(plan: Plan, node: SourceNode, code: str, error: QpipeError) -> Problem:
-    return Problem(plan.file, node.place.line, node.place.column, f"sources.{node.id}", code, str(error).split("\n")[0], error.hint)
+    return Problem(
+        plan.file, node.place.line, node.place.column, f"sources.{node.id}", code, str(error).split("\n")[0], error.hint
+    )

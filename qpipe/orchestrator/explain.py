@@ -91,7 +91,7 @@ def kind(step: StepNode) -> str:
 
 
 def _route(route: Route) -> str:
-    when = f"when {str(route.when)}" if route.when else "all others"
+    when = f"when {route.when!s}" if route.when else "all others"
     to = f"ask {route.ask}" if route.ask else ", ".join(route.to) or "dropped, counted"
     return f"{when} → {to}" + (" (not written in the spec)" if route.implied else "")
 

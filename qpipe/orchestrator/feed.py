@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qpipe.core.batch import FILE, LINE, SOURCE, Chunk, Fault, Json
-from qpipe.core.component import Context, Types
+from qpipe.core.component import Context, Source, Types
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
+from qpipe.core.types import DataType
 from qpipe.spec.plan import SourceNode
 
 T = TypeVar("T")
@@ -128,6 +129,31 @@ def _shape(chunk: Chunk, wanted: Sequence[str], types: Types, node: SourceNode) 
         faults.append(Fault(None, 1, "new-column", f"{', '.join(new)} is new in this file: left out", severity="warning"))
     frame = chunk.frame.with_columns([pl.lit(None, dtype=types[name].polars()).alias(name) for name in missing])
     return replace(chunk, frame=frame.select(wanted), faults=tuple(faults))
+
+
+def result_source(step: str, folder: Path, types: Types) -> SourceNode:
+    """Rows that a SQL step has made, as a source."""
+    return SourceNode(step, Result(folder=folder, types=types), None)
+
+
+class Result(Source):
+    """A folder of Parquet files that the run itself has written."""
+
+    name = "result"
+    columnar = True
+
+    folder: Path
+    types: Types
+
+    def columns(self, context: Context) -> dict[str, DataType]:
+        return dict(self.types)
+
+    def read(self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
+        start = (position or {}).get("row", 0)
+        frame = pl.scan_parquet(self.folder / "*.parquet").select(list(columns or self.types)).slice(start)
+        for part in frame.collect_batches(chunk_size=rows, maintain_order=True, lazy=True):
+            start += part.height
+            yield Chunk(part, {"row": start})
 
 
 class Spool:

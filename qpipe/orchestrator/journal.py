@@ -96,16 +96,16 @@ class Journal:
         ))  # fmt: skip
 
     def history(self, name: str, before: str, check: str, measure: str, limit: int = 100) -> list[float]:
-        """A gate's figure in earlier runs of a spec that were done, the latest last."""
+        """What a gate observed in earlier runs of a spec that were done, the latest last."""
         found = self.rows(
-            'select value_json from measure join run on run.id = measure.run where run.name = ? and run.id <> ? and '
-            'run.state = \'done\' and "check" = ? and measure.name = ? and stage = \'delivered\' and "group" = \'\' '
-            "order by run.started desc limit ?",
-            name, before, check, measure, limit,
+            "select event.data_json from event join run on run.id = event.run where run.name = ? and run.id <> ? and "
+            "run.state = 'done' and event.name = 'gate.judged' and json_extract(event.data_json, '$.gate') = ? and "
+            "event.id = (select max(id) from event e where e.run = event.run and e.name = 'gate.judged' and "
+            "json_extract(e.data_json, '$.gate') = ?) order by run.started desc limit ?",
+            name, before, check, check, limit,
         )  # fmt: skip
-        return [row["value"] for row in reversed(found)]
-
-    # ── answering ──
+        observed = [(row["data"].get("observed") or {}).get(measure) for row in reversed(found)]
+        return [float(value) for value in observed if value is not None]
 
     def question(self, reference: str) -> dict[str, Any]:
         """One question, by its id or any part of it. Open ones come first: an answered one never hides them."""

@@ -43,3 +43,8 @@ def relational(plan: Plan) -> Sequence[StepNode]:
 
 def has_python(plan: Plan) -> bool:
     return any(isinstance(step.module, Step) for step in plan.steps)
+
+
+def replacing(plan: Plan) -> list[StepNode]:
+    """The steps that put other rows in the place of all rows."""
+    return [step for step in relational(plan) if step.module.effect == "replace"]  # type: ignore[attr-defined]

@@ -14,13 +14,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qpipe.core.batch import ROW, Severity
 from qpipe.core.component import Ask, Check, Context, Gate, Judging, Relational, Rule, Step, Transform, Types
-from qpipe.core.errors import QpipeError
+from qpipe.core.errors import Problem, QpipeError, SpecError
 from qpipe.core.expression import Expression
 from qpipe.core.lazy import pl
+from qpipe.core.params import params_of
 from qpipe.core.rowset import RowSet
 from qpipe.core.types import DataType, parse_text
 from qpipe.spec.plan import Plan, SourceNode, StepNode
@@ -106,12 +108,29 @@ Query = Callable[["pl.LazyFrame"], "pl.LazyFrame"]
 Finish = Callable[["Program", Types], "list[list[pl.Expr]]"]
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A stage that is no lazy query: a Python step, or rows that SQL has made out of all rows."""
+
+    step: str
+    process: Callable[[pl.DataFrame], pl.DataFrame]  # rows are told by ``_row``
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """What took the place of the data set at a step: a folder of Parquet files."""
+
+    folder: Path
+    types: Types
+    same_rows: bool  # the result has ``_row``: its rows are rows of before; else they are new ones
+
+
 @dataclass
 class Program:
-    """Steps compiled for one source: stretches of fused queries with Python steps between them."""
+    """Steps compiled for one source: stretches of fused queries with whole stages between them."""
 
     source: SourceNode
-    stages: list[Query | tuple[StepNode, Context]] = field(default_factory=list)
+    stages: list[Query | Whole] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
     drops: list[Drop] = field(default_factory=list)
     asks: list[Asking] = field(default_factory=list)
@@ -128,8 +147,8 @@ class Program:
         dropped: Counter[str] = Counter()
         created: Counter[str] = Counter()
         for stage in self.stages:
-            if isinstance(stage, tuple):
-                frame = self._python(*stage, frame, removed, dropped, created)
+            if isinstance(stage, Whole):
+                frame = self._whole(stage, frame, removed, dropped, created)
             else:
                 frame = stage(frame.lazy()).collect(engine="in-memory")
         frame = self._leave(frame, dropped, None)
@@ -143,7 +162,7 @@ class Program:
             *(self._masks(rows) if rows is not None else [pl.lit(False).alias(name) for name in self.masks]),
         )
         for stage in self.stages:
-            assert not isinstance(stage, tuple), "a Python step cannot be part of a lazy query"
+            assert not isinstance(stage, Whole), "only fused stages can be one lazy query"
             frame = stage(frame)
         return frame.select(ROW, *self._gathered())
 
@@ -153,7 +172,7 @@ class Program:
 
     @property
     def fused(self) -> bool:
-        return not any(isinstance(stage, tuple) for stage in self.stages)
+        return not any(isinstance(stage, Whole) for stage in self.stages)
 
     def _masks(self, rows: pl.Series) -> list[pl.Series]:
         if not self.masks or rows.len() == 0:
@@ -180,27 +199,40 @@ class Program:
         removed.append(frame.filter(gone).select(ROW, *hidden(frame.columns)))
         return frame.filter(~gone)
 
-    def _python(
-        self, step: StepNode, context: Context, frame: pl.DataFrame, removed: list[pl.DataFrame],
-        dropped: Counter[str], created: Counter[str],
-    ) -> pl.DataFrame:  # fmt: skip
-        """Run a Python step on the rows that are still there; hidden columns wait outside and come back by ``_row``."""
-        assert isinstance(step.module, Step)
+    def _whole(
+        self, stage: Whole, frame: pl.DataFrame, removed: list[pl.DataFrame], dropped: Counter[str], created: Counter[str]
+    ) -> pl.DataFrame:
+        """Process the rows that are still there; hidden columns wait outside and come back by ``_row``."""
         seen = self._leave(frame, dropped, removed)
         aside = seen.select(ROW, *hidden(seen.columns))
-        made = step.module.process(seen.drop(hidden(seen.columns)), context)
+        made = stage.process(seen.drop(hidden(seen.columns)))
         if ROW not in made.columns:
             if made.height != seen.height:
-                raise QpipeError(f"{step.id}: {made.height} rows came back for {seen.height}, without {ROW}",
+                raise QpipeError(f"{stage.step}: {made.height} rows came back for {seen.height}, without {ROW}",
                                  hint=f"keep the column {ROW} when rows are dropped, repeated or reordered")  # fmt: skip
             made = made.with_columns(seen[ROW])
         lost = aside.join(made.select(ROW), on=ROW, how="anti", maintain_order="left")
         if lost.height:
             removed.append(lost)
-            dropped[step.id] += lost.height
+            dropped[stage.step] += lost.height
         if (more := made.height - (seen.height - lost.height)) > 0:
-            created[step.id] += more
+            created[stage.step] += more
         return made.join(aside, on=ROW, how="left", maintain_order="left")
+
+
+def _replacement(replaced: Replaced) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """The rows of a result that descend from the rows of a batch; none where the result's rows are new."""
+
+    def process(frame: pl.DataFrame) -> pl.DataFrame:
+        empty = pl.DataFrame(schema={**{n: t.polars() for n, t in replaced.types.items()}, ROW: pl.Int64})
+        if not replaced.same_rows or frame.height == 0:
+            return empty
+        low, high = frame[ROW].min(), frame[ROW].max()
+        result = pl.scan_parquet(replaced.folder / "*.parquet").filter(pl.col(ROW).is_between(low, high))
+        mine = result.collect(engine="in-memory").select(empty.columns).sort(ROW, maintain_order=True)
+        return mine.join(frame.select(ROW), on=ROW, how="semi", maintain_order="left")
+
+    return process
 
 
 def _mask(found: RowSet, first: int, count: int) -> pl.Series:
@@ -212,14 +244,16 @@ def _mask(found: RowSet, first: int, count: int) -> pl.Series:
 def compile_program(
     plan: Plan, source: SourceNode, columns: Types, union: Types, context: Context,
     verdicts: Mapping[str, Sequence[RowVerdict]], gathers: Sequence[str] = (), finish: Finish | None = None,
+    replaced: Mapping[str, Replaced] | None = None, after: str | None = None,
 ) -> Program:  # fmt: skip
     """A program for a source.
 
     ``columns`` are those the source delivers, ``union`` those of all streams under their contracts; ``verdicts`` holds what
     relational steps found in earlier passes, by step id; ``gathers`` names the relational steps to gather for, and the program
-    ends at the last of them; ``finish`` adds the last expressions: the router's.
+    ends at the last of them; ``finish`` adds the last expressions: the router's. ``replaced`` holds what SQL steps of earlier
+    passes have made; the program of such a step's new rows begins ``after`` it.
     """
-    return _Compiler(plan, source, context, verdicts, finish).compile(columns, union, gathers)
+    return _Compiler(plan, source, context, verdicts, finish, replaced or {}).compile(columns, union, gathers, after)
 
 
 def table_types(context: Context) -> dict[str, Types]:
@@ -227,12 +261,31 @@ def table_types(context: Context) -> dict[str, Types]:
     return {id: {name: DataType.of(dtype) for name, dtype in table.schema.items()} for id, table in context.tables.items()}
 
 
+def misfits(plan: Plan, union: Types, context: Context) -> list[Problem]:
+    """What is wrong with the steps now that the real columns are known: without a contract the spec's check could not tell."""
+    told: list[Problem] = []
+    types, tables = union, table_types(context)
+    for step in plan.steps:
+        path, line, column = f"modules.{step.id}", step.place.line, step.place.column
+        told += [
+            Problem(plan.file, line, column, f"{path}.{name}", "bad-value", text) for name, text in step.module.problems(types)
+        ]
+        absent = [name for name in _named_columns(step.module) if name not in types]
+        told += [Problem(plan.file, line, column, path, "unknown-column", f"there is no column '{name}'.",
+                         f"There are {', '.join(types)}.") for name in absent]  # fmt: skip
+        if absent:
+            continue
+        types = step.module.types_after(types, tables)
+    return told
+
+
 class _Compiler:
     def __init__(
         self, plan: Plan, source: SourceNode, context: Context,
-        verdicts: Mapping[str, Sequence[RowVerdict]], finish: Finish | None,
+        verdicts: Mapping[str, Sequence[RowVerdict]], finish: Finish | None, replaced: Mapping[str, Replaced],
     ) -> None:  # fmt: skip
         self._plan, self._context, self._verdicts, self._finish = plan, context, verdicts, finish
+        self._replaced = replaced
         self._program = Program(source)
         self._pending: list[pl.Expr] = []
         self._queries: list[Query] = []
@@ -240,19 +293,24 @@ class _Compiler:
         self._named = 0
         self._tables = table_types(context)
 
-    def compile(self, columns: Types, union: Types, gathers: Sequence[str]) -> Program:
+    def compile(self, columns: Types, union: Types, gathers: Sequence[str], after: str | None) -> Program:
         self._contract(columns, union)
         types: Types = dict(union)
+        begun = after is None
         for position, step in enumerate(self._plan.steps):
+            if not begun:
+                begun = step.id == after
+                continue
             if step.id in gathers:
                 self._gather(step, types)
                 if step.id == gathers[-1]:
                     break
                 continue
-            if isinstance(step.module, (Transform, Step)):
+            changes = isinstance(step.module, (Transform, Step)) or step.id in self._replaced
+            if changes:
                 self._keep_watched(position)
             self._step(step, types)
-            if isinstance(step.module, (Transform, Step)):
+            if changes:
                 types = step.module.types_after(types, self._tables)
                 self._wheres.clear()
         if self._finish:
@@ -289,6 +347,9 @@ class _Compiler:
         if isinstance(module, Check):
             for rule in module.rules(context):
                 self._judge(step, module, rule, types)
+        elif step.id in self._replaced:
+            self._close()
+            self._program.stages.append(Whole(step.id, _replacement(self._replaced[step.id])))
         elif isinstance(module, Relational):
             self._relational(step, module, types)
         elif isinstance(module, Gate):
@@ -297,7 +358,7 @@ class _Compiler:
             self._transform(step, module, context)
         elif isinstance(module, Step):
             self._close()
-            self._program.stages.append((step, context))
+            self._program.stages.append(Whole(step.id, lambda frame: module.process(frame, context)))
 
     def _judge(self, step: StepNode, module: Judging, rule: Rule, types: Types) -> None:
         judged = self._judged(module.where, rule.applies, types)
@@ -415,6 +476,16 @@ def _answered(step: StepNode, module: Transform, context: Context) -> Context:
     """What people said to this step, under the id the module knows itself by."""
     name = module.id or module.name
     return context.but(answers={(name, value): text for (id, value), text in context.answers.items() if id == step.id})
+
+
+def _named_columns(module: object) -> list[str]:
+    """The columns that a module's parameters name."""
+    named: list[str] = []
+    for parameter in params_of(type(module)).values():
+        if parameter.role is not None and parameter.role.name in ("column", "columns"):
+            value = getattr(module, parameter.name, None) or ()
+            named += [value] if isinstance(value, str) else list(value)
+    return named
 
 
 def _typed(column: pl.Expr, given: DataType, wanted: DataType) -> pl.Expr:

@@ -86,7 +86,7 @@ def send(plan: Plan, group: Going, worker: Worker, types: Types, watches: Sequen
     if watches:
         figures = {DELIVERED: measure(watches, group.frame.filter(to.is_in(delivered)))}
     counted = {name: count for name, count in to.value_counts(name="n").sort(to.name).iter_rows()}
-    source = next(n for n in plan.streams if n.id == group.frame[SOURCE][0]) if group.frame.height else plan.streams[0]
+    source = worker.programs[group.frame[SOURCE][0]].source
     read = _read(group.frame, seq, source)
     return Done(read, worker.programs[source.id], Computed(group.frame.clear()), [], counted, parts, figures, None, 0.0)
 
@@ -97,8 +97,7 @@ def again(group: Going, worker: Worker, seq: int) -> list[Done]:
     for number, (source,) in enumerate(group.frame.select(SOURCE).unique(maintain_order=True).iter_rows()):
         rows = group.frame.filter(pl.col(SOURCE) == source)
         program = worker.programs[source]
-        node = next(n for n in worker.plan.streams if n.id == source)
-        done = worker.do(_read(rows, seq + number, node))
+        done = worker.do(_read(rows, seq + number, program.source))
         before = dict_of(tally(program, Computed(rows)))
         changed = [(c, k, 0, failed - before.get((c, k), 0)) for c, k, _, failed in done.tallies]
         done = Done(done.read, program, done.computed, changed, done.routes, done.parts, {DELIVERED: done.figures.get(DELIVERED, {})},

@@ -49,6 +49,7 @@ class Worker:
     context: Context
     staging: Mapping[str, Path]  # by output
     spool: Path
+    raw_types: Types  # the columns of rows as they came, from whichever source
     lowest: dict[bool, pl.Series] = field(default_factory=dict)  # hashes of the rows sampled so far, sorted
 
     def do(self, read: Read) -> Done:
@@ -175,7 +176,7 @@ class Split:
         return self._cuts[codes]
 
     def _raw(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return self._read.chunk.frame[self._read.offsets(rows[ROW])]
+        return conformed(self._read.chunk.frame[self._read.offsets(rows[ROW])], self._worker.raw_types)
 
     def _provenance(self, rows: pl.DataFrame, raw: pl.DataFrame) -> list[pl.Series]:
         """Where each row stood and why it is here."""
@@ -201,6 +202,27 @@ def route_name(plan: Plan, code: int) -> str:
         return "held"
     route = plan.routes[code]
     return f"held:{route.ask}" if route.ask else "+".join(route.to) or "drop"
+
+
+def raw_types(sources: Sequence[Types]) -> Types:
+    """The columns of rows as they came, of all sources together; text where two differ."""
+    from qpipe.core.types import DataType
+
+    union: dict[str, DataType] = {}
+    for types in sources:
+        for name, kind in types.items():
+            same = name not in union or union[name].polars() == kind.polars()
+            union[name] = kind if same else DataType.parse("string")
+    return union
+
+
+def conformed(raw: pl.DataFrame, types: Types) -> pl.DataFrame:
+    """Rows as they came, with the columns that all sources have together."""
+    if raw.columns == list(types):
+        return raw
+    absent = [pl.lit(None, dtype=types[name].polars()).alias(name) for name in types if name not in raw.columns]
+    differ = [pl.col(n).cast(types[n].polars()) for n in raw.columns if n in types and raw.schema[n] != types[n].polars()]
+    return raw.with_columns(absent + differ).select(list(types))
 
 
 def original_types(columns: Types) -> dict[str, Any]:
