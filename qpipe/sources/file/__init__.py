@@ -12,7 +12,7 @@ from qpipe.core.component import Context, Source
 from qpipe.core.errors import DataRefused
 from qpipe.core.params import Path, param
 from qpipe.sources.file.inputs import Input, inputs_of
-from qpipe.sources.file.kinds import BINARY, guess, named_format
+from qpipe.sources.file.kinds import BINARY, guess, is_workbook, named_format
 
 if TYPE_CHECKING:
     import polars as pl
@@ -71,7 +71,7 @@ class File(Source):
         types = self._types(context) if len({asked.format for _, asked, _ in files} & set(BINARY)) and len(files) > 1 else None
         for number, asked, told in files[start:]:
             inner = position.get("at") if position and number == start else None
-            for chunk in _chunks(asked, inner, rows, columns, types):
+            for chunk in _chunks(asked, inner, rows, columns, types, several=len(files) > 1):
                 place = {"file": number, "name": asked.name, "at": chunk.position}
                 yield replace(chunk, position=place, file=asked.name, faults=(*(told if inner is None else ()), *chunk.faults))
                 told = ()
@@ -118,11 +118,9 @@ class File(Source):
 def _ask(file: Input, options: File, context: Context) -> tuple[Asked, tuple[Fault, ...]]:
     """The file with its format. A name that promises another format than the bytes keep is told, not obeyed."""
     from qpipe.sources.file.reading import Asked
-    from qpipe.sources.file.text.compression import compression_of
 
-    head = file.head(_HEAD)
-    unpacked = head if compression_of(head) in (None, "zip") else _unpacked_head(file)
-    found = guess(file.name, unpacked)
+    name, head = _unpacked_head(file, options.member)
+    found = guess(name, _in_utf8(head, file.name))
     if options.format:
         if options.format != found.format and (options.format in BINARY or found.format in BINARY):
             raise DataRefused(f"this is no {options.format} file: its first bytes are those of {found.format}",
@@ -135,18 +133,35 @@ def _ask(file: Input, options: File, context: Context) -> tuple[Asked, tuple[Fau
     return asked, (Fault(None, 1, "wrong-extension", message, severity="warning"),)
 
 
-def _unpacked_head(file: Input) -> bytes:
-    from qpipe.sources.file.text.compression import open_bytes
+def _unpacked_head(file: Input, pattern: str | None) -> tuple[str, bytes]:
+    """The first bytes of what is in it, and the name that says what they are."""
+    from qpipe.sources.file.text.compression import compression_of, members, open_bytes
 
-    stream = open_bytes(file.opener, file.name)
+    head = file.head(_HEAD)
+    packing = compression_of(head)
+    if packing is None or (packing == "zip" and is_workbook(head)):
+        return file.name, head
+    inside = members(file.opener, file.name, pattern) if packing == "zip" else []
+    stream = open_bytes(file.opener, file.name, inside[0] if inside else None)
     try:
-        return stream.read(_HEAD)
+        return (inside[0] if inside else file.name), stream.read(_HEAD)
     finally:
         stream.close()
 
 
+def _in_utf8(head: bytes, name: str) -> bytes:
+    """The same as UTF-8, if it is a text in UTF-16 or UTF-32."""
+    from qpipe.sources.file.text.encoding import detect_encoding
+
+    if not head.startswith((b"\xff\xfe", b"\xfe\xff")) and b"\0" not in head[:4]:
+        return head
+    encoding = detect_encoding(head, None, name, whole=len(head) < _HEAD)
+    wide = encoding.name.startswith(("utf-16", "utf-32"))
+    return head[encoding.mark :].decode(encoding.name, "replace").encode() if wide else head
+
+
 def _reader(format: str) -> Reader:
-    return importlib.import_module(f"qpipe.sources.file.{_READERS[format]}")  # type: ignore[return-value]
+    return importlib.import_module(f"qpipe.sources.file.{_READERS[format]}")
 
 
 def _columns(asked: Asked) -> dict[str, pl.DataType]:
@@ -157,23 +172,29 @@ def _columns(asked: Asked) -> dict[str, pl.DataType]:
 
 
 def _chunks(
-    asked: Asked, position: Json | None, rows: int, columns: Sequence[str] | None, types: dict[str, pl.DataType] | None
+    asked: Asked,
+    position: Json | None,
+    rows: int,
+    columns: Sequence[str] | None,
+    types: dict[str, pl.DataType] | None,
+    *,
+    several: bool,
 ) -> Iterator[Chunk]:
     """A file's chunks, with the columns its folders name, in the types that all files share."""
     import polars as pl
 
     partition = dict(asked.input.partition)
     wanted = columns
-    if columns is not None and (partition or types is not None):
+    if columns is not None and (several or partition):  # a file may lack some
         here = _reader(asked.format).columns(asked)
         wanted = [name for name in columns if name in here and name not in partition]
     for chunk in _reader(asked.format).read(asked, position, rows, wanted):
         frame = chunk.frame
         if partition:
             frame = frame.with_columns(pl.lit(value, dtype=pl.String).alias(name) for name, value in partition.items())
-            frame = frame.select(columns) if columns is not None else frame
+            frame = frame.select(name for name in columns if name in frame.columns) if columns is not None else frame
         if types is not None:
-            frame = frame.cast({n: types[n] for n, dtype in frame.schema.items() if types[n] != dtype})  # type: ignore[arg-type]
+            frame = frame.cast({n: types[n] for n, dtype in frame.schema.items() if types[n] != dtype})
         yield chunk if frame is chunk.frame else replace(chunk, frame=frame)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import Chunk, Fault, Json
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qpipe.sources.file.reading import Asked
 
 columnar = False
+EXACT = 2**53  # a sheet's numbers are doubles: whole ones are exact up to here
 LOOK = 25  # rows among which the header is looked for
 _ERRORS = {
     "NA": "#N/A",
@@ -43,10 +44,8 @@ def read(asked: Asked, position: Json | None, rows: int, columns: Sequence[str] 
     for at in range(start, height, rows) if height > start else ([0] if not position else []):
         frame = sheet.frame.slice(at, rows)
         lines = sheet.lines.slice(at, rows)
-        faults = [f for f in sheet.faults if (f.row is None and at == 0) or (f.row is not None and at <= f.row < at + rows)]
-        told = tuple(
-            Fault(None if f.row is None else f.row - at, f.line, f.code, f.message, f.column, f.raw, f.severity) for f in faults
-        )
+        of_rows = (replace(f, row=f.row - at) for f in sheet.faults if f.row is not None and at <= f.row < at + rows)
+        told = (*(f for f in sheet.faults if f.row is None and at == 0), *of_rows)
         yield Chunk(frame if columns is None else frame.select(columns), {"row": at + frame.height}, None, lines, told)
 
 
@@ -175,14 +174,14 @@ def _made(
     values = _values(typed, body).filter(kept) if body.height else _values(typed, body)
     frame = values.select(pl.nth(*used)).rename(dict(zip([values.columns[n] for n in used], names, strict=True)))
     if asked.options.nulls:
-        text = pl.col(pl.String)
-        frame = frame.with_columns(pl.when(~text.is_in(list(asked.options.nulls))).then(text))
+        texts = pl.col(pl.String)
+        frame = frame.with_columns(pl.when(~texts.is_in(list(asked.options.nulls))).then(texts))
     faults += _cell_errors(errors, used, names, place.first, lines)
     return _Sheet(frame, lines.cast(pl.Int64), tuple(faults))
 
 
 def _values(typed: pl.DataFrame, body: pl.DataFrame) -> pl.DataFrame:
-    """Typed columns; dates without a time are dates, empty columns are text."""
+    """Typed columns. A sheet has one kind of number and one of date: whole ones are integers, those without a time dates."""
     made = []
     for name in typed.columns:
         column = typed[name]
@@ -190,6 +189,8 @@ def _values(typed: pl.DataFrame, body: pl.DataFrame) -> pl.DataFrame:
             column = column.cast(pl.String)
         elif column.dtype == pl.Datetime and column.dt.date().cast(column.dtype).equals(column):
             column = column.cast(pl.Date)
+        elif column.dtype.is_float() and ((column == column.round()) & (column.abs() <= EXACT)).all():
+            column = column.cast(pl.Int64)
         elif column.dtype == pl.String:
             column = column.str.replace(_MIDNIGHT, "$1")
         made.append(column)

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -77,7 +78,7 @@ def local_copy(given: Input, context: Context, suffix: str, data: Callable[[], A
     target = _scratch(context) / f"input-{mark}{suffix}"
     if not target.exists():
         partial = target.with_name(target.name + ".tmp")
-        with data() as stream, partial.open("wb") as file:
+        with closing(data()) as stream, partial.open("wb") as file:
             shutil.copyfileobj(stream, file, 1 << 20)
         partial.replace(target)
     return target

@@ -129,12 +129,14 @@ class _Document:
             self._enter()
             self.inside = True
             if self.listed and self._sign() == "]":
-                return self._leave()
+                self._advance(1)
+                return self._close()
             return self._row()
         sign = self._sign()
         if self.listed:
             if sign == "]":
-                return self._leave()
+                self._advance(1)
+                return self._close()
             self._expect(",", "expecting ',' or ']'")
             return self._row()
         if self.path or sign == "":
@@ -146,7 +148,7 @@ class _Document:
     def _enter(self) -> None:
         """To where the rows begin."""
         if self._sign() == "":
-            raise self._refused("the file is empty", hint="nothing to read")
+            raise self._refused("the file is empty")
         for key in self.path:
             self._expect("{", f"no object: {'.'.join(self.path)} leads nowhere")
             while True:
@@ -163,11 +165,7 @@ class _Document:
         elif self.path and self._sign() != "{":
             raise self._refused(f"{self.asked.options.records} is no list", hint="look at records")
 
-    def _leave(self) -> None:
-        self._advance(1)
-        return self._close()
-
-    def _close(self) -> None:
+    def _close(self) -> tuple[str, int] | None:
         """After the rows: what is still open is closed, and then nothing comes."""
         for _ in self.path:
             while (sign := self._sign()) != "}":
@@ -185,6 +183,7 @@ class _Document:
             said = "the file is one object, read as one row: to read a list in it, say where: records"
             self.faults.append(Fault(None, 1, "one-object", said, severity="info"))
         self.done = True
+        return None
 
     def _row(self) -> tuple[str, int]:
         self._sign()
@@ -273,8 +272,6 @@ class _Document:
             self.column += signs
         self.at += signs
 
-    def _refused(
-        self, message: str, hint: str = "mend the file; for single broken rows, NDJSON is the better format"
-    ) -> DataRefused:
-        return DataRefused(f"not JSON: {message}" if "JSON" in hint else message, file=self.asked.name, line=self.line,
-                           column=self.column, hint=hint)  # fmt: skip
+    def _refused(self, message: str, hint: str = "") -> DataRefused:
+        hint = hint or "mend the file; where single rows may be broken, NDJSON is the better format"
+        return DataRefused(f"not JSON: {message}", file=self.asked.name, line=self.line, column=self.column, hint=hint)

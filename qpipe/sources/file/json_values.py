@@ -95,6 +95,8 @@ def _at_once(texts: pl.Series, columns: Sequence[str]) -> pl.DataFrame | None:
         return None
     if texts.str.contains(_ODD).any() or not texts.str.contains(r"^[ \t\r\n]*\{").all():
         return None
+    if VALUE in columns and texts.str.contains(r"^[ \t\r\n]*\{[ \t\r\n]*\}").any():
+        return None  # an object without keys is a value of its own
     try:
         decoded = texts.str.replace_all(_NUMBER, '$1"$2"$3').str.json_decode(pl.Struct({name: pl.String for name in columns}))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):

@@ -64,12 +64,17 @@ def guess(name: str, head: bytes) -> Guess:
     return Guess(seen, named)
 
 
+def is_workbook(head: bytes) -> bool:
+    """Whether an archive starts as workbooks do."""
+    return head.startswith(b"PK\x03\x04") and _WORKBOOK.search(head[:4096]) is not None
+
+
 def _seen(head: bytes) -> Format | None:
     for magic, format in _MAGIC:
         if head.startswith(magic):
             return format
     if head.startswith(b"PK\x03\x04"):
-        return "excel" if _WORKBOOK.search(head[:4096]) else None
+        return "excel" if is_workbook(head) else None
     return "json" if _JSON.match(head) else None
 
 

@@ -59,16 +59,15 @@ def blocks(asked: Asked, position: Json | None, most: int) -> Iterator[Block]:
 
 
 def open_text(asked: Asked) -> Utf8Stream:
-    from qpipe.sources.file.text.compression import open_bytes
     from qpipe.sources.file.text.encoding import Utf8Stream, detect_encoding
 
-    head = open_bytes(asked.input.opener, asked.name)
+    head = asked.bytes()
     try:
         sample = head.read(SAMPLE)
     finally:
         head.close()
     encoding = detect_encoding(sample, asked.options.encoding, asked.name, whole=len(sample) < SAMPLE)
-    return Utf8Stream(open_bytes(asked.input.opener, asked.name), encoding)
+    return Utf8Stream(asked.bytes(), encoding)
 
 
 def _cut(data: bytes, offset: int, line: int, most: int) -> Iterator[Block]:

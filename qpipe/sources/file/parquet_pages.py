@@ -58,7 +58,7 @@ def _metadata(path: Path, name: str) -> Any:
 
     with open(path, "rb") as file:
         head = file.read(4)
-        file.seek(-8, 2)
+        file.seek(max(0, path.stat().st_size - 8))
         size = int.from_bytes(file.read(4), "little")
     if head == b"PARE":
         raise _encrypted(name)

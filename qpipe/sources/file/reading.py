@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from qpipe.core.batch import Chunk, Json
 from qpipe.core.component import Context
+from qpipe.core.errors import DataRefused
 from qpipe.sources.file.inputs import Input, local_copy
+from qpipe.sources.file.kinds import is_workbook
 
 if TYPE_CHECKING:
     import polars as pl
 
     from qpipe.sources.file import File
+    from qpipe.sources.file.text.compression import ByteStream
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,27 @@ class Asked:
 
     def local(self) -> Path:
         """Its unpacked bytes as a file on this machine: the file itself where it is one."""
-        from qpipe.sources.file.text.compression import compression_of, open_bytes
+        from qpipe.sources.file.text.compression import compression_of
 
-        packed = compression_of(self.input.head(8)) not in (None, *(["zip"] if self.format == "excel" else []))
+        packing = compression_of(self.input.head(8))
+        packed = packing is not None and not (packing == "zip" and self.format == "excel" and not self._in_archive())
         if self.input.path and not packed:
             return self.input.path
-        if packed:
-            return local_copy(self.input, self.context, f".{self.format}", lambda: open_bytes(self.input.opener, self.name))
-        return local_copy(self.input, self.context, f".{self.format}", self.input.opener)
+        return local_copy(self.input, self.context, f".{self.format}", self.bytes if packed else self.input.opener)
+
+    def bytes(self) -> ByteStream:
+        """Its unpacked bytes. Of an archive, the one file in it, or the one that was named."""
+        from qpipe.sources.file.text.compression import members, open_bytes
+
+        found = members(self.input.opener, self.name, self.options.member)
+        if len(found) > 1:
+            raise DataRefused(f"the archive holds {len(found)} files: {', '.join(found[:5])}", file=self.name,
+                              hint="choose one with member, or unpack it")  # fmt: skip
+        return open_bytes(self.input.opener, self.name, found[0] if found else None)
+
+    def _in_archive(self) -> bool:
+        """A workbook is an archive itself; it may also lie in one."""
+        return not is_workbook(self.input.head(4096))
 
 
 class Reader(Protocol):
