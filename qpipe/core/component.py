@@ -165,6 +165,10 @@ class Module(Component):
         """Ids of the reference sources it looks into."""
         return ()
 
+    def reads(self) -> Iterator[tuple[str, str]]:
+        """(parameter, column) for columns that it needs, where no parameter's role says so."""
+        return iter(())
+
     def output_types(self, types: Types) -> Types:
         """The columns after this step, given those before it. Must not need Polars."""
         return types

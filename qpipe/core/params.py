@@ -45,7 +45,9 @@ Condition = Annotated[str, Role("condition", {"type": ["string", "boolean"]})]
 Expressions = Annotated[dict[str, str], Role("expressions", {"type": "object"})]  # new column → expression
 Regex = Annotated[str, Role("regex", {"format": "regex"})]
 TypeWord = Annotated[str, Role("type")]
-TypeWords = Annotated[dict[str, str], Role("types", {"type": "object", "additionalProperties": {"type": "string"}})]  # by column
+_TYPES = {"type": "object", "additionalProperties": {"type": "string"}}
+TypeWords = Annotated[dict[str, str], Role("types", _TYPES)]  # column → type
+NewTypes = Annotated[dict[str, str], Role("new-types", _TYPES)]  # new column → type
 Tolerance = Annotated[float, Role("tolerance", _SHARE)]  # below 1 or "%": a share; an integer: a count
 Duration = Annotated[float, Role("duration", _DURATION)]  # seconds
 Size = Annotated[int, Role("size", _SIZE)]  # bytes
@@ -309,4 +311,5 @@ _READERS = {
     "condition": _read_expression,
     "expressions": _read_expressions,
     "types": _read_types,
+    "new-types": _read_types,
 }

@@ -130,7 +130,10 @@ class _Columns:
             if not self._has_problem(entry.path):
                 self.say(entry.path, "bad-value", sentence(f"{entry.component.name}: {error}"))
             return None
+        known = types if isinstance(types, dict) else None
         try:
+            for parameter, column in instance.reads() if isinstance(instance, Module) else ():
+                self.column(entry.at(self.spec, parameter), column, known)
             for parameter, message in instance.problems(types):
                 self.say(entry.at(self.spec, parameter), "bad-value", sentence(message))
         except Exception as error:  # a component's own code, perhaps a person's

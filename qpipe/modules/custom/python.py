@@ -11,7 +11,7 @@ from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Step, Types
 from qpipe.core.errors import DataRefused, QpipeError
 from qpipe.core.lazy import pl
-from qpipe.core.params import TypeWords, param
+from qpipe.core.params import NewTypes, param
 from qpipe.core.types import DataType
 from qpipe.modules.custom._user_code import UserCode, UserError
 
@@ -58,7 +58,7 @@ class Python(Step):
         alias="class", help="file.py:Class, or package.module:Class", short=True, pattern=r"^[^:]+:[A-Za-z_][\w.]*$"
     )
     options: dict[str, Any] = param({}, alias="with", help="what the class is made with, or the function called with")
-    output: TypeWords | None = param(None, help="columns that are added or change their type, with their types")
+    output: NewTypes | None = param(None, help="columns that are added or change their type, with their types")
     side_effects: bool = param(False, help="it does more than compute: it is never run twice on the same rows")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:

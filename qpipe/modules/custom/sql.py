@@ -15,7 +15,7 @@ from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict, Types
 from qpipe.core.errors import QpipeError
 from qpipe.core.lazy import duckdb, pl
-from qpipe.core.params import Duration, TypeWords, param
+from qpipe.core.params import Duration, NewTypes, param
 from qpipe.core.rowset import RowSet
 from qpipe.core.types import DataType
 from qpipe.modules.custom._query import Query, read_query
@@ -75,7 +75,7 @@ class Sql(Relational):
 
     query: str | None = param(None, help="a select over data; its result takes the place of the data", short=True)
     failing: str | None = param(None, help="a select of the _row of bad rows, instead")
-    columns: TypeWords | None = param(None, help="the columns that come out of the query, with their types")
+    columns: NewTypes | None = param(None, help="the columns that come out of the query, with their types")
     timeout: Duration = param(3600.0, help="how long the query may take")
 
     @property
@@ -111,12 +111,13 @@ class Sql(Relational):
 
     def judge(self, collected: Table, context: Context) -> tuple[RowVerdict, ...]:
         rows = RowSet()
-        with self._result(collected, context) as result:
+        with self._result(collected, context) as (result, last):
             if ROW not in result.columns:
-                raise QpipeError(f"the failing query gives {', '.join(result.columns)}, but not {ROW}",
-                                 hint=f"select the {ROW} of bad rows")  # fmt: skip
+                raise QpipeError(
+                    f"the failing query gives {', '.join(result.columns)}, but not {ROW}", hint=f"select the {ROW} of bad rows"
+                )
             for batch in self._batches(result.project(f'"{ROW}"')):
-                rows.add(batch[ROW].drop_nulls())
+                rows.add(_known_rows(batch[ROW].drop_nulls(), last))
         return (RowVerdict(rows, (), "a row that the query does not select"),)
 
     def replace(self, collected: Table, context: Context) -> Path:
@@ -124,10 +125,10 @@ class Sql(Relational):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         wanted = dict(self.output_types(context.types))
-        with self._result(collected, context) as result:
-            self._check(result.columns, wanted)
+        with self._result(collected, context) as (result, last):
+            self._check(dict(zip(result.columns, map(str, result.types), strict=True)), wanted)
             for number, frame in enumerate(self._batches(self._in_order(result))):
-                _write(_as_declared(frame, wanted), part / f"part-{number:06d}.parquet")
+                _write(_as_declared(frame, wanted, last), part / f"part-{number:06d}.parquet")
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
         return folder
@@ -137,8 +138,8 @@ class Sql(Relational):
         return read_query(self.query or self.failing or "")
 
     @contextlib.contextmanager
-    def _result(self, collected: Table, context: Context) -> Iterator[Any]:
-        """The query as a relation of a locked connection, which is closed afterwards and stopped after ``timeout``."""
+    def _result(self, collected: Table, context: Context) -> Iterator[tuple[Any, int]]:
+        """The query as a relation of a locked connection, stopped after ``timeout``; and the last row of the data."""
         if problem := self._parsed.problem:
             raise QpipeError(problem)
         tables = {name: context.tables[name] for name in self.references() if name in context.tables}
@@ -150,7 +151,8 @@ class Sql(Relational):
         try:
             if not collected.has_rows:
                 connection.register("data", _empty(context.types))
-            yield connection.sql(self.query or self.failing or "")
+            last = connection.sql(f"select max({ROW}) from data").fetchall()[0][0]
+            yield connection.sql(self.query or self.failing or ""), -1 if last is None else last
         except duckdb.Error as error:
             if time.monotonic() >= ends:
                 raise QpipeError(
@@ -179,29 +181,44 @@ class Sql(Relational):
             result = result.project(f'"{ROW}", * exclude ("{ROW}")')
         return result.order("all")
 
-    def _check(self, columns: list[str], wanted: Mapping[str, DataType]) -> None:
-        given = [name for name in columns if name != ROW]
+    def _check(self, given: Mapping[str, str], wanted: Mapping[str, DataType]) -> None:
+        """The columns that come, with DuckDB's types, against those declared."""
+        names = [name for name in given if name != ROW]
         if lacking := [name for name in wanted if name not in given]:
+            raise QpipeError(f"the query gives no column '{lacking[0]}'; it gives {', '.join(names)}", hint="mend columns:")
+        if more := [name for name in names if name not in wanted]:
             raise QpipeError(
-                f"the query gives no column '{lacking[0]}'; it gives {', '.join(given)}", hint="mend columns: or the query"
+                f"the query gives a column '{more[0]}', which columns: does not name", hint="add it, with its type"
             )
-        if more := [name for name in given if name not in wanted]:
+        if spans := [name for name in names if given[name] == "INTERVAL"]:
             raise QpipeError(
-                f"the query gives a column '{more[0]}', which columns: does not name", hint="add it there, with its type"
+                f"the query's column '{spans[0]}' is an interval, which has no fixed length", hint="cast it to varchar"
             )
 
 
-def _as_declared(frame: pl.DataFrame, wanted: Mapping[str, DataType]) -> pl.DataFrame:
-    kept = [pl.col(ROW).cast(pl.Int64)] if ROW in frame.columns else []
+def _as_declared(frame: pl.DataFrame, wanted: Mapping[str, DataType], last: int) -> pl.DataFrame:
+    """The columns as declared, after ``_row`` where it is there."""
+    kept = [_known_rows(frame[ROW], last).cast(pl.Int64)] if ROW in frame.columns else []
+    return frame.select(*kept, *(_typed(frame[name], type_) for name, type_ in wanted.items()))
+
+
+def _typed(column: pl.Series, wanted: DataType) -> pl.Series:
     try:
-        return frame.select(*kept, *(pl.col(name).cast(type_.polars()) for name, type_ in wanted.items()))
+        return column.cast(wanted.polars())
     except pl.exceptions.PolarsError as error:
-        for name, type_ in wanted.items():
-            if frame[name].cast(type_.polars(), strict=False).null_count() > frame[name].null_count():
-                given = DataType.of(frame.schema[name]).describe()
-                raise QpipeError(f"the query's column '{name}' is {given}, and not all of it fits {type_.describe()}",
-                                 hint="mend columns:, or cast in the query") from error  # fmt: skip
-        raise QpipeError(f"the query's result is not what columns: says: {error}") from error
+        given = DataType.of(column.dtype).describe()
+        raise QpipeError(
+            f"the query's column '{column.name}' is {given}, and not all of it fits {wanted.describe()}",
+            hint="mend columns:, or cast in the query",
+        ) from error
+
+
+def _known_rows(rows: pl.Series, last: int) -> pl.Series:
+    if not rows.dtype.is_integer() or rows.null_count() or not rows.is_between(0, last).all():
+        raise QpipeError(
+            f"the query gives a {ROW} that no row of data has", hint=f"select {ROW} as it is in data, or leave it out"
+        )
+    return rows
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:

@@ -63,9 +63,7 @@ class Lookup(Transform):
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         for mine in self._key:
-            if types is not None and mine not in types:
-                yield "on", f"there is no column '{mine}' here; there are {', '.join(types)}"
-            elif types is not None and types[mine].kind in ("float", "list", "struct", "binary"):
+            if types is not None and mine in types and types[mine].kind in ("float", "list", "struct", "binary"):
                 yield "on", f"'{mine}' is {types[mine].describe()}, which is no good key: cast it first"
         if not self._key:
             yield "on", "name at least one column"
@@ -78,6 +76,9 @@ class Lookup(Transform):
             for new in self.unmatched if self._taken else ():
                 if new not in (self._taken or ()):
                     yield "unmatched", f"'{new}' is none of the columns that are added: {', '.join(self._taken or ())}"
+
+    def reads(self) -> Iterator[tuple[str, str]]:
+        return (("on", mine) for mine in self._key)
 
     def output_types(self, types: Types) -> Types:
         raise LookupError(f"what {self.name} adds is known where the columns of '{self.source}' are")

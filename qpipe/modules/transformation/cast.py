@@ -62,11 +62,7 @@ class Cast(Converting):
             except ValueError as error:
                 yield "columns", f"'{name}': {error}"
                 continue
-            if types is None:
-                continue
-            if name not in types:
-                yield "columns", f"there is no column '{name}' here; there are {', '.join(types)}"
-            elif not _possible(types[name], wanted):
+            if types is not None and name in types and not _possible(types[name], wanted):
                 yield "columns", f"'{name}' is {types[name].describe()}; that cannot become {wanted.describe()}"
 
     def new_types(self, types: Types) -> dict[str, DataType]:

@@ -67,6 +67,9 @@ class Deduplicate(Relational):
         if isinstance(self.keep, dict):
             yield from self._wrong_order(types)
 
+    def reads(self) -> Iterator[tuple[str, str]]:
+        return (("keep", name) for name in self._looked_at)
+
     def gather(self, context: Context) -> dict[str, pl.Expr]:
         keys = {f"key{n}": pl.col(column) for n, column in enumerate(self.columns)}
         return {**keys, "worth": self._worth()} if isinstance(self.keep, dict) else keys
@@ -106,17 +109,19 @@ class Deduplicate(Relational):
     @property
     def _best(self) -> list[str]:
         best = self.keep.get("best") if isinstance(self.keep, dict) else None
-        return [best] if isinstance(best, str) else list(best or ())
+        return [best] if isinstance(best, str) else [name for name in best or () if isinstance(name, str)]
+
+    @property
+    def _looked_at(self) -> list[str]:
+        """The columns that decide which row stays."""
+        newest = self.keep.get("newest") if isinstance(self.keep, dict) else None
+        return [newest] if isinstance(newest, str) else self._best
 
     def _wrong_order(self, types: Types | None) -> Iterator[tuple[str, str]]:
         assert isinstance(self.keep, dict)
-        newest = self.keep.get("newest")
-        named = [newest] if isinstance(newest, str) else self._best
-        if set(self.keep) not in ({"newest"}, {"best"}) or not named or not all(isinstance(n, str) for n in named):
+        if set(self.keep) not in ({"newest"}, {"best"}) or not self._looked_at:
             yield "keep", "write first, last, {newest: column} or {best: [column, …]}"
             return
-        for name in named if types is not None else ():
-            if name not in (types or {}):
-                yield "keep", f"there is no column '{name}' here; there are {', '.join(types or {})}"
-            elif newest is not None and types[name].kind not in _ORDERED:  # type: ignore[index]
-                yield "keep", f"'{name}' is {types[name].describe()}; newest needs a date or a number: parse_date first"  # type: ignore[index]
+        for name in self._looked_at if types is not None and "newest" in self.keep else ():
+            if types is not None and name in types and types[name].kind not in _ORDERED:
+                yield "keep", f"'{name}' is {types[name].describe()}; newest needs a date or a number: parse_date first"

@@ -71,7 +71,7 @@ class FillNull(Transform):
             return misfit(self.value, column)
         given = Parsed.parse(self.expression or "null").check(types)
         wider = {("integer", "decimal"), ("integer", "float"), ("decimal", "float"), ("date", "datetime")}
-        if given.kind == "any" or (given.kind, column.kind) in wider:
+        if "any" in (given.kind, column.kind) or (given.kind, column.kind) in wider:
             return None
         if given.kind != column.kind or given.zone != column.zone:
             return f"the expression gives {given.describe()}; cast it"

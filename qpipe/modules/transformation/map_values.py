@@ -69,7 +69,7 @@ class MapValues(Transform):
         given = (types or {}).get(self.column)
         if given is not None and given.kind not in ("string", "integer", "bool", "any"):
             yield "column", f"'{self.column}' is {given.describe()}; text, whole numbers and true or false can be mapped"
-        elif given is not None and self.unknown == "keep" and self._type().kind != given.kind:
+        elif given is not None and self.unknown == "keep" and given.kind not in ("any", self._type().kind):
             yield (
                 "unknown",
                 f"unknown values cannot be kept: '{self.column}' is {given.describe()}, the table gives {self._type()}",

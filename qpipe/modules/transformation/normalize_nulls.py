@@ -63,7 +63,7 @@ class NormalizeNulls(Transform):
             yield "placeholders", "the list is empty: nothing would become null"
         for name in self.columns or ():
             kind = types[name].kind if types is not None and name in types else "string"
-            if kind not in ("string", *_NUMBERS):
+            if kind not in ("string", "any", *_NUMBERS):
                 yield "columns", f"'{name}' is {types[name].describe()}; only text and numbers have placeholders"  # type: ignore[index]
             elif kind in _NUMBERS and not self._numbers(kind):
                 yield "columns", f"'{name}' holds numbers; name the number that stands for a missing value: placeholders: [999]"

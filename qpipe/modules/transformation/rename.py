@@ -51,12 +51,13 @@ class Rename(Transform):
                 yield "columns", f"the new name of '{old}' is empty"
             elif new in RESERVED or new.startswith("__"):
                 yield "columns", f"'{new}' is a name that qpipe keeps for itself"
-            if types is not None and old not in types:
-                yield "columns", f"there is no column '{old}' here; there are {', '.join(types)}"
         known = list(types if types is not None else self.columns or ())
         for new, count in Counter(self._names(known).values()).items():
             if count > 1:
                 yield "columns", f"{count} columns would be named '{new}'"
+
+    def reads(self) -> Iterator[tuple[str, str]]:
+        return (("columns", old) for old in self.columns or ())
 
     def output_types(self, types: Types) -> Types:
         names = self._names(types)
