@@ -190,6 +190,12 @@ def test_csv_as_written(tmp_path: Path) -> None:
     )
 
 
+def test_no_line_of_csv_is_blank(tmp_path: Path) -> None:
+    output, context = made("o.csv", tmp_path)
+    deliver(output, context, pl.DataFrame({"n": [1, None, 3]}))
+    assert (tmp_path / "o.csv").read_text() == 'n\n1\n""\n3\n'
+
+
 def test_values_as_text(tmp_path: Path) -> None:
     said = "amount is -3, expected between 0 and 10"
     reasons = [

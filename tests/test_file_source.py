@@ -71,6 +71,37 @@ def test_reading_goes_on_from_every_position(tmp_path: Path, name: str, rows: in
         assert chunk.position["name"] == chunk.file
 
 
+@pytest.mark.parametrize("name", ["csv", "json", "ndjson", "xlsx", "fwf"])
+def test_lines_and_faults_do_not_depend_on_the_chunks(tmp_path: Path, name: str) -> None:
+    if name == "fwf":
+        (tmp_path / "x.fwf").write_text("1 a\n\n2\n3 b c\n4 d\n")
+    elif name == "ndjson":
+        (tmp_path / "x.ndjson").write_text('{"a":1}\n\n{"a":\n{"a":[1]}\n\n{"a":1,"a":2}\n7\n')
+    elif name == "csv":
+        (tmp_path / "x.csv").write_text('a,b\n1,"x\ny"\n2\n3,x,z\n4,y\n')
+    else:
+        write(tmp_path, f"x.{name}")
+    params = {"widths": {"a": 2, "b": 1}} if name == "fwf" else {}
+
+    def told(rows: int) -> list[Any]:
+        found, first = [], 0
+        for chunk in read(tmp_path, f"x.{name}", rows, **params):
+            lines = (
+                chunk.lines.to_list()
+                if chunk.lines is not None
+                else [n + (chunk.first_line or 0) for n in range(chunk.frame.height)]
+            )
+            found += [(first + n, line) for n, line in enumerate(lines)]
+            found += [(None if f.row is None else first + f.row, f.line, f.code, f.raw) for f in chunk.faults]
+            first += chunk.frame.height
+        return sorted(found, key=str)
+
+    whole = told(100)
+    assert len(whole) > 4
+    for rows in (1, 2, 3):
+        assert told(rows) == whole
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_some_columns_only(tmp_path: Path, name: str) -> None:
     write(tmp_path, f"x.{name}")

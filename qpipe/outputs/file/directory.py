@@ -22,7 +22,7 @@ from qpipe.core.lazy import pl
 from qpipe.outputs.file.encode import Form, arrow_options, parquet_options, whole
 from qpipe.outputs.file.places import Place, at_once, make_folder, refusing, sync_file, sync_folder, write_durably
 from qpipe.outputs.file.single import _refusing, _rows
-from qpipe.outputs.file.texts import flat, in_json
+from qpipe.outputs.file.texts import cells, in_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -160,7 +160,7 @@ def _sink(rows: pl.LazyFrame, target: Any, form: Form) -> None:
         rows.with_columns(in_json(schema)).sink_ndjson(target, mkdir=True, maintain_order=True)
     else:
         style: Any = "necessary" if form.null == "" else "non_numeric"
-        rows.with_columns(flat(schema)).sink_csv(
+        rows.with_columns(cells(schema, form.null)).sink_csv(
             target, mkdir=True, maintain_order=True, include_header=form.header, separator=form.delimiter,
             null_value=form.null, quote_style=style,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from qpipe.core.errors import CannotCreate
 from qpipe.core.lazy import pl
-from qpipe.outputs.file.texts import flat, in_json
+from qpipe.outputs.file.texts import cells, in_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -142,7 +142,7 @@ def _text(frame: pl.DataFrame, form: Form) -> bytes:
 def _csv(frame: pl.DataFrame, form: Form, *, header: bool) -> bytes:
     buffer = io.BytesIO()
     style: Any = "necessary" if form.null == "" else "non_numeric"  # a value that looks like the null text is quoted
-    frame.with_columns(flat(frame.schema)).write_csv(
+    frame.with_columns(cells(frame.schema, form.null)).write_csv(
         buffer, include_header=header, separator=form.delimiter, null_value=form.null, quote_style=style
     )
     return buffer.getvalue()

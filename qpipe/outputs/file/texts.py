@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 _DATETIME, _TIME = "%Y-%m-%dT%H:%M:%S%.f", "%H:%M:%S%.f"
 
 
+def cells(schema: pl.Schema, null: str) -> list[pl.Expr]:
+    """For CSV. Where there is one column, nothing would be a blank line, which readers skip: there it is an empty text."""
+    if len(schema) == 1 and null == "":
+        return [(flat(schema) or [pl.col(next(iter(schema)))])[0].cast(pl.String).fill_null("")]
+    return flat(schema)
+
+
 def flat(schema: pl.Schema) -> list[pl.Expr]:
     """For CSV and sheets: nested values as JSON text, reasons as sentences, times in ISO form. Only what must change."""
     return [made for name, dtype in schema.items() if (made := _flat(name, dtype)) is not None]
