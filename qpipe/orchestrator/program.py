@@ -336,9 +336,8 @@ class _Compiler:
         self._flag(CONTRACT, Rule(pl.col("__fault")), "error", None, 1.0, hidden="__fault")
         for name, bad, wanted in rules:
             self._flag(CONTRACT, Rule(bad, (name,), wanted.describe()), "error", None, 1.0)
+        self._pending += expressions  # beside their rules, so that each cell is cast once
         self._flush()
-        if expressions:
-            self._queries.append(lambda lf: lf.with_columns(expressions))
 
     # ── steps ──
 
