@@ -226,6 +226,16 @@ def test_parse_datetime_in_a_zone() -> None:
     ]
 
 
+def test_datetimes_without_formats() -> None:
+    table = {"31/12/2025 17:30": "2025-12-31 17:30", "12/31/2025 5:30 PM": "2025-12-31 17:30",
+             "5 Jan 2026 17:30:01.5": "2026-01-05 17:30",
+             "2026-01-05": "2026-01-05 00:00", "01/02/2026 10:00": None, " 31.12.2025 17:30": "2025-12-31 17:30",
+             "2026-01-05 17:30": "2026-01-05 17:30", "soon": None, "2026-01-05 17:60": None}  # fmt: skip
+    for word in ("datetime", "datetime(UTC)", "datetime(ms)"):
+        found = cells(made("parse_date", columns="x", type=word), list(table))
+        assert [t and t.strftime("%Y-%m-%d %H:%M") for t in found] == list(table.values())
+
+
 CASTS: list[tuple[Any, str, dict[Any, Any]]] = [
     (pl.Float64, "int", {2.0: 2, 2.5: N, float("nan"): N, 1e30: N}),
     (pl.Float64, "string", {1.5: "1.5"}),

@@ -10,6 +10,7 @@ from qpipe.core.batch import Severity
 from qpipe.core.component import Ask, Context, Rule, Transform, Types
 from qpipe.core.lazy import pl
 from qpipe.core.params import param
+from qpipe.modules._prepared import prepared
 from qpipe.modules.transformation._text import Answers, answers_for, is_answered, text
 
 if TYPE_CHECKING:
@@ -22,14 +23,12 @@ OnError = Literal["quarantine", "null", "question"]
 
 @dataclass(frozen=True)
 class Conversion:
-    """One column: its values in the new type, null where a cell cannot be turned, and what was expected of it.
-
-    The same conversion must give the same expression object: Polars computes it once then, for findings and values alike.
-    """
+    """One column: its values in the new type, null where a cell cannot be turned, and what was expected of it."""
 
     column: str
     values: pl.Expr
     expected: str
+    misfit: pl.Expr | None = None  # cells that cannot be turned; unset: those that have a value before and none after
     doubtful: pl.Expr | None = None  # cells that could mean two things
     doubt: str = ""  # and what was expected of those
 
@@ -82,15 +81,18 @@ class Converting(Transform):
         return tuple(asked)
 
     def _conversions(self, context: Context) -> list[Conversion]:
+        return prepared(self, context, self._made)
+
+    def _made(self, context: Context) -> list[Conversion]:
         return list(self.conversions(context, answers_for(self, context)))
 
 
 def _faults(conversion: Conversion) -> Iterator[tuple[pl.Expr, str]]:
-    misfit = pl.col(conversion.column).is_not_null() & conversion.values.is_null()
-    if conversion.doubtful is None:
-        yield misfit, conversion.expected
-    else:
-        yield misfit & ~conversion.doubtful, conversion.expected
+    misfit = conversion.misfit
+    if misfit is None:
+        misfit = pl.col(conversion.column).is_not_null() & conversion.values.is_null()
+    yield misfit, conversion.expected
+    if conversion.doubtful is not None:
         yield conversion.doubtful, conversion.doubt
 
 

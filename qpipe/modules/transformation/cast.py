@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -90,7 +89,6 @@ def _possible(given: DataType, wanted: DataType) -> bool:
     return given.kind in ("string", "any") or given == wanted or wanted.kind in _POSSIBLE.get(given.kind, ())
 
 
-@functools.lru_cache(maxsize=512)
 def cast(column: str, given: DataType, wanted: DataType, answers: Answers = ()) -> pl.Expr:
     """The column in its new type, null where a value does not fit."""
     if given.kind == "string":

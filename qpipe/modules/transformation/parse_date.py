@@ -12,7 +12,7 @@ from qpipe.core.params import Columns, TypeWord, param
 from qpipe.core.types import DataType
 from qpipe.modules.transformation._converting import Conversion, Converting
 from qpipe.modules.transformation._date_formats import Order, agreeing_first, default_formats, rivals_among, wrong_format
-from qpipe.modules.transformation._dates import doubtful_dates, read_dates
+from qpipe.modules.transformation._dates import DOUBTFUL, How, read_dates, read_numbered
 from qpipe.modules.transformation._text import Answers, answered, not_text, text, text_columns
 
 if TYPE_CHECKING:
@@ -87,24 +87,24 @@ class ParseDate(Converting):
 
     def conversions(self, context: Context, answers: Answers) -> Iterator[Conversion]:
         wanted = DataType.parse(self.type)
-        formats = self.formats or default_formats(wanted, self.order, self.two_digit_year is not None)
-        pivot = 68 if self.two_digit_year is None else self.two_digit_year
         expected = f"{self.type} written {' or '.join(self.formats)}" if self.formats else f"a {self.type}"
-        rivals = () if self.order else rivals_among(formats)
+        how = self._how(wanted)
         for name in text_columns(self.columns, context.types):
-            values, doubtful = _read(name, agreeing_first(formats, self.order), rivals, wanted, pivot, answers)
-            yield Conversion(name, values, expected, doubtful, "one date: say with order whether the day or the month is first")
+            cell = answered(text(name), answers)
+            if not how.rivals:
+                read = functools.partial(read_dates, how=how)
+                yield Conversion(name, cell.map_batches(read, return_dtype=wanted.polars(), is_elementwise=True), expected)
+                continue
+            found = cell.map_batches(functools.partial(read_numbered, how=how), return_dtype=pl.Int64(), is_elementwise=True)
+            values = pl.when(found != DOUBTFUL).then(found).cast(wanted.polars())
+            misfit = pl.col(name).is_not_null() & found.is_null()
+            yield Conversion(name, values, expected, misfit, found == DOUBTFUL, _DOUBT)
+
+    def _how(self, wanted: DataType) -> How:
+        formats = self.formats or default_formats(wanted, self.order, self.two_digit_year is not None)
+        rivals = () if self.order else rivals_among(formats)
+        pivot = 68 if self.two_digit_year is None else self.two_digit_year
+        return How(agreeing_first(formats, self.order), wanted, pivot, rivals, exclusive=self.formats is None)
 
 
-@functools.lru_cache(maxsize=256)
-def _read(
-    column: str, formats: tuple[str, ...], rivals: tuple[tuple[str, str], ...], wanted: DataType, pivot: int, answers: Answers
-) -> tuple[pl.Expr, pl.Expr | None]:
-    cell = answered(text(column), answers)
-    read = functools.partial(read_dates, formats=formats, wanted=wanted, pivot=pivot)
-    values = cell.map_batches(read, return_dtype=wanted.polars(), is_elementwise=True)
-    if not rivals:
-        return values, None
-    doubt = functools.partial(doubtful_dates, rivals=rivals, wanted=wanted, pivot=pivot)
-    doubtful = cell.map_batches(doubt, return_dtype=pl.Boolean(), is_elementwise=True)
-    return pl.when(~doubtful).then(values), doubtful
+_DOUBT = "one date: say with order whether the day or the month is first"

@@ -91,7 +91,6 @@ class ParseNumber(Converting):
         return Style(self.decimal or decimal, thousands, self.locale == "in", currency, self.percent, self.accounting)
 
 
-@functools.lru_cache(maxsize=256)
 def _read(column: str, style: Style, wanted: DataType, answers: Answers) -> pl.Expr:
     read = functools.partial(read_numbers, style=style, wanted=wanted)
     return answered(text(column), answers).map_batches(read, return_dtype=wanted.polars(), is_elementwise=True)
