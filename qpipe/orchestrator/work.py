@@ -66,6 +66,15 @@ class Worker:
         return Done(read, program, computed, tally(program, computed), split.routes(), parts, figures, split.held(),
                     time.perf_counter() - began)  # fmt: skip
 
+    def reach(self) -> int:
+        """The highest hash that can still matter to either kind of row."""
+        ends = [
+            seen[-1] if seen.len() == SAMPLE else 1 << 32
+            for seen in (self.lowest.get(k) for k in (False, True))
+            if seen is not None
+        ]
+        return int(max(ends)) if len(ends) == 2 else 1 << 32
+
     def limit(self, kind: bool, hashes: pl.Series) -> int:
         """The highest hash that can still be among the lowest of the run: more may be kept, never fewer."""
         seen = self.lowest.get(kind)
@@ -136,24 +145,21 @@ class Split:
 
     def sample(self) -> None:
         """Keep the rows with the lowest hash of ``_row``: the same rows whatever the batches (bottom-k sampling)."""
+        plan = self._worker.plan
         hashes = (self._frame[ROW] * 2654435761) % (1 << 32)
-        original = [
-            n
-            for n, r in enumerate(self._worker.plan.routes)
-            if r.to and all(self._worker.plan.outputs[o].original for o in r.to)
-        ]
-        quarantined = self._codes.is_in(original)
-        picked = []
+        near = (hashes <= self._worker.reach()).arg_true()
+        codes, hashes = self._codes.gather(near), hashes.gather(near)
+        original = [n for n, r in enumerate(plan.routes) if r.to and all(plan.outputs[o].original for o in r.to)]
+        quarantined = codes.is_in(original)
+        kept = pl.repeat(False, near.len(), dtype=pl.Boolean, eager=True)
         for kind in (False, True):
-            limit = self._worker.limit(kind, hashes.filter(quarantined == kind))
-            picked.append((quarantined == kind) & (hashes <= limit))
-        keep = self._frame.filter(picked[0] | picked[1])
-        if keep.height:
-            names = {n: route_name(self._worker.plan, n) for n in self._counts}
-            keep = keep.select(
+            kept = kept | ((quarantined == kind) & (hashes <= self._worker.limit(kind, hashes.filter(quarantined == kind))))
+        if kept.any():
+            names = {n: route_name(plan, n) for n in self._counts}
+            rows = self._frame[near.filter(kept)].select(
                 ROW, pl.col(ROUTE).replace_strict(names, return_dtype=pl.String).alias("_route"), *self._program.types
             )
-            keep.write_parquet(self._worker.spool / "sample" / f"{self._read.seq:06d}.parquet", statistics=False)
+            rows.write_parquet(self._worker.spool / "sample" / f"{self._read.seq:06d}.parquet", statistics=False)
 
     def _rows_for(self, output: OutputNode) -> pl.DataFrame | None:
         codes = tuple(c for c in self._counts if c != HELD and feeds(self._worker.plan, c, output.id))
