@@ -85,7 +85,7 @@ ESCAPES = [
 def test_no_way_out_of_the_data(tmp_path: Path, statement: str) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text("id\nthe secret\n")
-    before = sorted(tmp_path.parent.rglob("*"))
+    before = sorted(tmp_path.rglob("*"))
     for values in (
         {"query": statement.format(file=secret), "columns": {"id": "string"}},
         {"failing": statement.format(file=secret)},
@@ -94,7 +94,7 @@ def test_no_way_out_of_the_data(tmp_path: Path, statement: str) -> None:
         with pytest.raises(QpipeError) as refused:
             run(module)
         assert "the secret" not in str(refused.value)
-    assert sorted(tmp_path.parent.rglob("*")) == before
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("statement", ESCAPES)
