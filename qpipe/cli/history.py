@@ -245,7 +245,7 @@ def _block(
 ) -> Block:  # fmt: skip
     from qpipe.report.text import Block
 
-    return Block(title, columns, rows, right, tones)
+    return Block(title, columns, rows, right, tones, whole=frozenset({0}))
 
 
 def _print(blocks: Sequence[Block], otherwise: str = "") -> None:

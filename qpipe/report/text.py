@@ -40,6 +40,7 @@ class Block:
     right: frozenset[int] = frozenset()  # columns of numbers
     tones: tuple[str, ...] = field(default=())  # of each row: good bad warn dim strong or ""
     after: str = ""
+    whole: frozenset[int] = frozenset()  # columns that are never cut: ids, which people copy
 
 
 def blocks(summary: Summary) -> list[Block]:
@@ -192,7 +193,7 @@ def _questions(summary: Summary) -> Block:
     left = len(summary.questions) - len(rows)
     tones = tuple("warn" if q.state == "open" else "" for q in summary.questions)
     return Block("Questions", ("id", "question", "rows", "answer"), rows, frozenset({2}), tones,
-                 f"and {plural(left, 'question')} more: `qpipe decisions`" if left else "")  # fmt: skip
+                 f"and {plural(left, 'question')} more: `qpipe decisions`" if left else "", frozenset({0}))  # fmt: skip
 
 
 def answered(question: QuestionResult) -> str:
@@ -262,7 +263,7 @@ def _table(block: Block, width: int) -> Iterator[str]:
 
 def _narrow(widths: list[int], block: Block, width: int) -> None:
     """Take from the widest column of text until the table fits."""
-    texts = [n for n in range(len(widths)) if n not in block.right]
+    texts = [n for n in range(len(widths)) if n not in block.right | block.whole]
     while texts and sum(widths) + 2 * (len(widths) - 1) > width:
         widest = max(texts, key=lambda n: widths[n])
         if widths[widest] <= 12:

@@ -100,6 +100,9 @@ def _needs_exact(block: bytes, dialect: Dialect) -> bool:
         pair = (dialect.escape + dialect.quote).encode()
         if not dialect.quote or escapes != block.count(pair):
             return True
+        starts = (dialect.delimiter.encode(), b"\n", b"\r")
+        if block.startswith(pair) or any(start + pair in block for start in starts):
+            return True  # a cell that begins with an escaped quote is not a quoted one
     if dialect.comment and _starts_a_line(dialect.comment.encode(), block):
         return True
     if dialect.width == 1 and (block.startswith((b"\n", b"\r")) or b"\n\n" in block or b"\n\r" in block or b"\r\r" in block):
