@@ -130,7 +130,6 @@ class Rule:
     columns: tuple[str, ...] = ()  # the cells concerned, the chief one first
     expected: str = ""  # "between 0 and 10": reports say "amount is -3, expected between 0 and 10"
     applies: pl.Expr | None = None  # rows the claim speaks of, for "evaluated" and shares; unset: every row
-    severity: Severity | None = None  # unset: the step's own; a Transform's findings are errors
 
 
 @dataclass(frozen=True)
@@ -233,7 +232,7 @@ class Transform(Module):
         return None
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
-        """Cells it cannot do, judged before ``apply``: they become findings of this step."""
+        """Cells it cannot do, judged before ``apply``: findings of this step, errors unless it has a ``severity``."""
         return ()
 
     def asks(self, context: Context) -> tuple[Ask, ...]:

@@ -169,7 +169,7 @@ def _schema_of(hint: Any) -> dict[str, Any]:
     if hint in _JSON_TYPES:
         return {"type": _JSON_TYPES[hint]}
     if origin is Literal:
-        return {"enum": list(args)}
+        return {"enum": [*args, None] if "null" in args else list(args)}
     if origin in (list, tuple):
         item = _schema_of(args[0]) if args else {}
         return {"type": "array", "items": item}
@@ -213,6 +213,8 @@ def _convert(value: Any, hint: Any) -> Any:
                 continue
         raise ValueError(f"expected {describe(hint)}, got {_show(value)}")
     if origin is Literal:
+        if value is None and "null" in args:
+            return "null"  # written without quotes
         if value in args and any(value is a or type(value) is type(a) for a in args if a == value):
             return value
     elif origin in (list, tuple):

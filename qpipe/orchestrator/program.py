@@ -409,7 +409,8 @@ class _Compiler:
         context = _answered(step, module, context)
         for rule in module.rules(context):
             severity = getattr(module, "severity", None) or "error"
-            self._flag(step.id, rule, severity, getattr(module, "message", None), 1.0)
+            judged = self._judged(None, rule.applies, context.types)
+            self._flag(step.id, rule, severity, getattr(module, "message", None), 1.0, judged)
         for ask in module.asks(context):
             n = len(self._program.asks)
             self._pending += [ask.unknown.alias(f"__a{n}"), pl.col(ask.column).cast(pl.String).alias(f"__v{n}")]

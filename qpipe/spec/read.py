@@ -158,10 +158,18 @@ def _number(text: str) -> Any:
     return found if isinstance(found, (bool, int, float)) else None
 
 
+def _is_word(param: Param) -> bool:
+    """Is null one of the words that the parameter knows, as in ``on_error: null``?"""
+    try:
+        return param.read(None) == "null"
+    except ValueError:
+        return False
+
+
 def _wrong(value: Any, param: Param) -> tuple[At, str] | None:
     """Where in the value, and what is wrong with it: a type, or a bound of its schema."""
     if value is None:
-        return None if param.default is None else ((), f"expected {_wanted(param)}, got nothing")
+        return None if param.default is None or _is_word(param) else ((), f"expected {_wanted(param)}, got nothing")
     if param.role and param.role.name == "condition" and isinstance(value, (int, float)) and not isinstance(value, bool):
         return (), "expected a condition, got a number"
     try:

@@ -105,7 +105,8 @@ class Lookup(Transform):
         if self.unmatched != "quarantine":
             return ()
         search = prepared(self, context, self._search)
-        return (Rule(search.missing, tuple(self._key), f"one of {self.source}.{', '.join(self._key.values())}"),)
+        expected = f"one of {self.source}.{', '.join(self._key.values())}"
+        return (Rule(search.missing, tuple(self._key), expected, search.given),)
 
     @property
     def _key(self) -> dict[str, str]:
@@ -172,11 +173,12 @@ class Lookup(Transform):
 
 @dataclass(frozen=True)
 class _Search:
-    """The row of the reference for each row; the columns from there; and whether a key was given but not found."""
+    """The row of the reference for each row; the columns from there; whether a key was given, and not found."""
 
     table: pl.DataFrame
     found: pl.Expr
     taken: pl.Expr
+    given: pl.Expr
     missing: pl.Expr
 
     @classmethod
@@ -187,7 +189,7 @@ class _Search:
             functools.partial(_take, table=table), return_dtype=pl.Struct(table.schema), is_elementwise=True
         )
         given = pl.all_horizontal([pl.col(name).is_not_null() for name in columns])
-        return cls(table, found, taken, given & found.is_null())
+        return cls(table, found, taken, given, given & found.is_null())
 
 
 def _find(keys: pl.Series, index: KeyIndex) -> pl.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from qpipe.core.batch import Severity
@@ -41,6 +41,11 @@ class Converting(Transform):
         help="a cell that cannot be turned: a finding that is an error; null with a finding that is a warning; or ask a person",
     )
 
+    @property
+    def severity(self) -> Severity:
+        """Of its findings."""
+        return "warning" if self.on_error == "null" else "error"
+
     def conversions(self, context: Context, answers: Answers) -> Iterator[Conversion]:
         """What to do, column by column."""
         raise NotImplementedError
@@ -58,23 +63,20 @@ class Converting(Transform):
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
         """Those that cannot be turned. Where people are asked, wrong answers and rejected values are left."""
-        severity: Severity | None = "warning" if self.on_error == "null" else None
+        conversions = self._conversions(context)
         if self.on_error != "question":
-            found = [(c.column, fault) for c in self._conversions(context) for fault in _faults(c)]
-            return tuple(Rule(bad, (column,), expected, None, severity) for column, (bad, expected) in found)
+            return tuple(rule for c in conversions for rule in _rules(c))
         said = tuple((value, said) for value, said in answers_for(self, context) if said)  # an empty answer is a right one
-        return tuple(
-            Rule(bad & is_answered(text(c.column), said), (c.column,), expected)
-            for c in (self._conversions(context) if said else ())
-            for bad, expected in _faults(c)
-        )
+        if not said:
+            return ()
+        return tuple(replace(r, bad=r.bad & is_answered(text(c.column), said)) for c in conversions for r in _rules(c))
 
     def asks(self, context: Context) -> tuple[Ask, ...]:
         if self.on_error != "question":
             return ()
         answers, asked = answers_for(self, context), []
         for c in self._conversions(context):
-            unknown = pl.any_horizontal([bad for bad, _ in _faults(c)]) & ~is_answered(text(c.column), answers)
+            unknown = pl.any_horizontal([rule.bad for rule in _rules(c)]) & ~is_answered(text(c.column), answers)
             asked.append(
                 Ask(unknown, c.column, f"what is the {c.column} '{{value}}'? (expected: {c.expected})", _no_candidates)
             )
@@ -87,13 +89,14 @@ class Converting(Transform):
         return list(self.conversions(context, answers_for(self, context)))
 
 
-def _faults(conversion: Conversion) -> Iterator[tuple[pl.Expr, str]]:
-    misfit = conversion.misfit
-    if misfit is None:
-        misfit = pl.col(conversion.column).is_not_null() & conversion.values.is_null()
-    yield misfit, conversion.expected
-    if conversion.doubtful is not None:
-        yield conversion.doubtful, conversion.doubt
+def _rules(conversion: Conversion) -> Iterator[Rule]:
+    """Each speaks of other cells, so that every cell with a value counts once."""
+    column, doubtful = conversion.column, conversion.doubtful
+    given = pl.col(column).is_not_null()
+    misfit = given & conversion.values.is_null() if conversion.misfit is None else conversion.misfit
+    yield Rule(misfit, (column,), conversion.expected, given if doubtful is None else given & ~doubtful.fill_null(False))
+    if doubtful is not None:
+        yield Rule(doubtful, (column,), conversion.doubt, doubtful)
 
 
 def _no_candidates(values: Sequence[str]) -> dict[str, list[str]]:

@@ -100,7 +100,7 @@ class MapValues(Transform):
             return ()
         mapped = prepared(self, context, self._mapped)
         bad = mapped.unknown if self.unknown == "quarantine" else mapped.rejected
-        return (Rule(bad, (self.column,), mapped.expected()),)
+        return (Rule(bad, (self.column,), mapped.expected(), pl.col(self.column).is_not_null()),)
 
     def asks(self, context: Context) -> tuple[Ask, ...]:
         if self.unknown != "question":
