@@ -59,7 +59,9 @@ class Project:
 
     def samples(self) -> list[dict[str, Any]]:
         run = self.journal.run()["id"]
-        return self.journal.rows('select "check", "column", row, file, line, value from sample where run=? order by 1, 2, 3', run)
+        return self.journal.rows(
+            'select "check", "column", row, file, line, value from sample where run=? order by 1, 2, 3', run
+        )
 
     def balance(self) -> dict[str, Any]:
         balance = dict(self.journal.run()["result"]["balance"])

@@ -38,7 +38,11 @@ SPEC = """
       - {when: failed('foreign_key'), ask: stranger}
       - {to: clean}
     decisions:
-      stranger: {question: "{rows} orders of strangers", choices: {accept: clean, reject: quarantine}, scope: group, by: [country]}
+      stranger:
+        question: "{rows} orders of strangers"
+        choices: {accept: clean, reject: quarantine}
+        scope: group
+        by: [country]
     outputs:
       clean: {path: out/clean/, format: parquet}
       copy: {path: out/copy.csv, from: clean}

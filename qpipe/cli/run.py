@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -69,7 +70,9 @@ def run(
 
 def resume(
     reference: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, part of it, or latest.")] = "latest",
-    spec: Annotated[str, typer.Option(help="old goes on with the text the run began with; new takes the file as it is now.")] = "",
+    spec: Annotated[
+        str, typer.Option(help="old goes on with the text the run began with; new takes the file as it is now.")
+    ] = "",
     every: Annotated[bool, typer.Option("--all", help="All runs that were stopped or wait for nothing any more.")] = False,
     var: Vars = None,
     answers: Answers = None,
@@ -94,13 +97,21 @@ def resume(
             continue
         plan = _plan_of_run(found, journal, spec, read_vars(var))
         conduct = _conductor(plan, journal, strict, no_ask, quiet, events, as_json, found["parent"])
-        code = max(code, _through(conduct, lambda c, id=found["id"]: c.resume(id), answers, quiet=quiet, as_json=as_json,
-                                  events=events))  # fmt: skip
+        work = functools.partial(_resume, id=found["id"])
+        code = max(code, _through(conduct, work, answers, quiet=quiet, as_json=as_json, events=events))
     return code
 
 
+def _resume(conductor: Conductor, id: str) -> Outcome:
+    return conductor.resume(id)
+
+
 def _resumable(journal: Journal) -> list[dict[str, Any]]:
-    return [r for r in reversed(journal.runs()) if r["state"] in ("interrupted", "failed", "waiting", "running") and not journal.alive(r)]
+    return [
+        r
+        for r in reversed(journal.runs())
+        if r["state"] in ("interrupted", "failed", "waiting", "running") and not journal.alive(r)
+    ]
 
 
 def _plan_of_run(found: dict[str, Any], journal: Journal, which: str, given: dict[str, str]) -> Plan:
@@ -150,7 +161,13 @@ def _conductor(
 
 
 def _through(
-    conductor: Conductor, work: Callable[[Conductor], Outcome], answers: Path | None, *, quiet: bool, as_json: bool, events: bool
+    conductor: Conductor,
+    work: Callable[[Conductor], Outcome],
+    answers: Path | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    events: bool,
 ) -> int:
     """Let the conductor work, stop it politely on the first signal, and say how it ended."""
     conductor.answers = answers

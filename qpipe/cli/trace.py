@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def trace(
     reference: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, part of it, or latest.")] = "latest",
     row: Annotated[int | None, typer.Option(min=0, help="The row's number in the run, from 0 (the column _row).")] = None,
-    where: Annotated[str | None, typer.Option(help="Rows for which a condition holds: \"order_id = 17\".")] = None,
+    where: Annotated[str | None, typer.Option(help='Rows for which a condition holds: "order_id = 17".')] = None,
     limit: Annotated[int, typer.Option(min=1, help="With --where: at most so many rows.")] = 5,
     var: Vars = None,
     as_json: AsJson = False,
@@ -61,7 +61,9 @@ def _told(trace: RowTrace) -> str:
     for d in trace.decisions:
         said = f"{d['choice']} by {d['answered_by']}" if d["choice"] else "open"
         lines.append(f"  decision {d['id']}: {d['text']} — {said}")
-    lines += [f"  output {o['output']}: {o['path']}" + ("" if o["state"] == "done" else " (not yet published)") for o in trace.outputs]
+    lines += [
+        f"  output {o['output']}: {o['path']}" + ("" if o["state"] == "done" else " (not yet published)") for o in trace.outputs
+    ]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from qpipe.core.batch import ROW, Json
 from qpipe.core.lazy import duckdb, np, pl
@@ -118,7 +118,7 @@ class Keys:
     """
 
     PARTITIONS = 16
-    RECORD = [("key", "<u8"), ("check", "<u4"), ("row", "<u4")]
+    RECORD: ClassVar = [("key", "<u8"), ("check", "<u4"), ("row", "<u4")]
     ROWS_PER_EPOCH = 1 << 32  # rows are kept as 32 bits; beyond that a second set of partitions begins
 
     def __init__(self, directory: Path, *, nulls_equal: bool = False) -> None:

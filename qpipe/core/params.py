@@ -32,9 +32,7 @@ class Role:
 _LIST_OF_NAMES = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
 _SHARE = {"oneOf": [{"type": "integer", "minimum": 0}, {"type": "number", "minimum": 0, "maximum": 1},
                     {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}]}  # fmt: skip
-_DURATION = {
-    "oneOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^(\d+(\.\d+)?\s*(ms|s|m|h|d|w))+$"}]
-}
+_DURATION = {"oneOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^(\d+(\.\d+)?\s*(ms|s|m|h|d|w))+$"}]}
 _SIZE = {"oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kKMGT]?i?B?$"}]}
 
 Column = Annotated[str, Role("column")]
@@ -98,9 +96,7 @@ class Param:
         return _convert(value, self.hint)
 
 
-def param(
-    default: Any = MISSING, *, help: str = "", short: bool = False, alias: str | None = None, **schema: Any
-) -> Any:
+def param(default: Any = MISSING, *, help: str = "", short: bool = False, alias: str | None = None, **schema: Any) -> Any:
     """Declare a parameter: its default (none = required), one line of help, and more JSON Schema words."""
     metadata = {"help": help, "short": short, "alias": alias, "schema": schema}
     if isinstance(default, (list, dict, set)):

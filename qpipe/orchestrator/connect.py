@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qpipe.core.component import Context, Types
 from qpipe.core.errors import Problem, QpipeError
-from qpipe.orchestrator.conductor import union_of
+from qpipe.orchestrator.prepare import union_of
 from qpipe.orchestrator.program import compile_program, misfits
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.tables import load_tables

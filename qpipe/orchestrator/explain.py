@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,11 +62,12 @@ def _lines(plan: Plan) -> Iterator[str]:
     for route in plan.routes:
         yield f"  {_route(route)}"
     for decision in plan.decisions.values():
-        yield f"  question {decision.id}, one for each {decision.scope}: {', '.join(f'{c} → {t}' for c, t in decision.choices.items())}"
+        choices = ", ".join(f"{choice} → {target}" for choice, target in decision.choices.items())
+        yield f"  question {decision.id}, one for each {decision.scope}: {choices}"
     yield ""
     yield "outputs"
-    for node in plan.outputs.values():
-        yield f"  {_output(node)}"
+    for output in plan.outputs.values():
+        yield f"  {_output(output)}"
 
 
 def _stretch(steps: list[StepNode]) -> Iterator[str]:
@@ -117,7 +119,7 @@ def mermaid(plan: Plan) -> str:
         lines.append(f"  m{number}{left}{_text(step.id)}{right}")
     chain = [f"m{n}" for n in range(len(plan.steps))] + ["router"]
     lines += ["  router{route}"] + [f"  s_{_id(s.id)} --> {chain[0]}" for s in plan.streams]
-    lines += [f"  {a} --> {b}" for a, b in zip(chain, chain[1:], strict=False)]
+    lines += [f"  {a} --> {b}" for a, b in itertools.pairwise(chain)]
     for number, step in enumerate(plan.steps):
         lines += [f"  s_{_id(ref)} -.-> m{number}" for ref in step.module.references()]
     lines += [f"  d_{_id(d)}([{_text(d)}?])" for d in plan.decisions]

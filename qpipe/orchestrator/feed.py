@@ -133,7 +133,7 @@ def _shape(chunk: Chunk, wanted: Sequence[str], types: Types, node: SourceNode) 
 
 def result_source(step: str, folder: Path, types: Types) -> SourceNode:
     """Rows that a SQL step has made, as a source."""
-    return SourceNode(step, Result(folder=folder, types=types), None)
+    return SourceNode(step, Result(folder=folder, types=types), None)  # type: ignore[call-arg]
 
 
 class Result(Source):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from qpipe.core.batch import ROW, Severity
 from qpipe.core.component import Ask, Check, Context, Gate, Judging, Relational, Rule, Step, Transform, Types
-from qpipe.core.errors import Problem, QpipeError, SpecError
+from qpipe.core.errors import Problem, QpipeError
 from qpipe.core.expression import Expression
 from qpipe.core.lazy import pl
 from qpipe.core.params import params_of
@@ -136,6 +136,7 @@ class Program:
     asks: list[Asking] = field(default_factory=list)
     watches: list[Watch] = field(default_factory=list)
     gatherings: dict[str, Gathering] = field(default_factory=dict)
+    columns: Types = field(default_factory=dict)  # what the source delivers
     types: Types = field(default_factory=dict)  # after the last step
     masks: dict[str, RowSet] = field(default_factory=dict)  # hidden column → rows that relational steps found
 
@@ -181,7 +182,7 @@ class Program:
         if last - first + 1 == rows.len():
             return [_mask(found, first, rows.len()).alias(name) for name, found in self.masks.items()]
         offsets = rows - rows.min()
-        low, count = int(rows.min()), int(offsets.max()) + 1  # type: ignore[arg-type,call-overload]
+        low, count = int(rows.min()), int(offsets.max()) + 1  # type: ignore[arg-type]
         return [found.mask(low, count).gather(offsets).alias(name) for name, found in self.masks.items()]
 
     def _leave(self, frame: pl.DataFrame, dropped: Counter[str], removed: list[pl.DataFrame] | None) -> pl.DataFrame:
@@ -294,6 +295,7 @@ class _Compiler:
         self._tables = table_types(context)
 
     def compile(self, columns: Types, union: Types, gathers: Sequence[str], after: str | None) -> Program:
+        self._program.columns = columns
         self._contract(columns, union)
         types: Types = dict(union)
         begun = after is None

@@ -25,7 +25,9 @@ def replay_plan(plan: Plan, journal: Journal, reference: str) -> tuple[Plan, str
         path = _quarantine_of(plan, journal, parent)
     streams = plan.streams
     if len(streams) != 1:
-        raise UsageError("a replay needs a spec with one stream of rows", hint=f"this one has {', '.join(s.id for s in streams)}")
+        raise UsageError(
+            "a replay needs a spec with one stream of rows", hint=f"this one has {', '.join(s.id for s in streams)}"
+        )
     sources = tuple(_from(node, path, plan.directory) if node.is_stream else node for node in plan.sources)
     outputs = {id: replace(node, output=_adding(node.output)) for id, node in plan.outputs.items() if not node.original}
     kept = {id: replace(node, output=_elsewhere(node.output, path)) for id, node in plan.outputs.items() if node.original}
@@ -35,7 +37,9 @@ def replay_plan(plan: Plan, journal: Journal, reference: str) -> tuple[Plan, str
 def _quarantine_of(plan: Plan, journal: Journal, run: str) -> Path:
     for node in plan.outputs.values():
         if node.original:
-            found = journal.rows("select result_json from publication where run=? and output=? and state='done' order by at desc", run, node.id)
+            found = journal.rows(
+                "select result_json from publication where run=? and output=? and state='done' order by at desc", run, node.id
+            )
             if found and (found[0]["result"] or {}).get("path"):
                 return Path(found[0]["result"]["path"])
     raise UsageError(f"{run} published no quarantine")
@@ -46,8 +50,8 @@ def _from(node: SourceNode, path: Path, directory: Path) -> SourceNode:
     file: type[Source] = Registry().get("source", "file")  # type: ignore[assignment]
     given = {"path": str(path.resolve()), "schema": node.source.schema, "on_new_column": "accept", "on_missing_column": "warn",
              "on_malformed": node.source.on_malformed}  # fmt: skip
-    wanted = list(node.types or node.source.columns(Context(directory=directory)))
-    return replace(node, source=Repaired(inner=file(**given), wanted=tuple(wanted)))
+    inner: Source = file(**given)  # type: ignore[arg-type]
+    return replace(node, source=Repaired(inner=inner))  # type: ignore[call-arg]
 
 
 class Repaired(Source):
@@ -56,7 +60,6 @@ class Repaired(Source):
     name = "quarantine"
 
     inner: Source
-    wanted: tuple[str, ...] = ()
 
     def columns(self, context: Context):  # type: ignore[no-untyped-def]
         return {n: t for n, t in self.inner.columns(context).items() if n not in RESERVED}
@@ -71,12 +74,12 @@ class Repaired(Source):
 
 
 def _adding(output: Output) -> Output:
-    return replace(output, mode="append") if any(f.name == "mode" for f in fields(output)) else output  # type: ignore[type-var]
+    return replace(output, mode="append") if any(f.name == "mode" for f in fields(output)) else output  # type: ignore[call-arg]
 
 
 def _elsewhere(output: Output, quarantine: Path) -> Output:
     """What fails again must not overwrite the file that is being read."""
-    if not any(f.name == "path" for f in fields(output)):  # type: ignore[arg-type]
+    if not any(f.name == "path" for f in fields(output)):
         return output
     folder = quarantine.is_dir()
     name = f"{quarantine.name}-again" if folder else f"{quarantine.stem}-again{''.join(quarantine.suffixes)}"

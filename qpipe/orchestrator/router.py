@@ -3,7 +3,7 @@
 Conditions see the row's columns and what was found:
 
     failed(error)  failed('unique')  failed(error, 'amount')   a finding of this severity, check, column
-    confidence                                                 0 to 1: the product over failed rules of 1 - penalty × weight
+    confidence                                                 0 to 1: the product of (1 - penalty)^weight over failed rules
     batch_rows()  batch_share(error)                           of the batch the row came in: whole batches can be routed
 """
 

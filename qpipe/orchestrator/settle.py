@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,9 +100,8 @@ def again(group: Going, worker: Worker, seq: int) -> list[Done]:
         done = worker.do(_read(rows, seq + number, program.source))
         before = dict_of(tally(program, Computed(rows)))
         changed = [(c, k, 0, failed - before.get((c, k), 0)) for c, k, _, failed in done.tallies]
-        done = Done(done.read, program, done.computed, changed, done.routes, done.parts, {DELIVERED: done.figures.get(DELIVERED, {})},
-                    done.held, done.seconds)  # fmt: skip
-        made.append(done)
+        figures = {DELIVERED: done.figures.get(DELIVERED, {})}
+        made.append(replace(done, tallies=changed, figures=figures))
     return made
 
 

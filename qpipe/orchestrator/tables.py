@@ -38,8 +38,10 @@ def _typed(node: SourceNode, given: Types, chunk: object) -> pl.DataFrame:
         bad = (frame[name].is_not_null() & made[name].is_null()).arg_true()
         if bad.len():
             row = int(bad[0])
-            raise DataRefused(f"{node.id}: {name} is {frame[name][row]!r}, expected {declared[name].describe()}", file=chunk.file,
-                              line=line_of(chunk, row), hint="a reference table must keep its contract: mend it, or its schema")  # fmt: skip
+            raise DataRefused(
+                f"{node.id}: {name} is {frame[name][row]!r}, expected {declared[name].describe()}",
+                file=chunk.file, line=line_of(chunk, row), hint="a reference table must keep its contract: mend it, or its schema",
+            )  # fmt: skip
     return made
 
 

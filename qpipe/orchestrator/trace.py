@@ -18,10 +18,10 @@ from qpipe.core.errors import UsageError
 from qpipe.core.expression import Expression
 from qpipe.core.lazy import pl
 from qpipe.core.rowset import RowSet
-from qpipe.orchestrator.conductor import Prepared
 from qpipe.orchestrator.feed import line_of
 from qpipe.orchestrator.findings import reasons
 from qpipe.orchestrator.journal import Journal
+from qpipe.orchestrator.prepare import Prepared
 from qpipe.orchestrator.program import Program, compile_program, hidden
 from qpipe.orchestrator.router import HELD, ROUTE, Router
 from qpipe.orchestrator.work import _by_row, _marks, route_name
@@ -65,10 +65,8 @@ class Tracer:
         self.verdicts = self._verdicts()
 
     def row(self, number: int) -> RowTrace:
-        found = self.journal.rows(
-            "select * from batch where run=? and routes_json is not null and first_row<=? and first_row+rows>? order by seq limit 1",
-            self.run, number, number,
-        )  # fmt: skip
+        query = "select * from batch where run=? and routes_json is not null and first_row<=? and first_row+rows>? order by seq"
+        found = self.journal.rows(query, self.run, number, number)
         if not found:
             total = self.journal.run(self.run)["rows_in"]
             raise UsageError(f"{self.run} has no row {number}", hint=f"it has rows 0 to {total - 1}")
@@ -102,7 +100,8 @@ class Tracer:
         raw = chunk.frame.slice(offset, 1)
         found = _by_row(chunk.faults).get(offset)
         faults = {0: found} if found else {}
-        steps, frame = [], None
+        steps: list[StepTrace] = []
+        frame: pl.DataFrame | None = None
         for count in range(len(self.plan.steps) + 1):
             program = self._program(batch["source"], count)
             computed = program.run(raw, pl.Series([number], dtype=pl.Int64), _marks(faults, 1))

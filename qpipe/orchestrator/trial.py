@@ -65,9 +65,13 @@ def _in_memory(plan: Plan, test: SpecTest, kept: Mapping[str, list[Any]]) -> Pla
     streams = plan.streams
     named = test.source or (streams[0].id if streams else "")
     sources = tuple(_source(node, test, named) for node in plan.sources)
-    outputs = {id: replace(node, output=Kept(frames=kept[id])) for id, node in plan.outputs.items()}
+    outputs = {id: replace(node, output=_kept(kept[id])) for id, node in plan.outputs.items()}
     settings = plan.settings if "outcome" in test.expect else replace(plan.settings, fail_on="never")
     return replace(plan, sources=sources, outputs=outputs, settings=settings, tests=())
+
+
+def _kept(frames: list[Any]) -> Kept:
+    return Kept(frames=frames)  # type: ignore[call-arg]
 
 
 def _source(node: SourceNode, test: SpecTest, named: str) -> SourceNode:

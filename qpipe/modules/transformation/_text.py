@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from qpipe.core.component import REJECTED, Context, Module, Types
+from qpipe.core.component import Context, Module, Types
 from qpipe.core.lazy import pl
 
 if TYPE_CHECKING:
@@ -41,13 +41,11 @@ def answers_for(step: Module, context: Context) -> Answers:
 
 
 def answered(cell: pl.Expr, answers: Answers) -> pl.Expr:
-    """The text, with values replaced by what a person said. An empty answer means: no value; so does a rejected value."""
+    """The text, with values replaced by what a person said. An empty answer means: no value."""
     if not answers:
         return cell
-    said = [said if said != REJECTED else None for _, said in answers]
-    return cell.replace_strict(
-        [value for value, _ in answers], [new or None for new in said], default=cell, return_dtype=pl.String
-    )
+    said = [said or None for _, said in answers]
+    return cell.replace_strict([value for value, _ in answers], said, default=cell, return_dtype=pl.String)
 
 
 def is_answered(cell: pl.Expr, answers: Answers) -> pl.Expr:

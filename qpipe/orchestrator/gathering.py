@@ -1,0 +1,108 @@
+"""A gathering pass: what relational steps need of every row goes to their collectors; then they decide."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from qpipe.core.batch import ROW, Json
+from qpipe.core.component import Context, Relational, Types
+from qpipe.core.effects import effect
+from qpipe.core.gather import Collector
+from qpipe.core.lazy import pl
+from qpipe.orchestrator.feed import Read
+from qpipe.orchestrator.journal import Writer
+from qpipe.orchestrator.passes import Pass
+from qpipe.orchestrator.program import Program
+from qpipe.spec.plan import Plan
+
+
+class Collectors:
+    """The collectors of one pass. What was added before a checkpoint is not gathered again after a crash."""
+
+    def __init__(
+        self, plan: Plan, each: Pass, programs: Mapping[str, Program], context: Context, writer: Writer, checkpoint: Json | None
+    ) -> None:
+        self._plan, self._programs, self._context, self._writer = plan, programs, context, writer
+        place = writer.directory / "gather" / str(each.number)
+        if not checkpoint:
+            shutil.rmtree(place, ignore_errors=True)
+        gatherings = next(iter(programs.values())).gatherings
+        self._contexts: dict[str, Context] = {id: gatherings[id].context for id in each.gathers}
+        self._collectors: dict[str, Collector] = {
+            id: self._module(id).collector(self._contexts[id], place / id) for id in each.gathers
+        }
+        for id, state in (checkpoint or {}).get("collectors", {}).items():
+            self._collectors[id].restore(state)
+        self.fused = all(program.fused for program in programs.values())
+
+    def wanted(self) -> dict[str, Sequence[str]]:
+        """The columns of each source that a fused pass must read."""
+        return {id: needed(program, program.columns) for id, program in self._programs.items()}
+
+    def add(self, read: Read) -> None:
+        program = self._programs[read.source.id]
+        frame = _fused(program, read, program.columns) if self.fused else _in_full(program, read)
+        for id, gathering in program.gatherings.items():
+            self._collectors[id].add(gathering.of(frame), read.first_row, read.rows)
+
+    def checkpoint(self) -> Json:
+        return {"collectors": {id: collector.checkpoint() for id, collector in self._collectors.items()}}
+
+    def judge(self) -> Json:
+        """Let the relational steps decide, and keep what they found: rows as bitmaps, results as Parquet."""
+        verdicts: dict[str, list[Json]] = {}
+        replaced: dict[str, Json] = {}
+        for id, collector in self._collectors.items():
+            module, context = self._module(id), self._contexts[id]
+            collector.checkpoint()
+            if module.effect == "replace":
+                folder = module.replace(collector, context)
+                files = sorted(folder.glob("*.parquet"))
+                replaced[id] = {"folder": str(folder), "same_rows": bool(files) and ROW in pl.read_parquet_schema(files[0])}
+                continue
+            verdicts[id] = []
+            for n, verdict in enumerate(module.judge(collector, context)):
+                effect("rows.save")
+                verdict.rows.save(self._writer.directory / f"rows-{id}-{n}.npy")
+                told = {"columns": list(verdict.columns), "expected": verdict.expected, "rows": len(verdict.rows)}
+                verdicts[id].append(told)
+        return {"verdicts": verdicts, "replaced": replaced}
+
+    def close(self) -> None:
+        for id, collector in self._collectors.items():
+            if self._module(id).effect != "replace":
+                collector.close()
+
+    def _module(self, id: str) -> Relational:
+        module = self._plan.step(id).module
+        assert isinstance(module, Relational)
+        return module
+
+
+def _fused(program: Program, read: Read, columns: Types) -> pl.DataFrame:
+    rows = pl.int_range(read.first_row, read.first_row + read.rows, dtype=pl.Int64, eager=True)
+    frame = read.chunk.frame.lazy()
+    absent = [pl.lit(None, dtype=t.polars()).alias(name) for name, t in columns.items() if name not in read.chunk.frame.columns]
+    return program.gather(frame.with_columns(absent), rows).collect(engine="in-memory")
+
+
+def _in_full(program: Program, read: Read) -> pl.DataFrame:
+    rows = pl.int_range(read.first_row, read.first_row + read.rows, dtype=pl.Int64, eager=True)
+    return program.run(read.chunk.frame, rows).frame
+
+
+def needed(program: Program, columns: Types) -> list[str]:
+    """The columns a gathering pass must read: the optimizer's own projection of its query."""
+    from polars.io.plugins import register_io_source
+
+    schema = pl.Schema({name: t.polars() for name, t in columns.items()})
+    seen: list[str] = list(columns)
+
+    def source(with_columns: list[str] | None, predicate: Any, n_rows: Any, batch_size: Any) -> Iterator[pl.DataFrame]:
+        seen[:] = with_columns if with_columns is not None else list(columns)
+        yield pl.DataFrame(schema={name: schema[name] for name in seen})
+
+    program.gather(register_io_source(source, schema=schema)).collect(engine="in-memory")
+    return seen or list(columns)[:1]

@@ -1,0 +1,106 @@
+"""A plan made ready for a run: sources opened, columns known, reference tables loaded, outputs found writable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qpipe.core.batch import Json
+from qpipe.core.component import Context, Types
+from qpipe.core.errors import DataRefused
+from qpipe.orchestrator.journal import Journal
+from qpipe.orchestrator.tables import load_tables
+from qpipe.spec.plan import Plan
+
+CELLS = 2_400_000  # in a batch, where the spec names no batch size
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan with its sources opened: columns known, tables loaded, outputs found writable."""
+
+    plan: Plan
+    context: Context
+    columns: Mapping[str, Types]  # what each stream delivers
+    union: Types  # what the modules see
+    identities: Mapping[str, Json]
+    sizes: tuple[int | None, int | None]  # rows, bytes to come
+
+    @classmethod
+    def of(cls, plan: Plan, journal: Journal, work: Path | None, started: float, run: str = "") -> Prepared:
+        context = Context(
+            directory=plan.directory, work=work, started=started, memory_limit=plan.settings.memory_limit // 4,
+            history=lambda check, measure: journal.history(plan.name, run, check, measure),
+        )  # fmt: skip
+        for output in plan.outputs.values():
+            output.output.prepare(context)
+        context = context.but(tables=load_tables(plan.references, context))
+        columns = {node.id: node.source.columns(context) for node in plan.streams}
+        union = union_of(plan, columns)
+        return cls(
+            plan, context, columns, union, {n.id: n.source.identity(context) for n in plan.sources}, _sizes(plan, context)
+        )
+
+
+def batch_rows(plan: Plan, types: Types) -> int:
+    """Rows in a batch: as the spec says, else fewer for wide data."""
+    return plan.settings.batch_size or max(10_000, min(200_000, CELLS // max(1, len(types))))
+
+
+def workers(plan: Plan) -> int:
+    return plan.settings.workers or max(1, min(4, (os.cpu_count() or 2)))
+
+
+def memory_mb() -> float:
+    """Peak resident memory of this process."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def union_of(plan: Plan, columns: Mapping[str, Types]) -> Types:
+    """The columns that modules see: every stream's under its contract, one type for each."""
+    union: dict[str, Any] = {}
+    for node in plan.streams:
+        declared = dict(node.types or {})
+        for name, given in {**columns[node.id], **declared}.items():
+            wanted = declared.get(name, given)
+            known = union.setdefault(name, wanted)
+            if known.polars() != wanted.polars():
+                raise DataRefused(f"the column {name} is {known} in one source and {wanted} in {node.id}",
+                                  hint="give it one type in the schemas of both")  # fmt: skip
+            missing = name in declared and name not in columns[node.id]
+            if missing and node.source.on_missing_column == "fail" and not _optional(node.source.schema, name):
+                raise DataRefused(f"{node.id}: the column {name} of its schema is missing",
+                                  hint=f"it has {', '.join(columns[node.id])}; or say on_missing_column: warn")  # fmt: skip
+    return union
+
+
+def masked(plan: Plan) -> list[str]:
+    """Columns with personal data, as the contracts say: not shown in samples."""
+    schemas = [(node.source.schema or {}).items() for node in plan.streams]
+    return [name for schema in schemas for name, kind in schema if isinstance(kind, dict) and kind.get("pii")]
+
+
+def _optional(schema: Mapping[str, Any] | None, name: str) -> bool:
+    entry = (schema or {}).get(name)
+    return isinstance(entry, dict) and bool(entry.get("optional"))
+
+
+def told_types(plan: Plan, id: str, columns: Mapping[str, Types]) -> dict[str, Any]:
+    node = next(n for n in plan.sources if n.id == id)
+    types = {**columns.get(id, {}), **(node.types or {})}
+    schema = node.source.schema or {}
+    return {
+        n: {"type": str(t), "pii": isinstance(schema.get(n), dict) and bool(schema[n].get("pii"))} for n, t in types.items()
+    }
+
+
+def _sizes(plan: Plan, context: Context) -> tuple[int | None, int | None]:
+    sizes = [node.source.size(context) for node in plan.streams]
+    rows = [r for r, _ in sizes]
+    size = [b for _, b in sizes]
+    return (None if None in rows else sum(r or 0 for r in rows)), (None if None in size else sum(b or 0 for b in size))

@@ -1,0 +1,109 @@
+"""The end of a run: gates are judged, then every output is published, once, between two commits: the intent and the fact."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from qpipe.core.component import Context, Judging, Part, Types
+from qpipe.core.effects import effect
+from qpipe.core.errors import DataRefused
+from qpipe.core.judgement import judge_rows
+from qpipe.orchestrator.gates import Gates, GateVerdict
+from qpipe.orchestrator.journal import Writer
+from qpipe.orchestrator.work import original_types
+from qpipe.spec.plan import OutputNode, Plan
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Publishes what a run has staged. Everything here may be repeated after a crash."""
+
+    plan: Plan
+    writer: Writer
+    context: Context
+    processed: Types  # the columns after the last step
+    raw: Types  # the columns of rows as they came
+    strict: bool = False
+
+    def gate(self, gates: Gates) -> None:
+        """Nothing is published when an error gate does not pass, or a check fails beyond its tolerance."""
+        verdicts = gates.judge()
+        with self.writer.commit("gates") as tx:
+            for v in verdicts:
+                groups = {g: {"outcome": w.outcome, "observed": dict(w.observed)} for g, w in v.groups.items()}
+                told = {"outcome": v.verdict.outcome, "expected": v.verdict.expected, "message": v.verdict.message}
+                observed = dict(v.verdict.observed)
+                tx.event(
+                    "gate.judged", gate=v.gate, **told, observed=observed, broken_by_routing=v.broken_by_routing, groups=groups
+                )
+        refused = [f"{v.gate}: {v.verdict.message or v.verdict.outcome}" for v in verdicts if self._refuses(v)]
+        refused += self._intolerable()
+        if refused:
+            self.discard()
+            raise DataRefused("nothing was published: " + "; ".join(refused), hint=f"see `qpipe show {self.writer.run}`")
+
+    def _refuses(self, judged: GateVerdict) -> bool:
+        level, outcome = self.plan.settings.fail_on, judged.verdict.outcome
+        if level == "never" or outcome == "pass":
+            return False
+        severity = getattr(self.plan.step(judged.gate).module, "severity", "error")
+        return level == "warning" or outcome in ("fail", "error") or (outcome == "not evaluated" and severity == "error")
+
+    def _intolerable(self) -> list[str]:
+        """Row checks that failed beyond their tolerance; with --strict, every error check that failed anywhere."""
+        if self.plan.settings.fail_on == "never":
+            return []
+        modules = {step.id: step.module for step in self.plan.steps}
+        told: dict[str, str] = {}
+        for row in self.writer.journal.rows("select * from tally where run=? and failed>0", self.writer.run):
+            module = modules.get(row["check"])
+            severity, tolerance = getattr(module, "severity", "error"), getattr(module, "tolerance", None)
+            if severity != "error" or (tolerance is None and not self.strict):
+                continue
+            if not isinstance(module, Judging) or judge_rows(module, row["failed"], row["evaluated"]).outcome == "fail":
+                told.setdefault(row["check"], f"{row['check']}: {row['failed']:,} of {row['evaluated']:,} rows failed")
+        return list(told.values())
+
+    def publish(self) -> None:
+        """Show every output's rows, once. Done again after a crash, it changes nothing."""
+        for id, node in self.plan.outputs.items():
+            parts = self._parts(id)
+            token = hashlib.sha256(f"{self.writer.run}/{id}/{len(parts)}".encode()).hexdigest()[:16]
+            if self._is_published(id, token):
+                continue
+            told = {"output": id, "token": token, "parts": len(parts), "rows": sum(p.rows for p in parts), "at": time.time()}
+            with self.writer.commit("intent") as tx:
+                tx.put("publication", **told, state="intent")
+                tx.update_run(stage=f"publish {id}")
+            effect(f"output.{id}.publish")
+            result = node.output.publish(parts, self._types(node), token, self.context)
+            with self.writer.commit("published") as tx:
+                tx.put("publication", **told, state="done", result_json=result)
+                tx.event("output.published", output=id, rows=told["rows"], **_but_rows(result))
+
+    def discard(self) -> None:
+        """The run is over: what was staged and spooled is of no more use."""
+        for id, node in self.plan.outputs.items():
+            node.output.discard(self._parts(id), self.context)
+        for name in ("spill", "gather", "staged"):
+            shutil.rmtree(self.writer.directory / name, ignore_errors=True)
+
+    def _parts(self, output: str) -> list[Part]:
+        found = self.writer.journal.rows("select * from part where run=? and output=? order by seq", self.writer.run, output)
+        return [Part(r["seq"], r["path"], r["rows"], r["bytes"], r["digest"]) for r in found]
+
+    def _is_published(self, output: str, token: str) -> bool:
+        query = "select 1 from publication where run=? and output=? and token=? and state='done'"
+        return bool(self.writer.journal.rows(query, self.writer.run, output, token))
+
+    def _types(self, node: OutputNode) -> Types:
+        return original_types(self.raw) if node.original else self.processed
+
+
+def _but_rows(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in result.items() if name != "rows"}
