@@ -188,6 +188,8 @@ SQL_PROBLEMS: list[tuple[dict[str, Any], str]] = [
     ({"failing": "select 1; select 2"}, "one query, not 2"),
     ({"failing": " "}, "empty"),
     ({"failing": "delete from data"}, "only a select"),
+    ({"failing": "select _row from read_csv('x')"}, "read_csv(…) is not allowed"),
+    ({"failing": "summarize data"}, "are no queries"),
 ]
 
 
@@ -350,6 +352,13 @@ def test_python_tells_what_is_wrong(folder: Path, values: dict[str, Any], messag
     with pytest.raises(QpipeError) as refused:
         run(made("python", **values), directory=folder)
     assert message in str(refused.value).replace(f"{folder}/", "")
+
+
+@pytest.mark.parametrize("place", [0, 1, 61, 99])
+def test_python_finds_the_first_row_that_fails(folder: Path, place: int) -> None:
+    cities = ["Bonn"] * place + [None] + ["Metz", None] * 50
+    with pytest.raises(QpipeError, match=rf"\(first at row {place}\)"):
+        run(made("python", **{"class": "rules.py:strict"}), pl.DataFrame({"city": cities[:100]}), directory=folder)
 
 
 def test_python_may_refuse_the_data(folder: Path) -> None:

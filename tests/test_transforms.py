@@ -292,6 +292,15 @@ def test_other_columns_stay_as_they_are_and_in_place() -> None:
     assert after.to_dict(as_series=False) == {"n": [1], "a": ["x"], "c": ["q"]}
 
 
+def test_select_lets_flags_of_checks_pass() -> None:
+    """The engine's hidden columns travel with the rows."""
+    frame = pl.DataFrame({ROW: [0], "a": [1], "b": [2], "__f0": [True]})
+    context = Context(types={"a": DataType("int"), "b": DataType("int")})
+    for values in ({"columns": "b"}, {"drop": "a"}):
+        after = made("select", **values).apply(frame.lazy(), context).collect(engine="in-memory")  # type: ignore[attr-defined]
+        assert sorted(after.columns) == ["__f0", ROW, "b"]
+
+
 # ── cells that cannot be turned ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -430,6 +439,13 @@ def test_key_index_finds_what_a_join_finds(kind: str, data: st.DataObject) -> No
     assert index.find(mine).tolist() == joined.to_list()
     whole = table.drop_nulls()
     assert (index.repeated().height > 0) == (whole.n_unique() < whole.height if whole.height else False)
+
+
+@pytest.mark.parametrize("far", [5, 10**15])
+def test_key_index_finds_the_first_row_of_a_key(far: int) -> None:
+    index = KeyIndex(pl.DataFrame({"k": [far, 1, far, None]}), ["k"])
+    assert index.find(pl.DataFrame({"k": [far, 1, 2, None]})).tolist() == [0, 1, -1, -1]
+    assert index.repeated().rows() == [(far, 2)]
 
 
 def test_key_index_does_not_take_equal_hashes_for_equal_keys(monkeypatch: pytest.MonkeyPatch) -> None:
