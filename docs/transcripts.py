@@ -171,4 +171,5 @@ def refresh(root: Path) -> None:
                     text[: block.start] + "\n".join(line.rstrip() for line in printed.splitlines()) + "\n" + text[block.end :]
                 )
                 print(f"{block.place} written anew")
-        page.write_text(text, "utf-8")
+        if text != page.read_text("utf-8"):
+            page.write_text(text, "utf-8")
