@@ -410,7 +410,7 @@ class _Compiler:
     def _transform(self, step: StepNode, module: Transform, context: Context) -> None:
         context = _answered(step, module, context)
         for rule in module.rules(context):
-            severity = getattr(module, "severity", None) or "error"
+            severity: Severity = getattr(module, "severity", None) or "error"
             judged = self._judged(None, rule.applies, context.types)
             self._flag(step.id, rule, severity, getattr(module, "message", None), 1.0, judged)
         for ask in module.asks(context):

@@ -35,12 +35,7 @@ class Publisher:
         verdicts = gates.judge()
         with self.writer.commit("gates") as tx:
             for v in verdicts:
-                groups = {g: {"outcome": w.outcome, "observed": dict(w.observed)} for g, w in v.groups.items()}
-                told = {"outcome": v.verdict.outcome, "expected": v.verdict.expected, "message": v.verdict.message}
-                observed = dict(v.verdict.observed)
-                tx.event(
-                    "gate.judged", gate=v.gate, **told, observed=observed, broken_by_routing=v.broken_by_routing, groups=groups
-                )
+                tx.event("gate.judged", None, **_told(v))
         refused = [f"{v.gate}: {v.verdict.message or v.verdict.outcome}" for v in verdicts if self._refuses(v)]
         refused += self._intolerable()
         if refused:
@@ -103,6 +98,13 @@ class Publisher:
 
     def _types(self, node: OutputNode) -> Types:
         return original_types(self.raw) if node.original else self.processed
+
+
+def _told(judged: GateVerdict) -> dict[str, Any]:
+    verdict = judged.verdict
+    groups = {g: {"outcome": v.outcome, "observed": dict(v.observed)} for g, v in judged.groups.items()}
+    return {"gate": judged.gate, "outcome": verdict.outcome, "observed": dict(verdict.observed), "expected": verdict.expected,
+            "message": verdict.message, "broken_by_routing": judged.broken_by_routing, "groups": groups}  # fmt: skip
 
 
 def _but_rows(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,9 @@ def _typed(node: SourceNode, given: Types, chunk: object) -> pl.DataFrame:
             row = int(bad[0])
             raise DataRefused(
                 f"{node.id}: {name} is {frame[name][row]!r}, expected {declared[name].describe()}",
-                file=chunk.file, line=line_of(chunk, row), hint="a reference table must keep its contract: mend it, or its schema",
+                file=chunk.file,
+                line=line_of(chunk, row),
+                hint="a reference table must keep its contract: mend it, or its schema",
             )  # fmt: skip
     return made
 
