@@ -265,7 +265,7 @@ def table_types(context: Context) -> dict[str, Types]:
 def misfits(plan: Plan, union: Types, context: Context) -> list[Problem]:
     """What is wrong with the steps now that the real columns are known: without a contract the spec's check could not tell."""
     told: list[Problem] = []
-    types, tables = union, table_types(context)
+    types, tables, asking = union, table_types(context), False
     for step in plan.steps:
         path, line, column = f"modules.{step.id}", step.place.line, step.place.column
         told += [
@@ -276,6 +276,10 @@ def misfits(plan: Plan, union: Types, context: Context) -> list[Problem]:
                          f"There are {', '.join(types)}.") for name in absent]  # fmt: skip
         if absent:
             continue
+        asking = asking or (isinstance(step.module, Transform) and bool(step.module.asks(context.but(types=types))))
+        if asking and getattr(step.module, "effect", "") == "replace":
+            told.append(Problem(plan.file, line, column, path, "bad-value", "rows may be waiting for a person before this step.",
+                                "A query needs all rows: put the questions after it, or say unknown: quarantine."))  # fmt: skip
         types = step.module.types_after(types, tables)
     return told
 
