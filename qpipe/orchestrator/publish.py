@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from qpipe.core.component import Context, Judging, Part, Types
@@ -102,9 +103,14 @@ class Publisher:
 
 def _told(judged: GateVerdict) -> dict[str, Any]:
     verdict = judged.verdict
-    groups = {g: {"outcome": v.outcome, "observed": dict(v.observed)} for g, v in judged.groups.items()}
-    return {"gate": judged.gate, "outcome": verdict.outcome, "observed": dict(verdict.observed), "expected": verdict.expected,
+    groups = {g: {"outcome": v.outcome, "observed": _plain(v.observed)} for g, v in judged.groups.items()}
+    return {"gate": judged.gate, "outcome": verdict.outcome, "observed": _plain(verdict.observed), "expected": verdict.expected,
             "message": verdict.message, "broken_by_routing": judged.broken_by_routing, "groups": groups}  # fmt: skip
+
+
+def _plain(observed: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures as JSON has them: the exact decimal has done its work in the verdict."""
+    return {name: float(value) if isinstance(value, Decimal) else value for name, value in observed.items()}
 
 
 def _but_rows(result: Mapping[str, Any]) -> dict[str, Any]:
