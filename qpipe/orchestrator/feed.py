@@ -196,7 +196,7 @@ class Spool:
         return self._directory / f"{seq:06d}.arrow", self._directory / f"{seq:06d}.json"
 
 
-def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:
     """The same items, made in a thread that stays at most ``depth`` ahead. Its errors arrive here."""
     channel: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
     stop = threading.Event()

@@ -15,7 +15,7 @@ from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.tables import load_tables
 from qpipe.spec.plan import Plan
 
-CELLS = 1_560_000  # in a batch, where the spec names no batch size
+CELLS = 1_200_000  # in a batch, where the spec names no batch size
 
 
 @dataclass(frozen=True)

@@ -278,7 +278,7 @@ def misfits(plan: Plan, union: Types, context: Context) -> list[Problem]:
             continue
         asking = asking or (isinstance(step.module, Transform) and bool(step.module.asks(context.but(types=types))))
         if asking and getattr(step.module, "effect", "") == "replace":
-            told.append(Problem(plan.file, line, column, path, "bad-value", "rows may be waiting for a person before this step.",
+            told.append(Problem(plan.file, line, column, path, "bad-value", "rows may wait for a person before this step.",
                                 "A query needs all rows: put the questions after it, or say unknown: quarantine."))  # fmt: skip
         types = step.module.types_after(types, tables)
     return told
