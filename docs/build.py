@@ -17,7 +17,7 @@ from typing import Any
 
 from qpipe.core import errors, types
 from qpipe.core.component import Component
-from qpipe.core.expression import FUNCTIONS
+from qpipe.core.expression import FUNCTIONS, Function
 from qpipe.core.params import params_of
 from qpipe.core.registry import Registry
 from qpipe.spec import problems, sections
@@ -87,7 +87,7 @@ def _cli() -> str:
     from qpipe.cli import application
 
     group: Any = typer.main.get_command(application().app)
-    lines = ["# Command line", "", "Results go to stdout, everything else to stderr. `qpipe COMMAND --help` says the same as this page.",
+    lines = ["# Command line", "", "Results go to stdout, everything else to stderr. `qpipe COMMAND --help` says the same.",
              "", *_options(group.params)]  # fmt: skip
     for name, command in group.commands.items():
         lines += ["", f"## qpipe {name}", "", *_described(command.help or ""), "", *_options(command.params)]
@@ -138,24 +138,56 @@ def _spec() -> str:
     return "\n".join(lines) + "\n"
 
 
+EXPRESSIONS = """\
+# Types and expressions
+
+## Types of a schema
+
+{words}.
+
+Also understood: {aliases}.
+
+With arguments: `decimal(12,2)`, `datetime(UTC)`, `datetime(ms, Europe/Berlin)`, `list(int)`.
+
+## Expressions
+
+{meaning}
+
+Operators: {operators}.
+
+In routes also: {routing}.
+
+| function | gives | meaning |
+|---|---|---|
+"""
+OPERATORS = (
+    "a + b", "a - b", "a * b", "a / b", "a // b", "a % b", "x || y", "a = b", "a <> b", "a != b", "a < b", "a <= b", "a > b",
+    "a >= b", "p and q", "p or q", "not p", "a is null", "a is not null", "a is distinct from b", "a in (1, 2)",
+    "a not in (1, 2)", "a between 1 and 2", "x like 'A%'", "x ilike 'a%'", "x ~ 'regex'", "x !~ 'regex'", "x ~* 'regex'",
+    "case when p then a else b end", "cast(a as float)", "a::text", "day + interval '3 days'",
+)  # fmt: skip
+ROUTING = ("failed(error)", "failed('check')", "failed(error, 'column')", "confidence", "batch_rows()", "batch_share(error)")
+
+
 def _expressions() -> str:
     told = inspect.getdoc(sys.modules["qpipe.core.expression"]) or ""
     meaning = next(part for part in told.split("\n\n") if part.startswith("What it means is SQL"))
-    words = sorted(types._KINDS)
     aliases = [f"`{alias}` (`{name}`)" for alias, name in types._ALIASES.items()]
-    lines = ["# Types and expressions", "", "## Types of a schema", "", ", ".join(f"`{w}`" for w in words) + ".", "",
-             f"Also understood: {', '.join(aliases)}.", "", "With arguments: `decimal(12,2)`, `datetime(UTC)`, `datetime(ms, Europe/Berlin)`, "
-             "`list(int)`.", "", "## Expressions", "", meaning.replace("``", "`").replace("\n", " "), "",
-             "Operators: `+ - * / // %`, `||`, `= <> != < <= > >=`, `and or not`, `is [not] null`, `is [not] distinct from`, "
-             "`[not] in (…)`, `[not] between … and …`, `[not] like`, `ilike`, `~ !~ ~* !~*`, `case when … then … else … end`, "
-             "`cast(x as type)`, `x::type`, `interval '3 days'`.", "",
-             "In routes also: `failed(error)`, `failed('check')`, `failed(error, 'column')`, `confidence`, `batch_rows()`, "
-             "`batch_share(error)`.", "", "| function | gives | meaning |", "|---|---|---|"]  # fmt: skip
-    for function in FUNCTIONS:
-        call, _, gives = function.signature.partition(" -> ")
-        other = f"; also `{'`, `'.join(function.like)}`" if function.like else ""
-        lines.append(f"| `{call}` | {gives} | {function.doc.replace('|', chr(92) + '|')}{other} |")
-    return "\n".join(lines) + "\n"
+    head = EXPRESSIONS.format(
+        words=_coded(sorted(types._KINDS)), aliases=", ".join(aliases), meaning=meaning.replace("``", "`").replace("\n", " "),
+        operators=_coded(OPERATORS), routing=_coded(ROUTING),
+    )  # fmt: skip
+    return head + "".join(f"{_function(f)}\n" for f in FUNCTIONS)
+
+
+def _function(function: Function) -> str:
+    call, _, gives = function.signature.partition(" -> ")
+    other = f"; also {_coded(function.like)}" if function.like else ""
+    return f"| `{call}` | {gives} | {function.doc.replace('|', chr(92) + '|')}{other} |"
+
+
+def _coded(words: Sequence[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
 
 
 def _problem(code: str) -> problems.Page:
@@ -165,7 +197,7 @@ def _problem(code: str) -> problems.Page:
 
 
 def _problems() -> str:
-    lines = ["# Problem codes", "", "What `qpipe validate` can say of a spec. `qpipe explain-problem CODE` prints the page.", "",
+    lines = ["# Problem codes", "", "What `qpipe validate` can say of a spec; `qpipe explain-problem CODE` prints a page.", "",
              "| code | severity | what it is |", "|---|---|---|"]  # fmt: skip
     lines += [f"| [{c}]({c}.md) | {_problem(c).severity} | {_problem(c).title} |" for c in problems.codes()]
     return "\n".join(lines) + "\n"
@@ -181,7 +213,8 @@ def _exit_codes() -> str:
 
 def _journal() -> str:
     schema = resources.files("qpipe.orchestrator").joinpath("schema.sql").read_text("utf-8")
-    return f"# Journal\n\nQueries to start from: [journal and resume](../journal-and-resume.md).\n\n```sql\n{schema.rstrip()}\n```\n"
+    told = "Queries to start from: [journal and resume](../journal-and-resume.md)."
+    return f"# Journal\n\n{told}\n\n```sql\n{schema.rstrip()}\n```\n"
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from docs.build import REFERENCE  # noqa: E402
-from docs.build import pages as reference_pages
+from docs.build import OPERATORS, REFERENCE  # noqa: E402
+from docs.build import pages as reference_pages  # noqa: E402
 from docs.transcripts import alike, blocks, pages, play  # noqa: E402
 
 PAGES = pages(ROOT)
@@ -32,6 +32,15 @@ def test_the_reference_is_fresh():
     made = reference_pages()
     stale = sorted(name for name in found.keys() | made.keys() if found.get(name) != made.get(name))
     assert not stale, f"docs/reference is stale: run `make docs` ({', '.join(stale[:5])})"
+
+
+@pytest.mark.parametrize("text", OPERATORS)
+def test_every_operator_it_lists_is_one(text):
+    from qpipe.core.expression import Expression
+    from qpipe.core.types import DataType
+
+    types = {"a": "int", "b": "int", "p": "bool", "q": "bool", "x": "string", "y": "string", "day": "date"}
+    Expression.parse(text).check({name: DataType.parse(word) for name, word in types.items()})
 
 
 # ── what commands print ──
@@ -115,11 +124,12 @@ def test_every_spec_is_valid(place, text, schema):
     value = yaml.safe_load(text)
     if not isinstance(value, dict) or not value.keys() <= schema["properties"].keys() or "plugins" in value:
         return
+    spec = Spec.load(text, env={})
     if {"sources", "outputs"} <= value.keys():
-        assert [str(problem) for problem in check(Spec.load(text, env={}))[0]] == []
-    for key in value:
+        assert [str(problem) for problem in check(spec)[0]] == []
+    for key, written in spec.written.items():
         part = {"$defs": schema["$defs"], **schema["properties"][key]}
-        problems = list(jsonschema.Draft202012Validator(part).iter_errors(json.loads(json.dumps(value[key], default=str))))
+        problems = list(jsonschema.Draft202012Validator(part).iter_errors(json.loads(json.dumps(written, default=str))))
         known = {"expect", "rows"}  # any YAML may stand there
         assert not [p.message for p in problems if not known & set(map(str, p.path))], f"{place}: {key}"
 
