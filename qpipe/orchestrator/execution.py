@@ -314,6 +314,7 @@ class Execution:
     def _finish(self) -> Outcome:
         if not hasattr(self, "gates"):
             self.gates = self._gates(self._programs(self.passes[-1]))
+        self.publisher.finish()
         waiting = self._settle()
         if not waiting or self.plan.settings.publish == "decided":
             self.publisher.gate(self.gates)

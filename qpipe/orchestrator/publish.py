@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
 
-from qpipe.core.component import Context, Judging, Part, Types
+from qpipe.core.component import Context, Judging, Output, Part, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.judgement import judge_rows
@@ -66,21 +66,37 @@ class Publisher:
         return list(told.values())
 
     def publish(self) -> None:
-        """Show every output's rows, once. Done again after a crash, it changes nothing."""
-        for id, node in self.plan.outputs.items():
-            parts = self._parts(id)
-            token = hashlib.sha256(f"{self.writer.run}/{id}/{len(parts)}".encode()).hexdigest()[:16]
-            if self._is_published(id, token):
-                continue
-            told = {"output": id, "token": token, "parts": len(parts), "rows": sum(p.rows for p in parts), "at": time.time()}
-            with self.writer.commit("intent") as tx:
-                tx.put("publication", **told, state="intent")
-                tx.update_run(stage=f"publish {id}")
-            effect(f"output.{id}.publish")
-            result = node.output.publish(parts, self._types(node), token, self.context)
-            with self.writer.commit("published") as tx:
-                tx.put("publication", **told, state="done", result_json=result)
-                tx.event("output.published", output=id, rows=told["rows"], **_but_rows(result))
+        """Show every output's rows, once. What a parked run has shown already stays; later rows are added to it."""
+        self.finish()
+        for id in self.plan.outputs:
+            parts, shown = self._parts(id), self._publications(id, "done")
+            new = parts[sum(row["parts"] for row in shown) :]
+            if new or not shown:
+                told = {"parts": len(new), "rows": sum(part.rows for part in new), "at": time.time()}
+                token = hashlib.sha256(f"{self.writer.run}/{id}/{len(parts)}".encode()).hexdigest()[:16]
+                with self.writer.commit("intent") as tx:
+                    tx.put("publication", output=id, token=token, state="intent", **told)
+                    tx.update_run(stage=f"publish {id}")
+                self._show(id, new, token, bool(shown))
+
+    def finish(self) -> None:
+        """Do what was intended before a crash, with the very parts that were intended: the token makes a repeat harmless."""
+        for id in self.plan.outputs:
+            for row in self._publications(id, "intent"):
+                shown = self._publications(id, "done")
+                start = sum(done["parts"] for done in shown)
+                self._show(id, self._parts(id)[start : start + row["parts"]], row["token"], bool(shown))
+
+    def _show(self, id: str, parts: Sequence[Part], token: str, more: bool) -> None:
+        node = self.plan.outputs[id]
+        output = adding(node.output) if more else node.output
+        effect(f"output.{id}.publish")
+        result = output.publish(parts, self._types(node), token, self.context)
+        rows = sum(part.rows for part in parts)
+        with self.writer.commit("published") as tx:
+            told = {"parts": len(parts), "rows": rows, "at": time.time(), "result_json": result}
+            tx.put("publication", output=id, token=token, state="done", **told)
+            tx.event("output.published", output=id, rows=rows, **_but_rows(result))
 
     def discard(self) -> None:
         """The run is over: what was staged and spooled is of no more use."""
@@ -93,12 +109,19 @@ class Publisher:
         found = self.writer.journal.rows("select * from part where run=? and output=? order by seq", self.writer.run, output)
         return [Part(r["seq"], r["path"], r["rows"], r["bytes"], r["digest"]) for r in found]
 
-    def _is_published(self, output: str, token: str) -> bool:
-        query = "select 1 from publication where run=? and output=? and token=? and state='done'"
-        return bool(self.writer.journal.rows(query, self.writer.run, output, token))
+    def _publications(self, output: str, state: str) -> list[dict[str, Any]]:
+        query = "select * from publication where run=? and output=? and state=? order by at"
+        return self.writer.journal.rows(query, self.writer.run, output, state)
 
     def _types(self, node: OutputNode) -> Types:
         return original_types(self.raw) if node.original else self.processed
+
+
+def adding(output: Output) -> Output:
+    """The output, adding to what is there."""
+    if not any(field.name == "mode" for field in fields(output)):
+        return output
+    return replace(output, mode="append")  # type: ignore[call-arg]
 
 
 def _told(judged: GateVerdict) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from qpipe.core.component import Context, Output, Source
 from qpipe.core.errors import UsageError
 from qpipe.core.registry import Registry
 from qpipe.orchestrator.journal import Journal
+from qpipe.orchestrator.publish import adding
 from qpipe.spec.plan import Plan, SourceNode
 
 
@@ -29,7 +30,7 @@ def replay_plan(plan: Plan, journal: Journal, reference: str) -> tuple[Plan, str
             "a replay needs a spec with one stream of rows", hint=f"this one has {', '.join(s.id for s in streams)}"
         )
     sources = tuple(_from(node, path, plan.directory) if node.is_stream else node for node in plan.sources)
-    outputs = {id: replace(node, output=_adding(node.output)) for id, node in plan.outputs.items() if not node.original}
+    outputs = {id: replace(node, output=adding(node.output)) for id, node in plan.outputs.items() if not node.original}
     kept = {id: replace(node, output=_elsewhere(node.output, path)) for id, node in plan.outputs.items() if node.original}
     return replace(plan, sources=sources, outputs={**outputs, **kept}), parent
 
@@ -71,10 +72,6 @@ class Repaired(Source):
 
     def identity(self, context: Context):  # type: ignore[no-untyped-def]
         return self.inner.identity(context)
-
-
-def _adding(output: Output) -> Output:
-    return replace(output, mode="append") if any(f.name == "mode" for f in fields(output)) else output  # type: ignore[call-arg]
 
 
 def _elsewhere(output: Output, quarantine: Path) -> Output:

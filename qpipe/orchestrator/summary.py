@@ -272,11 +272,12 @@ def _output(name: str, parts: Mapping[str, Any] | None, published: list[dict[str
     node = plan.outputs.get(name) if plan else None
     last = published[-1] if published else {}
     result = last.get("result") or {}
+    shown = sum(p["rows"] or 0 for p in published)
     counted = parts or {"parts": 0, "rows": 0, "bytes": 0}
     return OutputResult(
         output=name, type=node.output.name if node else "", place=_place(result, node.output if node else None),
         state=last.get("state") or ("staged" if parts else "nothing yet"),
-        rows=last["rows"] if last else counted["rows"], bytes=result.get("bytes") or counted["bytes"] or 0,
+        rows=shown if published else counted["rows"], bytes=result.get("bytes") or counted["bytes"] or 0,
         parts=counted["parts"], guarantee=node.output.guarantee if node else "",
     )  # fmt: skip
 
