@@ -3,6 +3,7 @@
     QpipeError                    1   something inside broke
     ├── UsageError                2   the command line was wrong
     ├── DataRefused              65   a gate, a contract or --strict refused the data; nothing was published
+    │   └── ChangedInput         65   a resumed run found another input than it began with
     ├── Unavailable              69   a source or output stayed out of reach after its retries
     │   └── MissingExtra         69   an optional package is not installed
     ├── CannotCreate             73   an output, the spool or the journal cannot be written
@@ -72,6 +73,10 @@ class UsageError(QpipeError):
 
 class DataRefused(QpipeError):
     exit_code = 65
+
+
+class ChangedInput(DataRefused):
+    """A run cannot go on with another input than it began with; with the old one back, it can."""
 
 
 class Unavailable(QpipeError):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qpipe.core.errors import QpipeError
+from qpipe.core.errors import ChangedInput, QpipeError
 from qpipe.core.events import Event
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.execution import Execution, Outcome, Stop, Wishes
@@ -83,7 +83,7 @@ def _ended(writer: Writer, error: BaseException) -> Outcome:
     from qpipe.core.errors import exit_code_of
 
     code = exit_code_of(error) if isinstance(error, QpipeError) else 130 if isinstance(error, KeyboardInterrupt) else 1
-    state = _STATES.get(code, "failed")
+    state = "failed" if isinstance(error, ChangedInput) else _STATES.get(code, "failed")
     message = error.message if isinstance(error, QpipeError) else f"{type(error).__name__}: {error}"
     try:
         with writer.commit("ended") as tx:

@@ -15,7 +15,7 @@ from typing import Any
 from qpipe.core.batch import Json
 from qpipe.core.component import RowVerdict, Types
 from qpipe.core.effects import effect
-from qpipe.core.errors import DataRefused, Interrupted, QpipeError, SpecError
+from qpipe.core.errors import ChangedInput, Interrupted, QpipeError, SpecError
 from qpipe.core.events import Event
 from qpipe.core.rowset import RowSet
 from qpipe.orchestrator.answers import Settled, keep_remembered, settled
@@ -26,7 +26,7 @@ from qpipe.orchestrator.gates import Gates
 from qpipe.orchestrator.gathering import Collectors
 from qpipe.orchestrator.journal import Journal, Writer
 from qpipe.orchestrator.passes import Pass, has_python, passes_of
-from qpipe.orchestrator.prepare import Prepared, batch_rows, masked, memory_mb, told_types, workers
+from qpipe.orchestrator.prepare import Prepared, batch_rows, masked, memory_mb, new_columns, told_types, workers
 from qpipe.orchestrator.program import Program, Replaced, compile_program, misfits, table_types
 from qpipe.orchestrator.publish import Publisher
 from qpipe.orchestrator.router import Router
@@ -109,13 +109,18 @@ class Execution:
         known = {row["id"]: row["identity"] for row in self.journal.rows("select * from source where run = ?", self.run)}
         changed = [id for id, before in known.items() if before != self.prepared.identities.get(id)]
         if changed and not self._read_everything():
-            raise DataRefused(f"the source {changed[0]} has changed since {self.run} began",
-                              hint="put the old input back, or start anew with `qpipe run`")  # fmt: skip
+            raise ChangedInput(f"the source {changed[0]} has changed since {self.run} began",
+                               hint="put the old input back and resume, or start anew with `qpipe run`")  # fmt: skip
         (self.writer.directory / "sample").mkdir(exist_ok=True)
         with self.writer.commit("open") as tx:
             for id, identity in self.prepared.identities.items() if not known else ():
                 tx.put("source", id=id, identity_json=identity, types_json=told_types(self.plan, id, self.prepared.columns))
             tx.event("run.resumed" if known else "run.started", attempt=self.writer.attempt)
+            for node in self.plan.streams if not known else ():
+                new = new_columns(node, self.prepared.columns[node.id])
+                if new and node.source.on_new_column == "warn":
+                    tx.event("source.note", source=node.id, code="new-column", line=1,
+                             message=f"{', '.join(new)} is not in the schema: kept as it comes")  # fmt: skip
 
     def _read_everything(self) -> bool:
         return all(self._is_done(each) for each in self.passes)

@@ -113,11 +113,11 @@ def _shape(chunk: Chunk, wanted: Sequence[str], types: Types, node: SourceNode) 
     """The columns every batch of a source has, in one order; a file may lack some or bring others."""
     if chunk.frame.columns == list(wanted):
         return chunk
-    missing = [name for name in wanted if name not in chunk.frame.columns]
+    absent = [name for name in wanted if name not in chunk.frame.columns]
+    missing = [name for name in absent if name in (node.types or {})]  # others are new in another file: null here
     new = [name for name in chunk.frame.columns if name not in wanted]
     faults = list(chunk.faults)
-    policy = node.source.on_missing_column if missing else node.source.on_new_column
-    if missing and policy == "fail":
+    if missing and node.source.on_missing_column == "fail":
         raise DataRefused(f"{node.id}: the column {missing[0]} is missing", file=chunk.file, line=1,
                           hint="mend the file, or say on_missing_column: warn")  # fmt: skip
     if new and node.source.on_new_column == "fail":
@@ -127,7 +127,7 @@ def _shape(chunk: Chunk, wanted: Sequence[str], types: Types, node: SourceNode) 
         faults.append(Fault(None, 1, "missing-column", f"without {', '.join(missing)}: read as null", severity="warning"))
     if new and node.source.on_new_column != "accept":
         faults.append(Fault(None, 1, "new-column", f"{', '.join(new)} is new in this file: left out", severity="warning"))
-    frame = chunk.frame.with_columns([pl.lit(None, dtype=types[name].polars()).alias(name) for name in missing])
+    frame = chunk.frame.with_columns([pl.lit(None, dtype=types[name].polars()).alias(name) for name in absent])
     return replace(chunk, frame=frame.select(wanted), faults=tuple(faults))
 
 

@@ -13,7 +13,7 @@ from qpipe.core.component import Context, Types
 from qpipe.core.errors import DataRefused
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.tables import load_tables
-from qpipe.spec.plan import Plan
+from qpipe.spec.plan import Plan, SourceNode
 
 CELLS = 1_200_000  # in a batch, where the spec names no batch size
 
@@ -39,6 +39,8 @@ class Prepared:
             output.output.prepare(context)
         context = context.but(tables=load_tables(plan.references, context))
         columns = {node.id: node.source.columns(context) for node in plan.streams}
+        for node in plan.streams:
+            _refuse_new(node, columns[node.id])
         union = union_of(plan, columns)
         return cls(
             plan, context, columns, union, {n.id: n.source.identity(context) for n in plan.sources}, _sizes(plan, context)
@@ -77,6 +79,17 @@ def union_of(plan: Plan, columns: Mapping[str, Types]) -> Types:
                 raise DataRefused(f"{node.id}: the column {name} of its schema is missing",
                                   hint=f"it has {', '.join(columns[node.id])}; or say on_missing_column: warn")  # fmt: skip
     return union
+
+
+def new_columns(node: SourceNode, columns: Types) -> list[str]:
+    """Columns that arrive although the contract does not name them."""
+    return [name for name in columns if node.types is not None and name not in node.types]
+
+
+def _refuse_new(node: SourceNode, columns: Types) -> None:
+    new = new_columns(node, columns)
+    if new and node.source.on_new_column == "fail":
+        raise DataRefused(f"{node.id}: there is a new column {new[0]}", hint="add it to the schema, or say on_new_column: warn")
 
 
 def masked(plan: Plan) -> list[str]:

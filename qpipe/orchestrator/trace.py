@@ -8,7 +8,7 @@ answer differently today: the route, the decision and the output are the journal
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,9 +21,10 @@ from qpipe.core.rowset import RowSet
 from qpipe.orchestrator.feed import line_of
 from qpipe.orchestrator.findings import reasons
 from qpipe.orchestrator.journal import Journal
-from qpipe.orchestrator.prepare import Prepared
+from qpipe.orchestrator.prepare import Prepared, masked
 from qpipe.orchestrator.program import Program, compile_program, hidden
 from qpipe.orchestrator.router import HELD, ROUTE, Router
+from qpipe.orchestrator.settle import QUESTION
 from qpipe.orchestrator.work import _by_row, _marks, route_name
 from qpipe.spec.plan import Plan
 
@@ -63,6 +64,7 @@ class Tracer:
         self.plan, self.journal, self.run = plan, journal, run
         self.prepared = Prepared.of(_reading_only(plan), journal, journal.directory(run), journal.run(run)["started"], run)
         self.verdicts = self._verdicts()
+        self.masked = set(masked(plan))
 
     def row(self, number: int) -> RowTrace:
         query = "select * from batch where run=? and routes_json is not null and first_row<=? and first_row+rows>? order by seq"
@@ -110,12 +112,12 @@ class Tracer:
             frame = after
             if after.height == 0 or any(after[d.flag][0] for d in program.drops if d.flag in after.columns):
                 break
-        route = self._route(batch["source"], raw, number, faults)
+        route, decisions = self._route(batch["source"], raw, number, faults), self._decisions(number)
         final = frame.drop([ROW, *hidden(frame.columns)]).row(0, named=True) if frame is not None and frame.height else {}
         return RowTrace(
-            number, batch["source"], chunk.file, line_of(chunk, offset), batch["seq"], raw.row(0, named=True),
-            tuple(s for s in steps if s.changes or s.findings or s.dropped), final, route, tuple(self._decisions(number)),
-            tuple(self._outputs(route, batch["seq"])),
+            number, batch["source"], chunk.file, line_of(chunk, offset), batch["seq"], self._masked(raw.row(0, named=True)),
+            tuple(s for s in steps if s.changes or s.findings or s.dropped), self._masked(final), route, tuple(decisions),
+            tuple(self._outputs(self._target(route, decisions))),
         )  # fmt: skip
 
     def _step(
@@ -135,7 +137,16 @@ class Tracer:
         }  # fmt: skip
         changes |= {c: (before[c][0], None) for c in before.columns if c not in after.columns and not c.startswith("__")}
         dropped = any(after[d.flag][0] for d in program.drops if d.flag in after.columns)
+        changes = {c: pair if c not in self.masked else (_mask(pair[0]), _mask(pair[1])) for c, pair in changes.items()}
+        told = [
+            f if f["column"] not in self.masked else {**f, "message": f"{f['column']} is ***", "value": _mask(f["value"])}
+            for f in told
+        ]
         return StepTrace(name, module, changes, tuple(told), dropped)
+
+    def _masked(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The row as it may be shown: columns with personal data are masked."""
+        return {name: _mask(value) if name in self.masked else value for name, value in row.items()}
 
     def _route(self, source: str, raw: pl.DataFrame, number: int, faults: Any) -> str:
         node = next(n for n in self.plan.streams if n.id == source)
@@ -171,20 +182,24 @@ class Tracer:
             if left <= 0:
                 return
 
-    def _decisions(self, number: int) -> Iterator[dict[str, Any]]:
-        for held in self.journal.rows("select * from held where run=?", self.run):
-            rows = RowSet.load(self.journal.directory(self.run) / held["path"]) if held["path"].endswith(".npy") else None
-            if rows is not None and not rows.touches(number, 1):
-                continue
-            asked = self.journal.rows("select * from question where id=?", held["question"])
-            if asked and rows is not None:
-                yield {k: asked[0][k] for k in ("id", "decision", "text", "state", "choice", "answered_by", "answered_at")}
+    def _decisions(self, number: int) -> list[dict[str, Any]]:
+        """The questions that held the row, with who answered what."""
+        told = []
+        for held in self.journal.rows("select distinct path from held where run=?", self.run):
+            waits = pl.scan_ipc(held["path"]).filter(pl.col(ROW) == number).select(QUESTION).collect(engine="in-memory")
+            for id in waits[QUESTION][0].split() if waits.height else ():
+                told.append(self.journal.question(id))
+        return told
 
-    def _outputs(self, route: str, seq: int) -> Iterator[dict[str, Any]]:
-        for id in route.split("+"):
-            for done in self.journal.rows(
-                "select * from publication where run=? and output=? order by at desc limit 1", self.run, id
-            ):
+    def _target(self, route: str, decisions: Sequence[Mapping[str, Any]]) -> str:
+        """Where the row went: by its route, or as the answer said."""
+        chosen = [q["choices"].get(q["choice"], "") for q in decisions if q["choice"] and q["scope"] != "value"]
+        return chosen[-1] if chosen else route
+
+    def _outputs(self, target: str) -> Iterator[dict[str, Any]]:
+        for id in target.split("+"):
+            query = "select * from publication where run=? and output=? order by at desc limit 1"
+            for done in self.journal.rows(query, self.run, id):
                 yield {"output": id, "state": done["state"], "path": (done["result"] or {}).get("path"), "at": done["at"]}
 
     def _verdicts(self) -> dict[str, list[RowVerdict]]:
@@ -199,6 +214,10 @@ class Tracer:
 
 def _reading_only(plan: Plan) -> Plan:
     return replace(plan, outputs={})
+
+
+def _mask(value: Any) -> Any:
+    return None if value is None else "***"
 
 
 def _equal(a: Any, b: Any) -> bool:
