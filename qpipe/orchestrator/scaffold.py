@@ -69,8 +69,8 @@ def _lines(file: Path, output: Path) -> Iterator[str]:
     nulls = [word for word in MISSING if any((frame[c] == word).any() for c in frame.columns if frame[c].dtype == pl.String)]
     known = frame.with_columns(pl.when(~pl.col(pl.String).is_in(nulls)).then(pl.col(pl.String))) if nulls else frame
     types = {column: _type(known[column]) for column in known.columns}
-    yield from (f"# Made from the first {frame.height:,} rows of {file.name}: keep what is meant, change the rest.",
-                "version: 1", f"name: {_word(name)}", "", "sources:", f"  {_word(name)}:", f"    path: {_word(path)}")  # fmt: skip
+    yield f"# Made from the first {frame.height:,} rows of {file.name}: keep what is meant, change the rest."
+    yield from ("version: 1", f"name: {_word(name)}", "", "sources:", f"  {_word(name)}:", f"    path: {_word(path)}")
     if nulls:
         yield f"    nulls: [{', '.join(json.dumps(word) for word in nulls)}]"
     yield "    schema:"

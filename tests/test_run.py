@@ -1,0 +1,229 @@
+"""Whole runs: the same result whatever the batches, workers and format; routes, quarantine, gates, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from running import Project
+
+SPEC = """
+    sources:
+      o: {{path: o.{format}, schema: {{id: int, amount: "decimal(8,2)", country: string, day: date}}}}
+      c: {{path: c.csv, role: reference, schema: {{country: string, name: string}}}}
+    modules:
+      - clean_text: {{columns: country, trim: true, case: upper}}
+      - not_null: [id]
+      - filter: {{where: country is null or country <> 'XX'}}
+      - between: {{column: amount, min: 0, max: 100, where: country <> 'DE'}}
+      - deduplicate: {{columns: [id, day], keep: first}}
+      - unique: {{columns: id, keep: first, severity: warning}}
+      - foreign_key: {{columns: country, references: c.country}}
+      - derive: {{twice: amount * 2}}
+      - lookup: {{from: c, on: country, take: {{land: name}}, unmatched: "null"}}
+      - ordered: {{columns: day, by: country, severity: info}}
+      - row_count: {{min: 1, severity: warning}}
+      - aggregate: {{function: sum, column: twice, by: country, min: 0, severity: warning}}
+    routes:
+      - {{when: "failed(error) and country = 'FR'", ask: french}}
+      - {{when: failed(error), to: quarantine}}
+      - {{when: failed('unique'), to: [clean, twins]}}
+      - {{to: clean}}
+    decisions:
+      french: {{question: "{{rows}} of {{country}}", choices: {{take: clean, leave: drop}}, scope: group, by: country}}
+    outputs:
+      clean: {{path: out/clean.ndjson}}
+      twins: {{path: out/twins.csv}}
+      quarantine: {{path: out/quarantine.ndjson}}
+    settings: {{batch_size: {batch}, workers: {workers}}}
+"""
+COUNTRIES = "country,name\nDE,Germany\nFR,France\n"
+
+
+def text_of(rows: list[dict[str, Any]], format: str) -> bytes:
+    schema = {name: pl.String for name in ("id", "amount", "country", "day")}
+    frame = pl.DataFrame(rows, schema=schema)
+    if format == "csv":
+        return frame.write_csv(quote_style="non_numeric").encode()
+    if format == "ndjson":
+        return frame.write_ndjson().encode()
+    import io
+
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def result(folder: Path, rows: list[dict[str, Any]], format: str, batch: int, workers: int) -> tuple[Any, ...]:
+    spec = SPEC.format(format=format, batch=batch, workers=workers)
+    project = Project(folder / f"{format}-{batch}-{workers}", spec, {"c.csv": COUNTRIES})
+    (project.folder / f"o.{format}").write_bytes(text_of(rows, format))
+    outcome = project.run(given={"french": "take"})
+    assert outcome.state == "done", outcome
+    outputs = {name: _lines(body) for name, body in project.outputs().items()}
+    samples = [{k: v for k, v in s.items() if k not in ("file", "line")} for s in project.samples()]
+    return outputs, project.tallies(), samples, {k: v for k, v in project.balance().items() if k != "missing"}
+
+
+def _lines(body: bytes) -> list[Any]:
+    lines = body.decode().splitlines()
+    if lines and lines[0].startswith("{"):
+        return [{k: v for k, v in json.loads(line).items() if k not in ("_file", "_line")} for line in lines]
+    return lines
+
+
+ROW = st.fixed_dictionaries({
+    "id": st.sampled_from(["1", "2", "3", "4", "x", None]),
+    "amount": st.sampled_from(["1.50", "-2", "100.01", "oops", "7", None]),
+    "country": st.sampled_from(["DE", " fr", "FR", "XX", "IT", None]),
+    "day": st.sampled_from(["2026-01-01", "2026-01-02", "2026-13-01", None]),
+})  # fmt: skip
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rows=st.lists(ROW, min_size=1, max_size=25))
+def test_the_same_result_whatever_the_batches(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> None:
+    folder = tmp_path_factory.mktemp("same")
+    first = result(folder, rows, "csv", 50_000, 1)
+    for format, batch, workers in (("csv", 1, 1), ("csv", 7, 3), ("ndjson", 7, 2), ("parquet", 3, 1)):
+        assert result(folder, rows, format, batch, workers) == first, (format, batch, workers)
+
+
+SIMPLE = """
+    sources: {{o: {{path: o.csv, schema: {{id: int, amount: float}}{source}}}}}
+    modules: [{modules}]
+    routes: [{{when: failed(error), to: quarantine}}, {{to: clean}}]
+    outputs: {{clean: {{path: out/clean.csv}}, quarantine: {{path: out/q.{quarantine}}}}}
+"""
+
+
+def simple(folder: Path, data: str, modules: str = "", source: str = "", quarantine: str = "ndjson") -> Project:
+    spec = SIMPLE.format(modules=modules, source=source, quarantine=quarantine)
+    return Project(folder, spec, {"o.csv": data})
+
+
+def test_quarantine_keeps_the_row_as_it_came_with_every_reason(tmp_path: Path) -> None:
+    project = simple(tmp_path, "id,amount\n1,2\n 007,x\n3\n4,-5,9\n", "{between: {column: amount, min: 0}}")
+    assert project.run().state == "done"
+    rows = [json.loads(line) for line in project.outputs()["q.ndjson"].splitlines()]
+    assert [(r["id"], r["amount"], r["_row"], r["_line"], r["_file"]) for r in rows] == [
+        (" 007", "x", 1, 3, "o.csv"), ("3", None, 2, 4, "o.csv"), ("4", "-5", 3, 5, "o.csv"),
+    ]  # fmt: skip
+    told = [[(x["check"], x["column"], x["value"]) for x in r["_reasons"]] for r in rows]
+    assert told[0] == [("contract", "amount", "x")]
+    assert told[1][0][0] == "contract" and told[1][0][2] == "3"
+    assert ("between", "amount", "-5") in told[2] and told[2][0][2] == "4,-5,9"
+    assert project.outputs()["clean.csv"] == b"id,amount\n1,2.0\n"
+
+
+def test_a_failed_gate_publishes_nothing(tmp_path: Path) -> None:
+    project = simple(tmp_path, "id,amount\n1,2\n", "{row_count: {min: 2}}")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "clean.csv").write_text("yesterday\n")
+    outcome = project.run()
+    assert (outcome.state, outcome.exit_code) == ("refused", 65) and "row_count" in outcome.message
+    assert project.outputs() == {"clean.csv": b"yesterday\n"} and project.hidden() == []
+
+
+def test_a_gate_that_the_quarantine_itself_broke_is_told(tmp_path: Path) -> None:
+    modules = "{between: {column: amount, min: 0}}, {row_count: {min: 3, severity: warning}}"
+    project = simple(tmp_path, "id,amount\n1,2\n2,3\n3,-1\n", modules)
+    assert project.run().state == "done"
+    judged = next(e for e in project.events if e.name == "gate.judged").data
+    assert judged["outcome"] == "warn" and judged["broken_by_routing"]
+
+
+def test_nothing_passes_vacuously(tmp_path: Path) -> None:
+    project = simple(tmp_path, "id,amount\n", "{aggregate: {function: mean, column: amount, min: 0}}")
+    assert project.run().exit_code == 65
+    assert [e.data["outcome"] for e in project.events if e.name == "gate.judged"] == ["not evaluated"]
+
+
+@pytest.mark.parametrize(("tolerance", "code"), [("1", 0), ("0", 65), ("34%", 0), ("33%", 65)])
+def test_tolerance(tmp_path: Path, tolerance: str, code: int) -> None:
+    data = "id,amount\n1,2\n2,3\n3,-1\n"
+    assert simple(tmp_path, data, f"{{between: {{column: amount, min: 0, tolerance: {tolerance}}}}}").run().exit_code == code
+
+
+def test_strict_refuses_any_failed_error_check(tmp_path: Path) -> None:
+    project = simple(tmp_path, "id,amount\n1,-1\n", "{between: {column: amount, min: 0}}")
+    assert project.run(strict=True).exit_code == 65
+    assert project.run().exit_code == 0
+
+
+def test_a_malformed_row_can_stop_the_run(tmp_path: Path) -> None:
+    outcome = simple(tmp_path, "id,amount\n1,2\n2,x\n", source=", on_malformed: fail").run()
+    assert outcome.exit_code == 65 and "amount" in outcome.message and not (tmp_path / "out" / "clean.csv").exists()
+
+
+def test_a_new_column(tmp_path: Path) -> None:
+    assert simple(tmp_path / "a", "id,amount,new\n1,2,3\n", source=", on_new_column: fail").run().exit_code == 65
+    project = simple(tmp_path / "b", "id,amount,new\n1,2,3\n")
+    assert project.run().exit_code == 0
+    assert [e.data["code"] for e in project.events if e.name == "source.note"] == ["new-column"]
+
+
+def test_repaired_rows_come_back(tmp_path: Path) -> None:
+    project = simple(tmp_path, "id,amount\n1,2\n2,x\n3,-1\n", "{between: {column: amount, min: 0}}", quarantine="csv")
+    project.run()
+    mended = tmp_path / "mended.csv"
+    mended.write_text((tmp_path / "out" / "q.csv").read_text().replace("2,x", "2,5"))
+    assert _qpipe(tmp_path, "run", "spec.yaml", "--from-quarantine", "mended.csv", "-q").returncode == 0
+    assert (tmp_path / "out" / "clean.csv").read_text() == "id,amount\n1,2.0\n2,5.0\n"
+
+
+def test_a_changed_spec_or_input_is_refused(tmp_path: Path) -> None:
+    project = simple(tmp_path, "id,amount\n1,x\n", source=", on_malformed: fail")
+    project.run()
+    project.journal.db.execute("update run set state='interrupted'")
+    (tmp_path / "o.csv").write_text("id,amount\n1,2\n")
+    outcome = project.resume()
+    assert outcome.exit_code == 65 and "has changed" in outcome.message and outcome.state == "failed"
+    project.spec.write_text(project.spec.read_text() + "\n")
+    told = _qpipe(tmp_path, "resume", "latest", "-q")
+    assert told.returncode != 0 and b"has changed" in told.stderr and b"--spec old" in told.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_batch_in_hand(tmp_path: Path, number: signal.Signals) -> None:
+    data = "id,amount\n" + "".join(f"{n},{n}\n" for n in range(60_000))
+    project = simple(tmp_path, data, "{between: {column: amount, min: 0}}")
+    command = [sys.executable, "-m", "qpipe", "run", "spec.yaml", "-q", "--batch-size", "100"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if (tmp_path / ".qpipe" / "journal.db").exists() and project.journal.rows("select 1 from batch limit 3"):
+            break
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait(30) == 128 + number
+    assert project.journal.run()["state"] == "interrupted" and "clean.csv" not in project.outputs()
+    assert _qpipe(tmp_path, "resume", "-q").returncode == 0
+    assert project.outputs()["clean.csv"].count(b"\n") == 60_001
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), [
+    (["run", "none.yaml"], 78, b"none.yaml"), (["validate", "none.yaml"], 78, b"none.yaml"), (["nonsense"], 2, b"nonsense"),
+    (["run", "."], 78, b""), (["runs"], 2, b"no journal"), (["run", "lost.yaml"], 69, b"lost.csv"),
+    (["explain-problem", "unknown-colum"], 2, b"unknown-column"), (["modules", "betwen"], 2, b"between"),
+])  # fmt: skip
+def test_a_mistake_is_a_sentence_with_an_exit_code(tmp_path: Path, arguments: list[str], code: int, words: bytes) -> None:
+    (tmp_path / "lost.yaml").write_text("sources: {o: {path: lost.csv}}\nroutes: [{to: c}]\noutputs: {c: {path: c.csv}}\n")
+    told = _qpipe(tmp_path, *arguments)
+    assert words in told.stderr + told.stdout and b"Traceback" not in told.stderr
+    assert told.returncode == code, told.stderr
+
+
+def _qpipe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    environment = {k: v for k, v in os.environ.items() if k != "QPIPE_HOME"}
+    return subprocess.run([sys.executable, "-m", "qpipe", *arguments], cwd=folder, capture_output=True, env=environment)
