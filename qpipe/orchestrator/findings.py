@@ -103,7 +103,11 @@ def _message(flag: Flag) -> pl.Expr:
 
 
 def _fault_piece(faults: Mapping[int, Sequence[Fault]]) -> pl.DataFrame:
-    told = [(at, -1, CONTRACT, f.column or "", f.severity, f.message, f.raw.rstrip("\r\n") or None) for at, fs in faults.items() for f in fs]
+    told = [
+        (at, -1, CONTRACT, f.column or "", f.severity, f.message, f.raw.rstrip("\r\n") or None)
+        for at, fs in faults.items()
+        for f in fs
+    ]
     schema = {"at": pl.UInt32, "order": pl.Int32, "check": pl.String, "column": pl.String, "severity": pl.String,
               "message": pl.String, "value": pl.String}  # fmt: skip
     return pl.DataFrame(told, schema=schema, orient="row")
