@@ -20,7 +20,7 @@ demo: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh specs/flights/demo.sh
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(READY)
 	$(BIN)/ruff check .

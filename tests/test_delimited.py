@@ -370,3 +370,8 @@ def test_a_stream_that_cannot_seek() -> None:
 def test_the_last_row_may_be_a_total() -> None:
     chunks = read(b"region,units,price\nnorth,3,4.5\nsouth,5,1.5\nTotal,8,\n")
     assert [(f.code, f.row, f.severity) for f in faults_of(chunks)] == [("totals-row", 2, "error")]
+
+
+def test_a_file_cut_inside_its_first_line_is_refused() -> None:
+    with pytest.raises(DataRefused, match="first line"):
+        read(gzip.compress(b"id,amount,a long name of a column\n" + b"1,2,3\n" * 5000)[:40])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from qpipe.core.errors import DataRefused
@@ -41,7 +42,14 @@ def sniff(
     """The dialect of a file, of some bytes, or of what an opener opens. Raises DataRefused for what is no such text."""
     options = options or DelimitedOptions()
     opener, name = _opener(source, name)
-    text, encoding, compression, whole = _sample(opener, options, name, member)
+    return _judged(*_sample(opener, options, name, member), options, name)
+
+
+@lru_cache(16)
+def _judged(
+    text: str, encoding: Encoding, compression: str | None, whole: bool, options: DelimitedOptions, name: str
+) -> Dialect:
+    """The same for a file's beginning. A run looks at a file several times; trying all dialects costs a tenth of a second."""
     if not text.strip("\r\n\ufeff"):
         raise DataRefused("the file is empty" if not text else "the file holds nothing but blank lines", file=name)
     if options.delimiter is None:
@@ -85,6 +93,8 @@ def _sample(opener: Opener, options: DelimitedOptions, name: str, member: str | 
         whole = len(head) < SAMPLE
         if not head and stream.torn:
             raise DataRefused(f"nothing of it can be read: {stream.torn}", file=name)
+        if stream.torn and whole and not any(end in head for end in (b"\n", b"\r")):
+            raise DataRefused(f"not even its first line can be read: {stream.torn}", file=name)
     finally:
         stream.close()
     refuse_binary(head, name)
