@@ -1,5 +1,6 @@
 # make demo   set up, run the main job on real flight data, show the report's path
 # make test   set up, run the tests
+# make services  start real servers on loopback, for developing connectors
 # make check  lint, format, types, layers, docs fresh      make bench  speed and memory, as ratios
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench services docs clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qpipe needs Python 3.11 or newer; set PYTHON=python3.11")'
@@ -20,13 +21,16 @@ demo: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh specs/flights/demo.sh
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_docs.py
+
+services: $(READY)
+	$(BIN)/python -m tests.servers
 
 docs: $(READY)
 	$(BIN)/python -m docs.build

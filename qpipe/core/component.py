@@ -1,10 +1,11 @@
-"""The base classes that everything pluggable derives from: sources, modules of five kinds, outputs.
+"""The base classes that everything pluggable derives from: sources, modules of six kinds, outputs.
 
     Component
     ├── Source        yields chunks of rows; a position restarts it exactly
     ├── Module        one entry under ``modules:``
     │   ├── Check         row by row: expressions that are true for bad rows                 (fused)
     │   ├── Transform     row by row: LazyFrame → LazyFrame, perhaps with cells it cannot do  (fused)
+    │   ├── Inspection    looks at a source's inputs and columns before a row is read
     │   ├── Gate          measures rows as they pass; a verdict at the end, before publishing
     │   ├── Relational    looks at the whole data set; ends a pass; decides about rows
     │   └── Step          Python on whole batches: the user's own code                        (not fused)
@@ -49,6 +50,8 @@ class Context:
     memory_limit: int = 1 << 30  # bytes a relational step may use
     history: Callable[[str, str], Sequence[float]] = lambda check, measure: ()  # earlier runs' values, latest last
     answers: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (module id, value) → what a person said
+    cursor: Json | None = None  # of the source that is read: what an earlier run has published already
+    run: str = ""  # its id
 
     def but(self, **changes: Any) -> Context:
         return dataclasses.replace(self, **changes)
@@ -86,6 +89,16 @@ class Component:
 # ── sources ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@dataclass(frozen=True)
+class Input:
+    """One thing that a source is going to read. What is not known without reading it is None."""
+
+    name: str  # as messages call it: the path as given, the table
+    path: str = ""  # where it can be opened, a URL or an absolute path
+    bytes: int | None = None
+    modified: float | None = None  # seconds since the epoch
+
+
 class Source(Component):
     """Yields rows in a fixed order, in chunks, each with the position from which reading goes on."""
 
@@ -115,6 +128,20 @@ class Source(Component):
     def size(self, context: Context) -> tuple[int | None, int | None]:
         """(rows, bytes) to come where that is cheap to know: for the progress bar."""
         return None, None
+
+    def inputs(self, context: Context) -> Sequence[Input]:
+        """What it is made of, where that can be listed without reading it: files, objects, a table."""
+        return ()
+
+    def cursor(self, position: Json | None, context: Context) -> Json | None:
+        """What a later run of the same spec must not read again, given the position where this one ended.
+
+        A run begins with ``context.cursor``, the one that the last published run left. None: every run reads everything.
+        """
+        return None
+
+    def acknowledge(self, cursor: Json, context: Context) -> None:
+        """Tell the server that everything up to the cursor is published and recorded. Called again after a crash."""
 
 
 # ── modules ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -257,6 +284,27 @@ class Verdict:
     observed: Mapping[str, Any] = field(default_factory=dict)
     expected: str = ""
     message: str = ""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a source is about to deliver, before a row of it is read."""
+
+    source: str  # its id
+    inputs: Sequence[Input]
+    columns: Types  # as it delivers them
+    declared: Types | None  # its contract
+    read_before: Callable[[str], str | None] = lambda digest: None  # digest of an input → the run that has read it
+
+
+class Inspection(Judging):
+    """Looks at what a source is about to deliver. A failed error inspection refuses the run before a row is read."""
+
+    source: str | None = param(None, help="the source it looks at; unset: every stream")
+
+    def inspect(self, delivery: Delivery, context: Context) -> Verdict:
+        """The judgement on one source. Must not read its rows; opening a file's head or tail is fine."""
+        raise NotImplementedError
 
 
 class Gate(Judging):
