@@ -42,6 +42,9 @@ def run(
     ] = None,
     fail_on: Annotated[str | None, typer.Option("--fail-on", help="error, warning or never: what refuses the data.")] = None,
     strict: Strict = False,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Read everything, also what earlier runs have published.")
+    ] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows at a time; results do not depend on it.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that compute; results do not depend on it.")] = None,
     no_ask: NoAsk = False,
@@ -65,6 +68,7 @@ def run(
 
         plan, parent = replay_plan(plan, journal, from_quarantine)
     conduct = _conductor(plan, journal, strict, no_ask, quiet, events, as_json, parent)
+    conduct.afresh = full_refresh
     return _through(conduct, lambda c: c.run(), answers, quiet=quiet, as_json=as_json, events=events)
 
 
@@ -157,7 +161,7 @@ def _conductor(
 
         ask = Asking()
     listeners: list[Callable[[Event], None]] = [progress(quiet=quiet or as_json, events=events)]
-    return Conductor(plan, journal, listeners, ask, strict, sys.argv[1:], parent)
+    return Conductor(plan, journal, listeners, ask, strict, argv=sys.argv[1:], parent=parent)
 
 
 def _through(

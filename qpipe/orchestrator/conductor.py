@@ -31,6 +31,7 @@ class Conductor:
     listeners: Sequence[Callable[[Event], None]] = ()
     ask: Callable[[Journal, str], None] | None = None
     strict: bool = False
+    afresh: bool = False  # read everything, also what earlier runs have published
     argv: Sequence[str] = ()
     parent: str | None = None
     stop: Stop = field(default_factory=Stop)
@@ -58,7 +59,7 @@ class Conductor:
         for listener in self.listeners:
             writer.listen(listener)
         try:
-            wishes = Wishes(self.ask, self.answers, self.given, self.strict, self.stop)
+            wishes = Wishes(self.ask, self.answers, self.given, self.strict, self.afresh, self.stop)
             outcome = Execution(self.plan, wishes, writer, started).through()
         except BaseException as error:
             outcome = _ended(writer, error)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from qpipe.core.batch import Json
-from qpipe.core.component import RowVerdict, Types
+from qpipe.core.component import Context, RowVerdict, Types
 from qpipe.core.effects import effect
-from qpipe.core.errors import ChangedInput, Interrupted, QpipeError, SpecError
+from qpipe.core.errors import ChangedInput, DataRefused, Interrupted, QpipeError, SpecError
 from qpipe.core.events import Event
 from qpipe.core.rowset import RowSet
 from qpipe.orchestrator.answers import Settled, keep_remembered, settled
@@ -24,11 +24,12 @@ from qpipe.orchestrator.feed import Read, Spool, Start, ahead, read_sources, res
 from qpipe.orchestrator.findings import Samples
 from qpipe.orchestrator.gates import Gates
 from qpipe.orchestrator.gathering import Collectors
+from qpipe.orchestrator.inspect import Inspector
 from qpipe.orchestrator.journal import Journal, Writer
 from qpipe.orchestrator.passes import Pass, has_python, passes_of
 from qpipe.orchestrator.prepare import Prepared, batch_rows, masked, memory_mb, new_columns, told_types, workers
 from qpipe.orchestrator.program import Program, Replaced, compile_program, misfits, table_types
-from qpipe.orchestrator.publish import Publisher
+from qpipe.orchestrator.publish import Publisher, verdict_event
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.settle import Going, again, going, keep_held, send
 from qpipe.orchestrator.work import Done, Worker, raw_types
@@ -67,6 +68,7 @@ class Wishes:
     answers: Path | None = None
     given: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
+    afresh: bool = False  # read everything, also what earlier runs have published
     stop: Stop = field(default_factory=Stop)
 
 
@@ -76,7 +78,7 @@ class Execution:
     def __init__(self, plan: Plan, wishes: Wishes, writer: Writer, started: float) -> None:
         self.plan, self.wishes, self.writer, self.journal, self.stop = plan, wishes, writer, writer.journal, wishes.stop
         self.run = writer.run
-        self.prepared = Prepared.of(self.plan, self.journal, writer.directory, started, self.run)
+        self.prepared = Prepared.of(self.plan, self.journal, writer.directory, started, self.run, wishes.afresh)
         self.context = self.prepared.context
         self.router = Router(self.plan)
         self.passes = passes_of(self.plan)
@@ -114,13 +116,30 @@ class Execution:
         (self.writer.directory / "sample").mkdir(exist_ok=True)
         with self.writer.commit("open") as tx:
             for id, identity in self.prepared.identities.items() if not known else ():
-                tx.put("source", id=id, identity_json=identity, types_json=told_types(self.plan, id, self.prepared.columns))
+                begin = self.prepared.cursors.begin(id)
+                tx.put("source", id=id, identity_json=identity, begin_json=begin.cursor, after=begin.after,
+                       types_json=told_types(self.plan, id, self.prepared.columns))  # fmt: skip
             tx.event("run.resumed" if known else "run.started", attempt=self.writer.attempt)
             for node in self.plan.streams if not known else ():
                 new = new_columns(node, self.prepared.columns[node.id])
                 if new and node.source.on_new_column == "warn":
                     tx.event("source.note", source=node.id, code="new-column", line=1,
                              message=f"{', '.join(new)} is not in the schema: kept as it comes")  # fmt: skip
+        if not known:
+            self._inspect()
+
+    def _inspect(self) -> None:
+        """Judge what the sources are about to deliver; what is refused is not read."""
+        inspector = Inspector(self.plan, self.prepared, self.journal, self.run)
+        verdicts = inspector.judge()
+        if not verdicts:
+            return
+        with self.writer.commit("inspected") as tx:
+            for verdict in verdicts:
+                tx.event("gate.judged", **verdict_event(verdict))
+            inspector.record(tx)
+        if refused := self.publisher.refused(verdicts):
+            raise DataRefused("nothing was read: " + "; ".join(refused), hint=f"see `qpipe show {self.run}`")
 
     def _read_everything(self) -> bool:
         return all(self._is_done(each) for each in self.passes)
@@ -154,7 +173,10 @@ class Execution:
         if self._spills() and each.number > 1:
             first = self.journal.rows("select batches, rows from pass where run=? and number=1", self.run)[0]
             return ahead(self._spooled(made, known, size, start, first["batches"], first["rows"]))
-        return ahead(read_sources([*self.plan.streams, *made], self.context, known, size, start, only))
+        return ahead(read_sources([*self.plan.streams, *made], self._reading, known, size, start, only))
+
+    def _reading(self, source: str) -> Context:
+        return self.prepared.cursors.given(source, self.context)
 
     def _spooled(
         self, made: Sequence[SourceNode], known: Mapping[str, Types], size: int, start: Start, batches: int, rows: int
@@ -162,7 +184,7 @@ class Execution:
         yield from self.spool.read(self.plan.streams, start.seq, batches)
         if made:
             begun = any(node.id == start.source for node in made)
-            yield from read_sources(made, self.context, known, size, start if begun else Start(batches, rows))
+            yield from read_sources(made, self._reading, known, size, start if begun else Start(batches, rows))
 
     def _programs(self, each: Pass) -> dict[str, Program]:
         verdicts, replaced = self._verdicts(each), self._replaced(each)
@@ -323,12 +345,40 @@ class Execution:
         waiting = self._settle()
         if not waiting or self.plan.settings.publish == "decided":
             self.publisher.gate(self.gates)
+        ends = self._ends()
+        if ends:
+            with self.writer.commit("cursors") as tx:
+                self.prepared.cursors.move(tx, ends)
+        if not waiting or self.plan.settings.publish == "decided":
             self.publisher.publish()
+        self._acknowledge(ends)
         if waiting:
             return self._wait(waiting)
         self.publisher.discard()
         self._end("done", 0)
         return Outcome(self.run, "done", 0)
+
+    def _ends(self) -> dict[str, Json]:
+        """Where each source ended that keeps a cursor."""
+        last = 'select position_json from batch where run=? and pass=? and source=? and "rows" >= 0 order by seq desc limit 1'
+        ends = {}
+        for node in self.plan.streams:
+            found = self.journal.rows(last, self.run, self.passes[-1].number, node.id)
+            position = found[0]["position"] if found else None
+            if (cursor := node.source.cursor(position, self._reading(node.id))) is not None:
+                ends[node.id] = cursor
+        return ends
+
+    def _acknowledge(self, ends: Mapping[str, Json]) -> None:
+        """Tell the servers what is published. One that does not hear it now sends rows again, which the cursor knows."""
+        for node in self.plan.streams:
+            if node.id in ends:
+                effect(f"source.{node.id}.acknowledge")
+                try:
+                    node.source.acknowledge(ends[node.id], self._reading(node.id))
+                except QpipeError as error:
+                    with self.writer.commit("unheard") as tx:
+                        tx.event("source.note", source=node.id, code="not-acknowledged", message=error.message)
 
     def _wait(self, waiting: Sequence[Mapping[str, Any]]) -> Outcome:
         """Questions are open: the run is parked until someone answers or a time-out does."""

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from qpipe.core.component import Check, Gate, Module, Relational, Step, Transform
+from qpipe.core.component import Check, Gate, Inspection, Module, Relational, Step, Transform
 from qpipe.orchestrator.passes import has_python, passes_of
 from qpipe.spec.plan import OutputNode, Plan, Route, StepNode
 
@@ -111,7 +111,7 @@ def mermaid(plan: Plan) -> str:
     for number, step in enumerate(plan.steps):
         left, right = (
             ("{{", "}}")
-            if isinstance(step.module, Gate)
+            if isinstance(step.module, (Gate, Inspection))
             else ("[/", "/]")
             if isinstance(step.module, Transform)
             else ("[", "]")

@@ -10,7 +10,7 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,10 +91,13 @@ class Start:
 
 
 def read_sources(
-    sources: Sequence[SourceNode], context: Context, columns: Mapping[str, Types], rows: int, start: Start,
+    sources: Sequence[SourceNode], context: Callable[[str], Context], columns: Mapping[str, Types], rows: int, start: Start,
     only: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[Read]:  # fmt: skip
-    """All streams, one after the other, from a position on. ``columns``: what each source is known to deliver."""
+    """All streams, one after the other, from a position on. ``columns``: what each source is known to deliver.
+
+    ``context``: in which context each is read.
+    """
     seq, first_row, position = start.seq, start.first_row, start.position
     skipping = start.source is not None
     for node in sources:
@@ -102,7 +105,7 @@ def read_sources(
             continue
         skipping = False
         wanted = list(only[node.id]) if only else list(columns[node.id])
-        for chunk in node.source.read(context, position, rows, only[node.id] if only else None):
+        for chunk in node.source.read(context(node.id), position, rows, only[node.id] if only else None):
             shaped = _shape(chunk, wanted, columns[node.id], node)
             yield Read(seq, node, first_row, shaped, position)
             seq, first_row, position = seq + 1, first_row + chunk.frame.height, chunk.position

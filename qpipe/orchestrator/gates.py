@@ -26,7 +26,7 @@ class GateVerdict:
     gate: str
     verdict: Verdict
     groups: Mapping[str, Verdict]
-    broken_by_routing: bool  # the rows that passed were fine; those that are left are not
+    broken_by_routing: bool = False  # the rows that passed were fine; those that are left are not
 
 
 class Gates:

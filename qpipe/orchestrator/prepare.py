@@ -11,6 +11,7 @@ from typing import Any
 from qpipe.core.batch import Json
 from qpipe.core.component import Context, Types
 from qpipe.core.errors import DataRefused
+from qpipe.orchestrator.cursors import Cursors
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.tables import load_tables
 from qpipe.spec.plan import Plan, SourceNode
@@ -28,23 +29,33 @@ class Prepared:
     union: Types  # what the modules see
     identities: Mapping[str, Json]
     sizes: tuple[int | None, int | None]  # rows, bytes to come
+    cursors: Cursors
 
     @classmethod
-    def of(cls, plan: Plan, journal: Journal, work: Path | None, started: float, run: str = "") -> Prepared:
+    def of(
+        cls, plan: Plan, journal: Journal, work: Path | None, started: float, run: str = "", afresh: bool = False
+    ) -> Prepared:
+        cursors = Cursors(journal, plan.name, run, afresh=afresh)
         context = Context(
-            directory=plan.directory, work=work, started=started, memory_limit=plan.settings.memory_limit // 4,
+            directory=plan.directory, work=work, started=started, memory_limit=plan.settings.memory_limit // 4, run=run,
             history=lambda check, measure: journal.history(plan.name, run, check, measure),
         )  # fmt: skip
         for output in plan.outputs.values():
             output.output.prepare(context)
         context = context.but(tables=load_tables(plan.references, context))
-        columns = {node.id: node.source.columns(context) for node in plan.streams}
+        given = {node.id: cursors.given(node.id, context) for node in plan.streams}
+        columns = {node.id: node.source.columns(given[node.id]) for node in plan.streams}
         for node in plan.streams:
             _refuse_new(node, columns[node.id])
         union = union_of(plan, columns)
         return cls(
-            plan, context, columns, union, {n.id: n.source.identity(context) for n in plan.sources}, _sizes(plan, context)
-        )
+            plan, context, columns, union,
+            {n.id: n.source.identity(given.get(n.id, context)) for n in plan.sources}, _sizes(plan, given), cursors,
+        )  # fmt: skip
+
+    def context_of(self, source: str) -> Context:
+        """The context in which a source is read."""
+        return self.cursors.given(source, self.context)
 
 
 def batch_rows(plan: Plan, types: Types) -> int:
@@ -112,8 +123,8 @@ def told_types(plan: Plan, id: str, columns: Mapping[str, Types]) -> dict[str, A
     }
 
 
-def _sizes(plan: Plan, context: Context) -> tuple[int | None, int | None]:
-    sizes = [node.source.size(context) for node in plan.streams]
+def _sizes(plan: Plan, given: Mapping[str, Context]) -> tuple[int | None, int | None]:
+    sizes = [node.source.size(given[node.id]) for node in plan.streams]
     rows = [r for r, _ in sizes]
     size = [b for _, b in sizes]
     return (None if None in rows else sum(r or 0 for r in rows)), (None if None in size else sum(b or 0 for b in size))

@@ -36,12 +36,15 @@ class Publisher:
         verdicts = gates.judge()
         with self.writer.commit("gates") as tx:
             for v in verdicts:
-                tx.event("gate.judged", None, **_told(v))
-        refused = [f"{v.gate}: {v.verdict.message or v.verdict.outcome}" for v in verdicts if self._refuses(v)]
-        refused += self._intolerable()
+                tx.event("gate.judged", None, **verdict_event(v))
+        refused = self.refused(verdicts) + self._intolerable()
         if refused:
             self.discard()
             raise DataRefused("nothing was published: " + "; ".join(refused), hint=f"see `qpipe show {self.writer.run}`")
+
+    def refused(self, verdicts: Sequence[GateVerdict]) -> list[str]:
+        """Why these verdicts forbid to go on, in words."""
+        return [f"{v.gate}: {v.verdict.message or v.verdict.outcome}" for v in verdicts if self._refuses(v)]
 
     def _refuses(self, judged: GateVerdict) -> bool:
         level, outcome = self.plan.settings.fail_on, judged.verdict.outcome
@@ -55,15 +58,15 @@ class Publisher:
         if self.plan.settings.fail_on == "never":
             return []
         modules = {step.id: step.module for step in self.plan.steps}
-        told: dict[str, str] = {}
+        words: dict[str, str] = {}
         for row in self.writer.journal.rows("select * from tally where run=? and failed>0", self.writer.run):
             module = modules.get(row["check"])
             severity, tolerance = getattr(module, "severity", "error"), getattr(module, "tolerance", None)
             if severity != "error" or (tolerance is None and not self.strict):
                 continue
             if not isinstance(module, Judging) or judge_rows(module, row["failed"], row["evaluated"]).outcome == "fail":
-                told.setdefault(row["check"], f"{row['check']}: {row['failed']:,} of {row['evaluated']:,} rows failed")
-        return list(told.values())
+                words.setdefault(row["check"], f"{row['check']}: {row['failed']:,} of {row['evaluated']:,} rows failed")
+        return list(words.values())
 
     def publish(self) -> None:
         """Show every output's rows, once. What a parked run has shown already stays; later rows are added to it."""
@@ -72,10 +75,10 @@ class Publisher:
             parts, shown = self._parts(id), self._publications(id, "done")
             new = parts[sum(row["parts"] for row in shown) :]
             if new or not shown:
-                told = {"parts": len(new), "rows": sum(part.rows for part in new), "at": time.time()}
+                counts = {"parts": len(new), "rows": sum(part.rows for part in new), "at": time.time()}
                 token = hashlib.sha256(f"{self.writer.run}/{id}/{len(parts)}".encode()).hexdigest()[:16]
                 with self.writer.commit("intent") as tx:
-                    tx.put("publication", output=id, token=token, state="intent", **told)
+                    tx.put("publication", output=id, token=token, state="intent", **counts)
                     tx.update_run(stage=f"publish {id}")
                 self._show(id, new, token, bool(shown))
 
@@ -94,8 +97,8 @@ class Publisher:
         result = output.publish(parts, self._types(node), token, self.context)
         rows = sum(part.rows for part in parts)
         with self.writer.commit("published") as tx:
-            told = {"parts": len(parts), "rows": rows, "at": time.time(), "result_json": result}
-            tx.put("publication", output=id, token=token, state="done", **told)
+            counts = {"parts": len(parts), "rows": rows, "at": time.time(), "result_json": result}
+            tx.put("publication", output=id, token=token, state="done", **counts)
             tx.event("output.published", output=id, rows=rows, **_but_rows(result))
 
     def discard(self) -> None:
@@ -124,7 +127,8 @@ def adding(output: Output) -> Output:
     return replace(output, mode="append")  # type: ignore[call-arg]
 
 
-def _told(judged: GateVerdict) -> dict[str, Any]:
+def verdict_event(judged: GateVerdict) -> dict[str, Any]:
+    """A verdict as its event has it."""
     verdict = judged.verdict
     groups = {g: {"outcome": v.outcome, "observed": _plain(v.observed)} for g, v in judged.groups.items()}
     return {"gate": judged.gate, "outcome": verdict.outcome, "observed": _plain(verdict.observed), "expected": verdict.expected,

@@ -20,7 +20,10 @@ create table if not exists run (
   rows_in integer not null default 0, -- of the last pass, so far
   result_json text                  -- the balance sheet and the verdicts, once there is one
 );
-create table if not exists source (run text, id text, identity_json text, types_json text, primary key (run, id));
+create table if not exists source ( -- begin: the cursor it was given, left by the run "after"
+  run text, id text, identity_json text, types_json text, begin_json text, "after" text, primary key (run, id));
+create table if not exists cursor ( -- what runs of a spec have published of a source: later ones do not read it again
+  name text, source text, value_json text, run text, at real, primary key (name, source));
 create table if not exists pass (
   run text, number integer, kind text, state text, started real, ended real,
   position_json text, source text, rows integer not null default 0, batches integer not null default 0,
@@ -62,5 +65,5 @@ create table if not exists event (
 create index if not exists event_run on event (run, id);
 create table if not exists metric (run text, at real, name text, value real);
 create index if not exists metric_run on metric (run, name, at);
-create table if not exists done_file ( -- what has been read before, by content
-  name text, source text, digest text, file text, run text, at real, primary key (name, source, digest));
+create table if not exists done_file ( -- what an inspection has seen, by content
+  name text, source text, digest text, run text, at real, primary key (name, source, digest, run));

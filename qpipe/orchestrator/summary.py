@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from qpipe.core.component import Gate, Judging
+from qpipe.core.component import Gate, Inspection, Judging
 from qpipe.core.judgement import judge_rows
 from qpipe.core.params import build
 from qpipe.orchestrator.results import (
@@ -181,7 +181,7 @@ def _is_told(tally: Mapping[str, Any]) -> bool:
 
 
 def _judges_rows(step: StepNode) -> bool:
-    judges = isinstance(step.module, Judging) and not isinstance(step.module, Gate)
+    judges = isinstance(step.module, Judging) and not isinstance(step.module, (Gate, Inspection))
     return judges and getattr(step.module, "effect", "findings") == "findings"
 
 
@@ -237,7 +237,7 @@ def _samples(journal: Journal, run: str) -> dict[tuple[str, str], tuple[Sample, 
 
 def _gates(journal: Journal, run: Mapping[str, Any], plan: Plan | None) -> tuple[GateResult, ...]:
     judged = {str(e.data.get("gate")): e.data for e in journal.events(run["id"]) if e.name == "gate.judged"}
-    steps = {s.id: s for s in plan.steps if isinstance(s.module, Gate)} if plan else {}
+    steps = {s.id: s for s in plan.steps if isinstance(s.module, (Gate, Inspection))} if plan else {}
     names = dict.fromkeys([*steps, *judged])
     return tuple(_gate(name, judged.get(name) or {}, steps.get(name), run, plan) for name in names)
 

@@ -176,7 +176,7 @@ class Tracer:
     def _chunks(self, batch: Mapping[str, Any]) -> Iterator[Chunk]:
         node = next(n for n in self.plan.streams if n.id == batch["source"])
         left = batch["rows"]
-        for chunk in node.source.read(self.prepared.context, batch["start"], max(left, 1)):
+        for chunk in node.source.read(self.prepared.context_of(node.id), batch["start"], max(left, 1)):
             yield chunk
             left -= chunk.frame.height
             if left <= 0:
