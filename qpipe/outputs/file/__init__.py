@@ -63,6 +63,10 @@ class File(Output):
     null: str = param("", help="what CSV has where there is no value")
     max_rows_per_file: int | None = param(None, help="in a directory: start a new file after so many rows", minimum=1)
 
+    storage: dict[str, Any] | None = param(
+        None, help="how to reach a store: endpoint_url, region, profile, anon, key, secret (${env:NAME}), …"
+    )
+
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         yield from _problems(self, types)
 
@@ -175,7 +179,7 @@ class File(Output):
 
         if "://" in self.path:
             above, _, name = self.path.rstrip("/").rpartition("/")
-            return Remote(above), name
+            return Remote(above, self.storage), name
         target = _local(self.path, context)
         return Local(target.parent), target.name
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from qpipe.core.effects import effect
-from qpipe.core.errors import CannotCreate, MissingExtra, NotPermitted, QpipeError, Unavailable
+from qpipe.core.errors import CannotCreate, NotPermitted, QpipeError
+from qpipe.core.storage import open_store, reaching
 
 OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")  # a put shows a whole object or none
 
@@ -96,16 +97,9 @@ class Local:
 class Remote:
     """A folder in a store that fsspec knows."""
 
-    def __init__(self, url: str) -> None:
-        import fsspec
-
+    def __init__(self, url: str, storage: Mapping[str, Any] | None = None) -> None:
         self._protocol = url.split("://", 1)[0]
-        try:
-            self._system, self._path = fsspec.core.url_to_fs(url)
-        except ImportError as error:
-            raise MissingExtra(f"write to {self._protocol}:// addresses", extra=self._protocol) from error
-        except ValueError as error:
-            raise CannotCreate(f"{self._protocol}:// is no known kind of address: {error}") from error
+        self._system, self._path = open_store(url, storage, "write to")
 
     def put(self, file: Path, name: str) -> None:
         if not file.exists():
@@ -155,16 +149,8 @@ class Remote:
             if self._system.exists(f"{self._path}/{name}"):
                 self._system.rm_file(f"{self._path}/{name}")
 
-    @contextmanager
-    def _refusing(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except PermissionError as error:
-            raise NotPermitted("writing is not allowed", file=f"{self._path}/{name}", hint="look at the credentials") from error
-        except OSError as error:
-            raise Unavailable(
-                f"cannot be written: {error}", file=f"{self._path}/{name}", hint="try again: qpipe resume"
-            ) from error
+    def _refusing(self, name: str) -> AbstractContextManager[None]:
+        return reaching(f"{self._protocol}://{self._path}/{name}", "writing")
 
 
 def write_durably(file: Path, data: Any, name: str = "output.stage.write") -> None:

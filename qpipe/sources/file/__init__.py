@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from qpipe.core import component
 from qpipe.core.batch import Chunk, Fault, Json
 from qpipe.core.component import Context, Source
 from qpipe.core.errors import DataRefused
@@ -53,6 +54,10 @@ class File(Source):
     )
     member: str | None = param(None, help="of a ZIP archive: the file in it, or a pattern")
 
+    storage: dict[str, Any] | None = param(
+        None, help="how to reach a store: endpoint_url, region, profile, anon, key, secret (${env:NAME}), …"
+    )
+
     @property
     def columnar(self) -> bool:  # type: ignore[override]
         """Whether some columns cost less than all: so it is with Parquet and Arrow."""
@@ -89,8 +94,12 @@ class File(Source):
             None if None in sizes else sum(s or 0 for s in sizes),
         )
 
+    def inputs(self, context: Context) -> Sequence[component.Input]:
+        """Every file: a URL or an absolute path, its size and time."""
+        return tuple(file.told() for file in self._inputs(context))
+
     def _inputs(self, context: Context) -> list[Input]:
-        return inputs_of([self.path] if isinstance(self.path, str) else self.path, context)
+        return inputs_of([self.path] if isinstance(self.path, str) else self.path, context, self.storage)
 
     def _files(self, context: Context) -> list[tuple[int, Asked, tuple[Fault, ...]]]:
         """Every file with its number, its format, and what is to be told of it."""

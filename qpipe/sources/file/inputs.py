@@ -9,15 +9,17 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
+from qpipe.core import component
 from qpipe.core.batch import Json
-from qpipe.core.errors import MissingExtra, NotPermitted, QpipeError, Unavailable
+from qpipe.core.errors import NotPermitted, QpipeError, Unavailable
+from qpipe.core.storage import shown
 
 if TYPE_CHECKING:
     from qpipe.core.component import Context
@@ -37,6 +39,7 @@ class Input:
     size: int | None = None  # bytes
     modified: int | str | None = None  # nanoseconds, or the store's own mark
     partition: tuple[tuple[str, str | None], ...] = ()  # column=value in the folders' names
+    time: float | None = None  # of a remote file, seconds since the epoch, where the store tells
 
     def identity(self) -> Json:
         """Changes when the file does: size, time, and a hash of its two ends."""
@@ -47,6 +50,11 @@ class Input:
                 file.seek(max(HEAD, (self.size or 0) - HEAD))
                 digest.update(file.read(HEAD))
         return {"name": self.name, "size": self.size, "modified": self.modified, "ends": digest.hexdigest()[:32]}
+
+    def told(self) -> component.Input:
+        """As inspections and listings see it."""
+        time = self.modified / 1e9 if isinstance(self.modified, int) else self.time
+        return component.Input(self.name, str(self.path.absolute()) if self.path else self.name, self.size, time)
 
     def head(self, size: int) -> bytes:
         """The first bytes."""
@@ -60,13 +68,13 @@ class Input:
             raise unreadable(self.name, error) from error
 
 
-def inputs_of(paths: Sequence[str], context: Context) -> list[Input]:
+def inputs_of(paths: Sequence[str], context: Context, storage: Mapping[str, Any] | None = None) -> list[Input]:
     """All files that the paths name, each once, in the order of their names. None found is an error."""
     found: dict[str, Input] = {}
     for path in paths:
-        made = list(_expand(path, context))
+        made = list(_expand(path, context, storage))
         if not made:
-            raise Unavailable(f"no file is there: {path}", hint=_nearby(path, context.directory))
+            raise Unavailable(f"no file is there: {shown(path)}", hint=_nearby(path, context.directory))
         for each in made:
             found.setdefault(each.name, each)
     return [found[name] for name in sorted(found)] if len(found) > 1 else list(found.values())
@@ -95,11 +103,13 @@ def unreadable(name: str, error: OSError) -> QpipeError:
     return Unavailable(f"cannot be read: {error.strerror or error}", file=name)
 
 
-def _expand(path: str, context: Context) -> Iterator[Input]:
+def _expand(path: str, context: Context, storage: Mapping[str, Any] | None) -> Iterator[Input]:
     if path == STDIN:
         yield _stdin(context)
     elif "://" in path:
-        yield from _remote(path)
+        from qpipe.sources.file.remote import remote
+
+        yield from remote(path, storage)
     else:
         yield from _local(path, context.directory)
 
@@ -107,7 +117,7 @@ def _expand(path: str, context: Context) -> Iterator[Input]:
 def _local(path: str, directory: Path) -> Iterator[Input]:
     whole = directory / os.path.expanduser(path)
     if whole.is_dir():
-        names = [f for f in sorted(whole.rglob("*")) if f.is_file() and not _hidden(f.relative_to(whole).parts)]
+        names = [f for f in sorted(whole.rglob("*")) if f.is_file() and not hidden(f.relative_to(whole).parts)]
         yield from (_file(f, os.path.join(path, f.relative_to(whole)), f.relative_to(whole).parts[:-1]) for f in names)
     elif whole.exists():
         yield _file(whole, path, ())
@@ -123,15 +133,15 @@ def _file(path: Path, name: str, folders: Sequence[str]) -> Input:
         status = path.stat()
     except OSError as error:
         raise unreadable(name, error) from error
-    return Input(name, lambda: open(path, "rb"), path, status.st_size, status.st_mtime_ns, _partition(folders))
+    return Input(name, lambda: open(path, "rb"), path, status.st_size, status.st_mtime_ns, partition_of(folders))
 
 
-def _hidden(parts: Sequence[str]) -> bool:
+def hidden(parts: Sequence[str]) -> bool:
     """Left out as everyone leaves it out: `.hidden`, `_SUCCESS`, `_metadata`; but `_column=value` is a partition."""
     return any(part.startswith(".") or (part.startswith("_") and "=" not in part) for part in parts)
 
 
-def _partition(folders: Sequence[str]) -> tuple[tuple[str, str | None], ...]:
+def partition_of(folders: Sequence[str]) -> tuple[tuple[str, str | None], ...]:
     """``("day=2026-11-23",)`` → ``(("day", "2026-11-23"),)``: folders named the Hive way."""
     pairs = (folder.partition("=") for folder in folders if "=" in folder)
     return tuple((unquote(key), None if value == NO_VALUE else unquote(value)) for key, _, value in pairs)
@@ -163,37 +173,6 @@ def _temporary() -> Path:
     if not _made:
         _made.append(tempfile.TemporaryDirectory(prefix="qpipe-"))
     return Path(_made[0].name)
-
-
-def _remote(url: str) -> Iterator[Input]:
-    import fsspec
-
-    protocol = url.split("://", 1)[0]
-    try:
-        system, path = fsspec.core.url_to_fs(url)
-    except ImportError as error:
-        raise MissingExtra(f"read {protocol}:// addresses", extra=protocol) from error
-    except ValueError as error:
-        raise Unavailable(f"{protocol}:// is no known kind of address", hint=str(error)) from error
-    try:
-        names = system.glob(path) if glob.has_magic(path) else [path]
-        if len(names) == 1 and names[0] == path and system.isdir(path):
-            names = [n for n in system.find(path) if not _hidden(n[len(path) :].strip("/").split("/"))]
-        for name in sorted(names):
-            yield _object(system, name, protocol)
-    except PermissionError as error:
-        raise NotPermitted(f"reading is not allowed: {url}", hint="look at the credentials") from error
-    except OSError as error:
-        raise Unavailable(f"cannot be reached: {url}: {error}") from error
-
-
-def _object(system: Any, name: str, protocol: str) -> Input:
-    info = system.info(name)
-    mark = next(
-        (str(info[k]) for k in ("ETag", "etag", "mtime", "LastModified", "last_modified", "created") if k in info), None
-    )
-    shown = system.unstrip_protocol(name)
-    return Input(shown, lambda: system.open(name, "rb"), None, info.get("size"), mark, _partition(name.split("/")[:-1]))
 
 
 def _nearby(path: str, directory: Path) -> str:

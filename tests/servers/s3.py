@@ -1,0 +1,31 @@
+"""An S3-speaking server: moto, in a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.servers import free_port, listens, until
+
+
+def missing() -> str | None:
+    return None if importlib.util.find_spec("moto") else "pip install 'moto[server]'"
+
+
+@contextmanager
+def start(directory: Path) -> Iterator[str]:
+    port = free_port()
+    with open(directory / "log", "wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log, cwd=directory
+        )
+    try:
+        until(lambda: listens(port))
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
