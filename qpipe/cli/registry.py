@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qpipe.cli.common import AsJson, print_json, tell
+from qpipe.cli.common import AsJson, Vars, print_json, read_vars, tell
 from qpipe.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,12 +43,30 @@ def modules(
     return _show(registry, "module", name, as_json)
 
 
-def sources(name: Name = None, plugin: Plugin = None, as_json: AsJson = False) -> int:
-    """List the kinds of source, or print one's page.
+def sources(
+    name: Name = None,
+    spec: Annotated[Path | None, typer.Argument(help="For `check`: the spec whose sources are opened.")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="For `check`: how many rows to show.")] = 5,
+    var: Vars = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the kinds of source, print one's page, or connect to those of a spec.
 
-    Example: qpipe sources file
+    `qpipe sources check SPEC` opens every source and tells how long it took, its columns, its first rows, and how far it
+    could be relied on in earlier runs. Exit code 69 when one is not available.
+
+    Example: qpipe sources check orders.yaml
     """
-    return _show(_registry(plugin), "source", name, as_json)
+    if name != "check":
+        if spec is not None:
+            raise UsageError(f"qpipe sources takes one name, not {name} and {spec}", hint="qpipe sources check SPEC")
+        return _show(_registry(plugin), "source", name, as_json)
+    if spec is None:
+        raise UsageError("which spec?", hint="qpipe sources check SPEC")
+    from qpipe.cli.sources import check
+
+    return check(spec, rows, read_vars(var), as_json)
 
 
 def outputs(name: Name = None, plugin: Plugin = None, as_json: AsJson = False) -> int:

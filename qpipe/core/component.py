@@ -295,6 +295,7 @@ class Delivery:
     columns: Types  # as it delivers them
     declared: Types | None  # its contract
     read_before: Callable[[str], str | None] = lambda digest: None  # digest of an input → the run that has read it
+    before: Types | None = None  # the columns it delivered to the last run that was done
 
 
 class Inspection(Judging):

@@ -1,11 +1,19 @@
-"""``qpipe validate --connect``: the plan against what its sources really deliver."""
+"""``qpipe validate --connect`` and ``qpipe sources check``: a plan against what its sources really deliver."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from qpipe.core.batch import Json
 from qpipe.core.component import Context, Types
-from qpipe.core.errors import Problem, QpipeError
+from qpipe.core.errors import Problem, QpipeError, exit_code_of
+from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.prepare import union_of
 from qpipe.orchestrator.program import compile_program, misfits
+from qpipe.orchestrator.reliability import Reliability, reliability
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.tables import load_tables
 from qpipe.spec.plan import Plan, SourceNode
@@ -43,3 +51,58 @@ def _problem(plan: Plan, node: SourceNode, code: str, error: QpipeError) -> Prob
     return Problem(
         plan.file, node.place.line, node.place.column, f"sources.{node.id}", code, str(error).split("\n")[0], error.hint
     )
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a source answered when it was opened."""
+
+    source: str
+    type: str
+    role: str
+    seconds: float = 0.0  # until its columns and first rows were there
+    columns: Mapping[str, str] = field(default_factory=dict)
+    rows: Sequence[Mapping[str, Any]] = ()
+    inputs: Sequence[str] = ()
+    rows_told: int | None = None
+    bytes_told: int | None = None
+    notes: Sequence[str] = ()  # where it is not what its contract says
+    reliability: Reliability | None = None
+    error: str = ""
+    hint: str = ""
+    exit_code: int = 0
+
+    def to_json(self) -> Json:
+        return {**asdict(self), "reliability": self.reliability.to_json() if self.reliability else None}
+
+
+def look_at(plan: Plan, node: SourceNode, rows: int, journal: Journal | None) -> Look:
+    """Open a source and take its first rows. Columns that hold personal data are masked."""
+    source, context = node.source, Context(directory=plan.directory)
+    known = reliability(plan, journal, node.id) if journal and node in plan.streams else None
+    kind, began = source.name, time.perf_counter()
+    try:
+        columns = source.columns(context)
+        first = next(source.read(context, None, rows), None) if rows else None
+        seconds = time.perf_counter() - began
+        told, inputs = source.size(context), [each.name for each in source.inputs(context)]
+    except QpipeError as error:
+        return Look(node.id, kind, source.role, reliability=known, error=error.message, hint=error.hint,
+                    exit_code=exit_code_of(error))  # fmt: skip
+    hidden = {name for name, entry in (source.schema or {}).items() if isinstance(entry, dict) and entry.get("pii")}
+    frame = first.frame.head(rows) if first is not None else None
+    shown = [{name: "•••" if name in hidden and cell is not None else cell for name, cell in row.items()}
+             for row in (frame.iter_rows(named=True) if frame is not None else ())]  # fmt: skip
+    notes = _differences(node, columns)
+    refused = any(name not in columns for name in node.types or {}) and source.on_missing_column == "fail"
+    return Look(node.id, kind, source.role, seconds, {name: str(t) for name, t in columns.items()}, shown, inputs, *told,
+                notes, known, exit_code=65 if refused else 0)  # fmt: skip
+
+
+def _differences(node: SourceNode, columns: Types) -> list[str]:
+    declared = node.types or {}
+    missing = [name for name in declared if name not in columns]
+    new = [name for name in columns if declared and name not in declared]
+    return [f"its contract also names {', '.join(missing)}"] * bool(missing) + [
+        f"its contract does not name {', '.join(new)}"
+    ] * bool(new)

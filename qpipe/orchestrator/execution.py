@@ -30,6 +30,7 @@ from qpipe.orchestrator.passes import Pass, has_python, passes_of
 from qpipe.orchestrator.prepare import Prepared, batch_rows, masked, memory_mb, new_columns, told_types, workers
 from qpipe.orchestrator.program import Program, Replaced, compile_program, misfits, table_types
 from qpipe.orchestrator.publish import Publisher, verdict_event
+from qpipe.orchestrator.reliability import reliability_before
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.settle import Going, again, going, keep_held, send
 from qpipe.orchestrator.work import Done, Worker, raw_types
@@ -80,7 +81,8 @@ class Execution:
         self.run = writer.run
         self.prepared = Prepared.of(self.plan, self.journal, writer.directory, started, self.run, wishes.afresh)
         self.context = self.prepared.context
-        self.router = Router(self.plan)
+        self.reliability = reliability_before(self.plan, self.journal, self.run)
+        self.router = Router(self.plan, self.reliability)
         self.passes = passes_of(self.plan)
         self.spool = Spool(writer.directory / "spill")
         self.questions = Questions(self.plan, self.journal, self.run, masked(self.plan))
@@ -118,6 +120,7 @@ class Execution:
             for id, identity in self.prepared.identities.items() if not known else ():
                 begin = self.prepared.cursors.begin(id)
                 tx.put("source", id=id, identity_json=identity, begin_json=begin.cursor, after=begin.after,
+                       reliability=self.reliability.get(id),
                        types_json=told_types(self.plan, id, self.prepared.columns))  # fmt: skip
             tx.event("run.resumed" if known else "run.started", attempt=self.writer.attempt)
             for node in self.plan.streams if not known else ():
@@ -138,7 +141,8 @@ class Execution:
             for verdict in verdicts:
                 tx.event("gate.judged", **verdict_event(verdict))
             inspector.record(tx)
-        if refused := self.publisher.refused(verdicts):
+        judged = [v for v in verdicts if v.verdict.outcome != "not evaluated"]  # a first run has nothing to compare with
+        if refused := self.publisher.refused(judged):
             raise DataRefused("nothing was read: " + "; ".join(refused), hint=f"see `qpipe show {self.run}`")
 
     def _read_everything(self) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from qpipe.core.component import Delivery, Inspection, Verdict
+from qpipe.core.types import DataType
 from qpipe.orchestrator.gates import GateVerdict
 from qpipe.orchestrator.journal import Journal, Transaction
 from qpipe.orchestrator.prepare import Prepared
@@ -50,9 +51,21 @@ class Inspector:
         assert isinstance(module, Inspection)
         columns = self.prepared.columns[node.id] if node.id in self.prepared.columns else node.source.columns(context)
         delivery = Delivery(
-            node.id, node.source.inputs(context), columns, node.types, lambda digest: self._read_before(node.id, digest)
-        )
-        return module.inspect(delivery, context)
+            node.id, node.source.inputs(context), columns, node.types, lambda digest: self._read_before(node.id, digest),
+            self._before(node.id),
+        )  # fmt: skip
+        verdict = module.inspect(delivery, context)
+        milder = verdict.outcome == "fail" and module.severity != "error"
+        return replace(verdict, outcome="warn", message=module.message or verdict.message) if milder else verdict
+
+    def _before(self, source: str) -> dict[str, DataType] | None:
+        """The columns that the last run of this spec found, if there was one."""
+        found = self.journal.rows(
+            "select source.types_json from source join run on run.id = source.run where run.name = ? and source.id = ? "
+            "and run.state = 'done' order by run.started desc limit 1",
+            self.plan.name, source,
+        )  # fmt: skip
+        return {name: DataType.parse(told["type"]) for name, told in found[0]["types"].items()} if found else None
 
     def _read_before(self, source: str, digest: str) -> str | None:
         """The run of this spec that has read an input with this content, if it was published."""

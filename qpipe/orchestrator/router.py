@@ -4,13 +4,14 @@ Conditions see the row's columns and what was found:
 
     failed(error)  failed('unique')  failed(error, 'amount')   a finding of this severity, check, column
     confidence                                                 0 to 1: the product of (1 - penalty)^weight over failed rules
+    source_reliability                                         0 to 1: how reliable its source was in earlier runs
     batch_rows()  batch_share(error)                           of the batch the row came in: whole batches can be routed
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qpipe.core.batch import SEVERITIES
 from qpipe.core.component import Types
@@ -25,22 +26,22 @@ BOOL, FLOAT, INT = (DataType.parse(word) for word in ("bool", "float", "int"))
 ROUTE = "__route"
 HELD = 255  # a module asks about this row
 PENALTY = {"error": 0.5, "warning": 0.2, "info": 0.05}
-
-
-CONFIDENCE = "confidence"
+CONFIDENCE, RELIABILITY = "confidence", "source_reliability"
 
 
 class Router:
     """The plan's routes as one expression over a program's flags."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, reliability: Mapping[str, float] | None = None) -> None:
         self.routes: tuple[Route, ...] = plan.routes
-        self._scored = any(CONFIDENCE in r.when.columns for r in plan.routes if r.when is not None)
+        self._reliability = reliability or {}
+        self._named = {name for r in plan.routes if r.when is not None for name in r.when.columns}
 
     def stages(self, program: Program, types: Types) -> list[list[pl.Expr]]:
         """For ``compile_program``: the route's number for every row, HELD where a module must ask first."""
-        scored = self._scored and CONFIDENCE not in types
-        known = {**types, CONFIDENCE: DataType.parse("float")} if scored else types
+        scores = {CONFIDENCE: confidence(program.flags), RELIABILITY: pl.lit(self._reliability.get(program.source.id, 1.0))}
+        wanted = [name for name in scores if name in self._named and name not in types]
+        known = {**types, **dict.fromkeys(wanted, FLOAT)}
         chosen = pl.lit(len(self.routes) - 1, dtype=pl.UInt8)
         for number, route in reversed(list(enumerate(self.routes))):
             mine = pl.lit(number, dtype=pl.UInt8)
@@ -52,7 +53,7 @@ class Router:
         if program.asks:
             asks = pl.any_horizontal([pl.col(a.flag) for a in program.asks]).fill_null(False)
             chosen = pl.when(asks).then(pl.lit(HELD, dtype=pl.UInt8)).otherwise(chosen)
-        return [[confidence(program.flags).alias(CONFIDENCE)] * scored, [chosen.alias(ROUTE)]]
+        return [[scores[name].alias(name) for name in wanted], [chosen.alias(ROUTE)]]
 
 
 def confidence(flags: Sequence[Flag]) -> pl.Expr:

@@ -21,7 +21,8 @@ create table if not exists run (
   result_json text                  -- the balance sheet and the verdicts, once there is one
 );
 create table if not exists source ( -- begin: the cursor it was given, left by the run "after"
-  run text, id text, identity_json text, types_json text, begin_json text, "after" text, primary key (run, id));
+  run text, id text, identity_json text, types_json text, begin_json text, "after" text,
+  reliability real, primary key (run, id)); -- reliability: its score before this run
 create table if not exists cursor ( -- what runs of a spec have published of a source: later ones do not read it again
   name text, source text, value_json text, run text, at real, primary key (name, source));
 create table if not exists pass (

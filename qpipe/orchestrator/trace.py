@@ -23,6 +23,7 @@ from qpipe.orchestrator.findings import reasons
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.prepare import Prepared, masked
 from qpipe.orchestrator.program import Program, compile_program, hidden
+from qpipe.orchestrator.reliability import reliability_before
 from qpipe.orchestrator.router import HELD, ROUTE, Router
 from qpipe.orchestrator.settle import QUESTION
 from qpipe.orchestrator.work import _by_row, _marks, route_name
@@ -150,8 +151,9 @@ class Tracer:
 
     def _route(self, source: str, raw: pl.DataFrame, number: int, faults: Any) -> str:
         node = next(n for n in self.plan.streams if n.id == source)
+        router = Router(self.plan, reliability_before(self.plan, self.journal, self.run))
         program = compile_program(self.plan, node, self.prepared.columns[source], self.prepared.union, self.prepared.context,
-                                  self.verdicts, (), Router(self.plan).stages)  # fmt: skip
+                                  self.verdicts, (), router.stages)  # fmt: skip
         frame = program.run(raw, pl.Series([number], dtype=pl.Int64), _marks(faults, 1)).frame
         if frame.height == 0 or any(frame[d.flag][0] for d in program.drops if d.flag in frame.columns):
             return "dropped"

@@ -51,7 +51,7 @@ def check_expression(
 
     extra = _context(findable) if findable else None
     if findable and types is not None:
-        types = {"confidence": _type("float")} | dict(types)
+        types = {"confidence": _type("float"), "source_reliability": _type("float")} | dict(types)
     try:
         found = Expression.parse(text).check(types, extra, expect="bool" if boolean else None)
         return (None if types is None else found), []

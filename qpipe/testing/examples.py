@@ -6,6 +6,8 @@ An example is a fenced YAML block::
     schema: {email: string}                                 # optional: column → type; otherwise told by the rows
     rows: [{email: a@example.com}, {email: ""}]
     tables: {customers: [{id: 1}]}                          # optional: reference sources by id
+    inputs: [{name: a.csv, content: "id", age: 2h}]         # optional: for inspections, what the source is made of
+    before: {id: int}                                       # optional: its columns in the run before
     failed: [1]                                             # and then what comes of it, one or more of these
 
     failed: [row numbers from 0 that have a finding]        dropped: [row numbers that are gone]
@@ -18,17 +20,20 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 import math
+import os
 import re
+import tempfile
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import ROW
-from qpipe.core.component import Context, Module
+from qpipe.core.component import Context, Delivery, Input, Inspection, Module
 from qpipe.core.lazy import pl
-from qpipe.core.params import build, params_of, short_param
+from qpipe.core.params import build, params_of, read_duration, short_param
 from qpipe.testing.alone import Seen, run_alone
 
 if TYPE_CHECKING:
@@ -46,6 +51,8 @@ class Example:
     expects: Mapping[str, Any]
     schema: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    inputs: Sequence[Mapping[str, Any]] = ()
+    before: Mapping[str, str] | None = None
 
     def frame(self) -> pl.DataFrame:
         return frame_of(self.rows, self.schema)
@@ -60,8 +67,20 @@ class Example:
         return build(component, values_of(component, self.written))
 
     def run(self, component: type[Module], batch_size: int | None = None) -> Seen:
-        frame = self.frame()
-        return run_alone(self.build(component), frame, self.context(frame), batch_size)
+        frame, module = self.frame(), self.build(component)
+        if isinstance(module, Inspection):
+            return self._inspect(module, frame)
+        return run_alone(module, frame, self.context(frame), batch_size)
+
+    def _inspect(self, module: Inspection, frame: pl.DataFrame) -> Seen:
+        """With the example's inputs as files in a folder that is the spec's."""
+        from qpipe.core.types import DataType
+
+        with tempfile.TemporaryDirectory() as folder:
+            inputs = [_input(Path(folder), **given) for given in self.inputs]
+            before = None if self.before is None else {n: DataType.parse(word) for n, word in self.before.items()}
+            delivery = Delivery("source", inputs, types_of(frame), None, lambda digest: None, before)
+            return Seen(frame, verdict=module.inspect(delivery, self.context(frame).but(directory=Path(folder))))
 
 
 def examples_of(component: type) -> list[Example]:
@@ -157,6 +176,14 @@ def _cell(cell: Any, dtype: Any) -> Any:
     return cell
 
 
+def _input(folder: Path, name: str, content: str = "", age: str | None = None) -> Input:
+    path = folder / name
+    path.write_text(content)
+    modified = STARTED - (read_duration(age) if age else 0)
+    os.utime(path, (modified, modified))
+    return Input(name, str(path), path.stat().st_size, modified)
+
+
 # ── comparing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -165,10 +192,11 @@ def _example(written: dict[str, Any]) -> Example:
     entry = written.pop("module")
     name, parameters = (entry, None) if isinstance(entry, str) else next(iter(entry.items()))
     rows, schema, tables = written.pop("rows", []), written.pop("schema", {}), written.pop("tables", {})
+    inputs, before = written.pop("inputs", ()), written.pop("before", None)
     if written or not expects:
         raise ValueError(f"example of {name}: unknown key {next(iter(written))}" if written else f"example of {name}: "
                          f"says nothing of what comes of it; write one of {', '.join(EXPECTATIONS)}")  # fmt: skip
-    return Example(name, parameters, rows, expects, schema, tables)
+    return Example(name, parameters, rows, expects, schema, tables, inputs, before)
 
 
 def _found(what: str, seen: Seen) -> Any:

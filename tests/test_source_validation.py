@@ -1,0 +1,100 @@
+"""What is judged of sources before and beside their rows, over real runs; and `qpipe sources check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from running import Project
+
+from qpipe.cli import application
+from qpipe.orchestrator.reliability import reliability
+from qpipe.spec.compile import plan_of
+
+SPEC = """
+    name: orders
+    sources: {orders: {path: "in/*.csv", schema: {id: int, amount: float}, on_new_column: accept}}
+    modules: [MODULES]
+    routes:
+      - {when: "source_reliability < 0.9", to: doubtful}
+      - {to: clean}
+    outputs: {clean: {path: out/clean.csv}, doubtful: {path: out/doubtful.csv}, quarantine: {path: out/quarantine.csv}}
+"""
+
+
+def project(folder: Path, *modules: str, **files: str) -> Project:
+    given = {"in/a.csv": "id,amount\n1,10\n2,20\n", **files}
+    return Project(folder, SPEC.replace("MODULES", ", ".join(modules)), given)
+
+
+def sources_check(*args: str, monkeypatch, capsys) -> tuple[int, str]:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("sys.argv", ["qpipe", "sources", "check", *args])
+    code = application()()
+    return code, capsys.readouterr().out
+
+
+def test_a_missing_file_refuses_the_run_and_reads_nothing(tmp_path: Path) -> None:
+    orders = project(tmp_path, "{files_present: {names: [b.csv]}}")
+    outcome = orders.run()
+    assert (outcome.state, outcome.exit_code) == ("refused", 65)
+    assert "no file is named b.csv" in outcome.message
+    assert orders.journal.run()["rows_in"] == 0 and not orders.outputs()
+
+
+def test_a_file_that_was_delivered_again_under_another_name_is_recognised(tmp_path: Path) -> None:
+    orders = project(tmp_path, "{files_present: {repeated: fail}}")
+    first = orders.run()
+    (tmp_path / "in/a.csv").rename(tmp_path / "in/b.csv")
+    again = orders.run()
+    assert again.state == "refused" and f"in/b.csv has the content of a file that the run {first.run} has read" in again.message
+
+
+def test_a_warning_lets_the_rows_through_and_is_told(tmp_path: Path) -> None:
+    orders = project(tmp_path, "{file_size: {min: 1M, severity: warning}}")
+    assert orders.run().state == "done"
+    gate = orders.journal.run()["result"]["gates"][0]
+    assert (gate["gate"], gate["outcome"]) == ("file_size", "warn")
+
+
+def test_drift_against_the_last_run(tmp_path: Path) -> None:
+    orders = project(tmp_path, "{schema_drift: {allow: [added]}}")
+    assert orders.run().state == "done"
+    (tmp_path / "in/a.csv").write_text("id,amount,note\n1,10,x\n")
+    assert orders.run().state == "done"
+    (tmp_path / "in/a.csv").write_text("id,amount\n1,10\n")
+    assert "removed: note" in orders.run().message
+
+
+def test_control_totals_from_a_file(tmp_path: Path) -> None:
+    module = "{control_totals: {file: control.txt, rows: count, sums: {amount: total}}}"
+    assert project(tmp_path / "good", module, **{"control.txt": "count=2\ntotal=30.0\n"}).run().state == "done"
+    bad = project(tmp_path / "bad", module, **{"control.txt": "count=3\ntotal=30\n"}).run()
+    assert bad.state == "refused" and "rows is 2, the control total is 3" in bad.message
+    none = project(tmp_path / "none", module).run()
+    assert none.state == "refused" and "cannot be read" in none.message
+
+
+def test_a_source_that_failed_before_is_relied_on_less_and_routes_know(tmp_path: Path) -> None:
+    orders = project(tmp_path, "{files_present: {min_count: 1, max_count: 1}}")
+    assert orders.run().state == "done"
+    (tmp_path / "in/b.csv").write_text("id,amount\n3,x\n")
+    assert orders.run().state == "refused"
+    (tmp_path / "in/b.csv").unlink()
+    score = reliability(plan_of(orders.spec), orders.journal, "orders")
+    assert (score.runs, score.parts["steady"]) == (2, 1.0)
+    assert orders.run().state == "done"
+    kept = orders.journal.rows("select reliability from source where run = ?", orders.journal.run()["id"])
+    assert kept[0]["reliability"] == score.score < 1
+
+
+def test_check_tells_columns_rows_and_scores(tmp_path: Path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    orders = project(tmp_path, "not_null: [id]")
+    orders.run()
+    code, out = sources_check(str(orders.spec), "--json", monkeypatch=monkeypatch, capsys=capsys)
+    (look,) = json.loads(out)
+    assert code == 0 and look["columns"] == {"id": "string", "amount": "string"}
+    assert look["rows"] == [{"id": "1", "amount": "10"}, {"id": "2", "amount": "20"}]
+    assert look["reliability"]["runs"] == 1 and look["inputs"] == ["in/a.csv"]
+    (tmp_path / "in/a.csv").unlink()
+    code, out = sources_check(str(orders.spec), monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 69 and "no file is there" in out
