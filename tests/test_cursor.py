@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,6 +43,9 @@ class Ticker(Source):
 
     def cursor(self, position, context):
         return position or context.cursor
+
+    def pending(self, context):
+        return int((context.directory / self.path).read_text()) > (context.cursor or {"next": 0}).get("next", 0)
 
     def acknowledge(self, cursor, context):
         (context.directory / "heard").write_text(str(cursor["next"]))
@@ -122,6 +130,37 @@ def test_stopped_anywhere_no_tick_is_lost_or_doubled(tmp_path: Path) -> None:
             ticks.resume()
         ticks.run()
         assert numbers(ticks) == list(range(6)), seen[at]
+
+
+def test_watching_runs_once_for_every_arrival(tmp_path: Path) -> None:
+    ticks = project(tmp_path)
+    command = [sys.executable, "-m", "qpipe", "run", str(ticks.spec), "--watch", "--every", "0.1", "--quiet"]
+    watching = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        for count in (5, 7):
+            (tmp_path / "count").write_text(str(count))
+            _until(lambda count=count: (tmp_path / "heard").exists() and (tmp_path / "heard").read_text() == str(count))
+        time.sleep(0.5)
+    finally:
+        watching.send_signal(signal.SIGINT)
+    assert watching.wait(20) == 0, watching.stderr and watching.stderr.read()
+    runs = ticks.journal.runs()
+    assert [(r["state"], r["rows_in"]) for r in runs] == [("done", 2), ("done", 5)], "nothing runs when nothing is new"
+    assert runs[0]["parent"] == runs[1]["id"]
+    assert numbers(ticks) == list(range(7))
+
+
+def test_watching_needs_something_that_goes_on(tmp_path: Path) -> None:
+    made = Project(tmp_path, "name: x\nsources: {a: {path: a.csv}}\noutputs: {o: {path: o.csv}}\n", {"a.csv": "id\n1\n"})
+    done = subprocess.run([sys.executable, "-m", "qpipe", "run", str(made.spec), "--watch"], capture_output=True, text=True)
+    assert done.returncode == 2 and "only_new: true" in done.stderr
+
+
+def _until(met: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
 
 
 def test_an_inspection_refuses_before_a_row_is_read(tmp_path: Path) -> None:

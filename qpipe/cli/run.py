@@ -45,6 +45,10 @@ def run(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Read everything, also what earlier runs have published.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Run again whenever something new has arrived, until stopped.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="With --watch: seconds between two looks.")] = 5.0,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows at a time; results do not depend on it.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that compute; results do not depend on it.")] = None,
     no_ask: NoAsk = False,
@@ -67,6 +71,9 @@ def run(
         from qpipe.orchestrator.replay import replay_plan
 
         plan, parent = replay_plan(plan, journal, from_quarantine)
+    if watch:
+        return _watch(plan, journal, every, lambda: _conductor(plan, journal, strict, no_ask, quiet, events, as_json, parent),
+                      functools.partial(_through, answers=answers, quiet=quiet, as_json=as_json, events=events))  # fmt: skip
     conduct = _conductor(plan, journal, strict, no_ask, quiet, events, as_json, parent)
     conduct.afresh = full_refresh
     return _through(conduct, lambda c: c.run(), answers, quiet=quiet, as_json=as_json, events=events)
@@ -104,6 +111,29 @@ def resume(
         work = functools.partial(_resume, id=found["id"])
         code = max(code, _through(conduct, work, answers, quiet=quiet, as_json=as_json, events=events))
     return code
+
+
+def _watch(plan: Plan, journal: Journal, every: float, conductor: Callable[[], Conductor], through: Callable[..., int]) -> int:
+    """A run for every arrival. A run that waits for answers does not stop the next; one that is refused or fails does."""
+    from qpipe.orchestrator.watching import arrivals
+
+    stopped = False
+
+    def stop(number: int, frame: Any) -> None:
+        nonlocal stopped
+        stopped = True
+
+    while True:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+        last = next(arrivals(plan, journal, every, lambda: stopped), None)
+        if last is None:
+            return 0
+        made = conductor()
+        made.parent = last or made.parent
+        code = through(made, lambda c: c.run())
+        if code not in (0, 75):
+            return code
 
 
 def _resume(conductor: Conductor, id: str) -> Outcome:

@@ -140,6 +140,10 @@ class Source(Component):
         """
         return None
 
+    def pending(self, context: Context) -> bool:
+        """Whether there may be rows after ``context.cursor``: what `qpipe run --watch` asks before it begins a run."""
+        return True
+
     def acknowledge(self, cursor: Json, context: Context) -> None:
         """Tell the server that everything up to the cursor is published and recorded. Called again after a crash."""
 
