@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform
 
 from qpipe.core.batch import Chunk, Json, Severity
 from qpipe.core.lazy import pl
-from qpipe.core.params import Columns, Condition, Tolerance, param
+from qpipe.core.params import Columns, Condition, Expression, Tolerance, param
 
 if TYPE_CHECKING:
     from qpipe.core.gather import Collector
@@ -217,10 +217,15 @@ class Judging(Module):
     where: Condition | None = param(None, help="judge only the rows for which this is true")
     message: str | None = param(None, help="what to say of a failure instead of our words; {column} and {value} are filled in")
     weight: float = param(1.0, help="how much it counts in scores", minimum=0)
+    impact: Expression | None = param(
+        None, help="what is at stake in a row, such as amount: its sum over failing rows is told"
+    )
 
 
 class Check(Judging):
     """Row by row. Write ``bad`` for a claim about one column, or ``rules`` for a claim about several."""
+
+    by: Columns | None = param(None, help="count each group on its own, too: by: country")
 
     accepts: ClassVar[tuple[str, ...]] = ()  # kinds of type its columns may have; empty: any
 

@@ -311,6 +311,7 @@ class Execution:
                    dropped_json=dict(done.computed.dropped), created_json=dict(created), seconds=done.seconds,
                    at=time.time())  # fmt: skip
             tx.tally(done.tallies)
+            tx.stakes(done.stakes)
             for sample in sampled:
                 tx.put("sample", **sample)
             for output, part in done.parts.items():

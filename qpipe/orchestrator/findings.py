@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from qpipe.core.batch import FILE, LINE, ROW, SOURCE, Fault
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.feed import Read
-from qpipe.orchestrator.program import CONTRACT, Computed, Flag, Program
+from qpipe.orchestrator.program import CONTRACT, Computed, Flag, Program, Stake
 
 SAMPLES = 10  # failing rows kept of each check and column
 
@@ -36,13 +37,42 @@ def tally(program: Program, computed: Computed) -> list[tuple[str, str, int, int
 
 
 def _count(frame: pl.DataFrame, flag: Flag) -> tuple[int, int]:
+    bad, judged = _judged_rows(frame, flag)
+    return frame.height if judged is None else int(judged.sum() or 0), int(bad.sum() or 0)
+
+
+def _judged_rows(frame: pl.DataFrame, flag: Flag) -> tuple[pl.Series, pl.Series | None]:
+    """Which rows are bad, and which were judged at all (None: every one)."""
     bad, judged = frame[flag.bad], frame[flag.judged] if flag.judged else None
     gone = [frame[name] for name in flag.after if name in frame.columns]
     if gone:
         here = ~gone[0] if len(gone) == 1 else ~pl.DataFrame(gone).select(pl.any_horizontal(pl.all())).to_series()
         bad = bad & here
         judged = here if judged is None else judged & here
-    return frame.height if judged is None else int(judged.sum() or 0), int(bad.sum() or 0)
+    return bad, judged
+
+
+def stakes(program: Program, computed: Computed) -> list[tuple[str, str, str, int, int, float]]:
+    """(check, column, group, evaluated, failed, impact) for checks that count by group or tell what is at stake."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for frame in (computed.frame, *computed.removed):
+        for stake in program.stakes:
+            for flag in [f for f in stake.flags if f.bad in frame.columns]:
+                for group, evaluated, failed, impact in _staked(frame, stake, flag):
+                    total = found.setdefault((flag.check, flag.column, group), [0, 0, 0.0])
+                    total[:] = total[0] + evaluated, total[1] + failed, total[2] + impact
+    return [(*key, int(evaluated), int(failed), impact) for key, (evaluated, failed, impact) in found.items()]
+
+
+def _staked(frame: pl.DataFrame, stake: Stake, flag: Flag) -> list[tuple[str, int, int, float]]:
+    bad, judged = _judged_rows(frame, flag)
+    rows = pl.DataFrame({"bad": bad.fill_null(False), "judged": True if judged is None else judged.fill_null(False)})
+    rows = rows.with_columns((frame[stake.impact].fill_null(0.0) if stake.impact else pl.lit(0.0)).alias("impact"))
+    sums = [pl.col("judged").sum(), pl.col("bad").sum(), pl.col("impact").filter(pl.col("bad")).sum().alias("impact")]
+    if stake.group is None:
+        return [("", *rows.select(sums).row(0))]
+    grouped = rows.with_columns(frame[stake.group].alias("group")).group_by("group", maintain_order=True).agg(sums)
+    return [(json.dumps(list(group.values()), ensure_ascii=False), *counts) for group, *counts in grouped.iter_rows()]
 
 
 def reasons(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame, faults: Mapping[int, Sequence[Fault]]) -> pl.Series:

@@ -233,7 +233,7 @@ class Journal:
         import shutil
 
         self.db.execute("begin immediate")
-        for table in ("source", "pass", "batch", "tally", "sample", "measure", "part", "publication", "held",
+        for table in ("source", "pass", "batch", "tally", "stake", "sample", "measure", "part", "publication", "held",
                       "question", "event", "metric"):  # fmt: skip
             self.db.execute(f"delete from {table} where run = ?", (run,))
         self.db.execute("delete from run where id = ?", (run,))
@@ -323,6 +323,15 @@ class Transaction:
         self._db.executemany(
             'insert into tally (run, "check", "column", evaluated, failed) values (?, ?, ?, ?, ?) on conflict do update '
             "set evaluated = evaluated + excluded.evaluated, failed = failed + excluded.failed",
+            [(self._run, *c) for c in counts],
+        )
+
+    def stakes(self, counts: Iterable[tuple[str, str, str, int, int, float]]) -> None:
+        """The same by group, with what is at stake."""
+        self._db.executemany(
+            'insert into stake (run, "check", "column", "group", evaluated, failed, impact) values (?, ?, ?, ?, ?, ?, ?) '
+            "on conflict do update set evaluated = evaluated + excluded.evaluated, failed = failed + excluded.failed, "
+            "impact = impact + excluded.impact",
             [(self._run, *c) for c in counts],
         )
 

@@ -50,6 +50,15 @@ class Flag:
 
 
 @dataclass(frozen=True)
+class Stake:
+    """What a check counts beside its rows: by group, and what is at stake in them."""
+
+    flags: tuple[Flag, ...]
+    group: str | None  # hidden column: a struct of texts
+    impact: str | None  # hidden column
+
+
+@dataclass(frozen=True)
 class Drop:
     step: str
     flag: str
@@ -135,6 +144,7 @@ class Program:
     drops: list[Drop] = field(default_factory=list)
     asks: list[Asking] = field(default_factory=list)
     watches: list[Watch] = field(default_factory=list)
+    stakes: list[Stake] = field(default_factory=list)
     gatherings: dict[str, Gathering] = field(default_factory=dict)
     columns: Types = field(default_factory=dict)  # what the source delivers
     types: Types = field(default_factory=dict)  # after the last step
@@ -349,6 +359,7 @@ class _Compiler:
 
     def _step(self, step: StepNode, types: Types) -> None:
         module, context = step.module, self._context.but(types=types)
+        flags = len(self._program.flags)
         if isinstance(module, Check):
             for rule in module.rules(context):
                 self._judge(step, module, rule, types)
@@ -364,6 +375,21 @@ class _Compiler:
         elif isinstance(module, Step):
             self._close()
             self._program.stages.append(Whole(step.id, lambda frame: module.process(frame, context)))
+        if isinstance(module, Judging) and (made := tuple(self._program.flags[flags:])):
+            self._stake(module, made, types)
+
+    def _stake(self, module: Judging, flags: tuple[Flag, ...], types: Types) -> None:
+        """Keep the groups and what is at stake as they are where the check stands."""
+        by, n, group, impact = (module.by if isinstance(module, Check) else None), len(self._program.stakes), None, None
+        if by:
+            group = f"__g{n}"
+            self._pending.append(pl.struct(pl.col(name).cast(pl.String, strict=False) for name in by).alias(group))
+        if module.impact is not None:
+            impact = f"__i{n}"
+            value = Expression.parse(module.impact).compile(types).cast(pl.Float64, strict=False)
+            self._pending.append(value.alias(impact))
+        if group or impact:
+            self._program.stakes.append(Stake(flags, group, impact))
 
     def _judge(self, step: StepNode, module: Judging, rule: Rule, types: Types) -> None:
         judged = self._judged(module.where, rule.applies, types)

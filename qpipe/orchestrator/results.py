@@ -118,6 +118,16 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """A check's counts in one group, and what is at stake in its failing rows."""
+
+    group: tuple[str | None, ...]  # the values of ``by``
+    evaluated: int
+    failed: int
+    impact: float | None = None
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """A check's counts on one column, or on whole rows when ``column`` is empty."""
 
@@ -136,6 +146,11 @@ class CheckResult:
     line: int  # in the spec; 0: not written there
     samples: tuple[Sample, ...] = ()
     others: tuple[str, ...] = ()  # the columns it looks at beside the chief one
+    at_stake: str = ""  # what its failures are measured by
+    impact: float | None = None  # the sum of it over the failing rows
+    segments: tuple[Segment, ...] = ()  # by group, the most failures first
+    columns: tuple[str, ...] = ()  # made from its column by later steps
+    outputs: tuple[str, ...] = ()  # that have one of these columns
 
     @property
     def share(self) -> float | None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import FILE, LINE, REASONS, ROW, SOURCE, Chunk
 from qpipe.core.component import Part, Types
@@ -20,7 +20,7 @@ from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.answers import Settled
 from qpipe.orchestrator.feed import Read
-from qpipe.orchestrator.findings import tally
+from qpipe.orchestrator.findings import stakes, tally
 from qpipe.orchestrator.gates import DELIVERED, Figures, measure
 from qpipe.orchestrator.program import Computed
 from qpipe.orchestrator.work import Done, Worker
@@ -101,8 +101,14 @@ def again(group: Going, worker: Worker, seq: int) -> list[Done]:
         before = dict_of(tally(program, Computed(rows)))
         changed = [(c, k, 0, failed - before.get((c, k), 0)) for c, k, _, failed in done.tallies]
         figures = {DELIVERED: done.figures.get(DELIVERED, {})}
-        made.append(replace(done, tallies=changed, figures=figures))
+        made.append(replace(done, tallies=changed, stakes=_more(stakes(program, Computed(rows)), done.stakes), figures=figures))
     return made
+
+
+def _more(before: Sequence[tuple[Any, ...]], after: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """What the second judgement adds to the first: failures and what is at stake in them."""
+    known = {row[:3]: row[4:] for row in before}
+    return [(*row[:3], 0, row[4] - known.get(row[:3], (0, 0.0))[0], row[5] - known.get(row[:3], (0, 0.0))[1]) for row in after]
 
 
 def dict_of(tallies: Sequence[tuple[str, str, int, int]]) -> Mapping[tuple[str, str], int]:

@@ -16,6 +16,7 @@ What the journal must hold for it, beyond its tables:
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from qpipe.core.component import Gate, Inspection, Judging
 from qpipe.core.judgement import judge_rows
 from qpipe.core.params import build
+from qpipe.orchestrator.lineage import downstream
 from qpipe.orchestrator.results import (
     Amount,
     Balance,
@@ -35,6 +37,7 @@ from qpipe.orchestrator.results import (
     RouteFlow,
     RunFacts,
     Sample,
+    Segment,
     SourceFacts,
     Summary,
     scores,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Summary", "load", "summarise"]
 
 CONTRACT = "contract"
+SEGMENTS = 100  # groups of a check that are told, those with the most failures
 HELD, DROP = "held", "drop"
 
 
@@ -163,7 +167,7 @@ def _column(name: str, told: Any) -> Column:
 
 def _checks(journal: Journal, run: Mapping[str, Any], plan: Plan | None) -> tuple[CheckResult, ...]:
     tally = journal.rows('select "check", "column", evaluated, failed from tally where run = ? order by rowid', run["id"])
-    samples = _samples(journal, run["id"])
+    samples, staked = _samples(journal, run["id"]), _staked(journal, run["id"])
     steps = {s.id: s for s in plan.steps} if plan else {}
     counted = {t["check"] for t in tally}
     silent = [{"check": s.id, "column": "", "evaluated": 0, "failed": 0} for s in steps.values()
@@ -172,7 +176,27 @@ def _checks(journal: Journal, run: Mapping[str, Any], plan: Plan | None) -> tupl
     times = Counter(t["check"] for t in tally)
     told = [t for t in (*tally, *silent) if _is_told(t)]
     found = [_check(t, steps.get(t["check"]), run, plan, samples, times[t["check"]] == 1) for t in told]
+    found = [_with_impact(c, staked.get((c.check, c.column), ()), steps.get(c.check), plan) for c in found]
     return tuple(sorted(found, key=lambda c: order.get(c.check, len(order))))
+
+
+def _staked(journal: Journal, run: str) -> dict[tuple[str, str], tuple[Segment, ...]]:
+    found: dict[tuple[str, str], tuple[Segment, ...]] = {}
+    query = 'select * from stake where run = ? order by "check", "column", failed desc, impact desc, "group"'
+    for row in journal.rows(query, run):
+        group = tuple(json.loads(row["group"])) if row["group"] else ()
+        segment = Segment(group, row["evaluated"], row["failed"], row["impact"])
+        found[row["check"], row["column"]] = (*found.get((row["check"], row["column"]), ()), segment)
+    return found
+
+
+def _with_impact(check: CheckResult, segments: tuple[Segment, ...], step: StepNode | None, plan: Plan | None) -> CheckResult:
+    """What a check's failures cost, where, and what they reach."""
+    at_stake = getattr(step and step.module, "impact", None) or ""
+    impact = sum(s.impact or 0.0 for s in segments) if at_stake and segments else None
+    shown = tuple(s if at_stake else dataclasses.replace(s, impact=None) for s in segments if s.group)[:SEGMENTS]
+    columns, outputs = downstream(plan, step, check.column) if plan and check.failed else ((), ())
+    return dataclasses.replace(check, at_stake=at_stake, impact=impact, segments=shown, columns=columns, outputs=outputs)
 
 
 def _is_told(tally: Mapping[str, Any]) -> bool:

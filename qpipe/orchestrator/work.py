@@ -15,7 +15,7 @@ from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.feed import Read, line_of
-from qpipe.orchestrator.findings import reason_type, reasons, tally
+from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally
 from qpipe.orchestrator.gates import DELIVERED, PASSED, Figures, measure
 from qpipe.orchestrator.program import CONTRACT, Computed, Program
 from qpipe.orchestrator.router import HELD, ROUTE, Router
@@ -37,6 +37,7 @@ class Done:
     figures: dict[str, dict[str, Figures]]  # stage → gate → figures
     held: pl.DataFrame | None  # rows that wait for a person, with the hidden column __route
     seconds: float
+    stakes: list[tuple[str, str, str, int, int, float]] = field(default_factory=list)
 
 
 @dataclass
@@ -64,7 +65,7 @@ class Worker:
         parts = split.stage()
         split.sample()
         return Done(read, program, computed, tally(program, computed), split.routes(), parts, figures, split.held(),
-                    time.perf_counter() - began)  # fmt: skip
+                    time.perf_counter() - began, stakes(program, computed) if program.stakes else [])  # fmt: skip
 
     def reach(self) -> int:
         """The highest hash that can still matter to either kind of row."""

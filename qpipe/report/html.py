@@ -12,7 +12,19 @@ from qpipe.report.collect import Report
 from qpipe.report.distributions import Distribution, Missing, Shapes
 from qpipe.report.flow import flow
 from qpipe.report.markup import Child, Html, el, join
-from qpipe.report.text import advice, answered, balanced, noted, scored, tone, verdict, worst_first
+from qpipe.report.text import (
+    advice,
+    amount,
+    answered,
+    balanced,
+    dearest,
+    noted,
+    scored,
+    tone,
+    verdict,
+    worst_first,
+    worst_groups,
+)
 from qpipe.report.words import (
     STATES,
     clock,
@@ -35,7 +47,8 @@ _DRAWN = 36  # columns whose distribution is drawn
 def write(report: Report) -> str:
     summary = report.summary
     sections = [
-        _balance(summary), _scores(summary), _flow(report), _failures(summary), _gates(summary), _missing(report.shapes),
+        _balance(summary), _scores(summary), _flow(report), _failures(summary), _stakes(summary), _gates(summary),
+        _missing(report.shapes),
         _spread(report.shapes), _samples(summary), _questions(summary), _outputs(summary), _notes(summary), _spec(report),
     ]  # fmt: skip
     shown = [section for section in sections if section is not None]
@@ -208,6 +221,29 @@ def _failures(summary: Summary) -> Section | None:
     legend = svg.legend([(name, name) for name in ("error", "warning", "info")])
     inner = [el("p", words, class_="lead"), legend, _table(heads, rows, sortable=True)]
     return "failures", "Failures by rule", join(inner)
+
+
+def _stakes(summary: Summary) -> Section | None:
+    """What failures cost, where they are, and what they reach."""
+    checks = dearest(summary)
+    if not checks:
+        return None
+    most = max((abs(c.impact or 0) for c in checks), default=0) or 1
+    rows = [
+        tr(
+            td(c.title, class_="name"),
+            td(c.at_stake, class_="mono"),
+            td(svg.bar(abs(c.impact) / most, c.severity, amount(c.impact)) if c.impact else None, class_="bar-cell"),
+            right(amount(c.impact)),
+            td(worst_groups(c, 5)),
+            td(", ".join(c.columns)),
+            td(", ".join(c.outputs)),
+        )
+        for c in checks
+    ]
+    heads = ["check", "measured by", "in failing rows", ">sum", "groups with most failures", "reaches the columns", "outputs"]
+    words = "What is at stake in the rows that failed, as each check's impact measures it, and what is made from its column."
+    return "stakes", "At stake", join([el("p", words, class_="lead"), _table(heads, rows)])
 
 
 def _failure(check: CheckResult, most: int) -> Html:

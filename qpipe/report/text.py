@@ -44,7 +44,15 @@ class Block:
 
 
 def blocks(summary: Summary) -> list[Block]:
-    made = [_head(summary), _balance(summary), _checks(summary), _gates(summary), _scores(summary), _outputs(summary)]
+    made = [
+        _head(summary),
+        _balance(summary),
+        _checks(summary),
+        _stakes(summary),
+        _gates(summary),
+        _scores(summary),
+        _outputs(summary),
+    ]
     made += [_questions(summary), _notes(summary), _next(summary)]
     return [block for block in made if block.rows]
 
@@ -126,6 +134,33 @@ def _checks(summary: Summary) -> Block:
     after = f"and {plural(left, 'line')} more: `qpipe report {summary.run.id}`" if left > 0 else ""
     columns = ("check", "severity", "evaluated", "failed", "share", "tolerated", "verdict")
     return Block("Checks", columns, rows, frozenset({2, 3, 4, 5}), tuple(tone(c.outcome) for _, c in lines[:ROWS]), after)
+
+
+def _stakes(summary: Summary) -> Block:
+    """What failures cost, the dearest first; and the groups that they are in."""
+    rows = tuple((c.title, c.at_stake, amount(c.impact), worst_groups(c), ", ".join(c.columns)) for c in dearest(summary))
+    return Block("At stake", ("check", "measured by", "in failing rows", "groups", "reaches"), rows, frozenset({2}))
+
+
+def dearest(summary: Summary) -> list[CheckResult]:
+    """The checks with failures that tell what is at stake or count by group."""
+    told = [c for c in summary.checks if c.failed and (c.at_stake or c.segments)]
+    return sorted(told, key=lambda c: (-abs(c.impact or 0), -c.failed))
+
+
+def amount(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}".removesuffix(".00")
+
+
+def worst_groups(check: CheckResult, most: int = 3) -> str:
+    """ "DE 12 of 340 (1,200), FR 3 of 90 (80)": failures, evaluated, and what is at stake."""
+    bad = [s for s in check.segments if s.failed]
+    words = []
+    for s in bad[:most]:
+        name = "/".join("null" if value is None else value for value in s.group)
+        cost = f" ({amount(s.impact)})" if s.impact is not None else ""
+        words.append(f"{name} {count(s.failed)} of {count(s.evaluated)}{cost}")
+    return ", ".join(words) + (f", {len(bad) - most} more" if len(bad) > most else "")
 
 
 def judged(check: CheckResult) -> tuple[str, ...]:
