@@ -61,7 +61,7 @@ def stakes(program: Program, computed: Computed) -> list[tuple[str, str, str, in
                 for group, evaluated, failed, impact in _staked(frame, stake, flag):
                     total = found.setdefault((flag.check, flag.column, group), [0, 0, 0.0])
                     total[:] = total[0] + evaluated, total[1] + failed, total[2] + impact
-    return [(*key, int(evaluated), int(failed), impact) for key, (evaluated, failed, impact) in found.items()]
+    return [(*key, int(evaluated), int(failed), impact) for key, (evaluated, failed, impact) in found.items() if evaluated]
 
 
 def _staked(frame: pl.DataFrame, stake: Stake, flag: Flag) -> list[tuple[str, int, int, float]]:
