@@ -13,14 +13,16 @@ ROOT = Path(qpipe.__file__).parent
 BELOW = {
     "core": set(),
     "sources": {"core"},
-    "modules": {"core"},
+    "analysis": {"core"},
+    "modules": {"core", "analysis"},
     "outputs": {"core"},
     "testing": {"core"},
     "spec": {"core"},
     "orchestrator": {"core", "spec"},
     "report": {"core", "spec", "orchestrator"},
+    "profile": {"core", "spec", "analysis", "report"},
     "interop": {"core", "spec", "orchestrator", "report"},
-    "cli": {"core", "spec", "orchestrator", "report", "interop"},
+    "cli": {"core", "spec", "orchestrator", "report", "interop", "profile"},
 }
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT)
 HEAVY = {"polars", "duckdb", "numpy", "pyarrow", "jsonschema", "s3fs", "httpx", "rapidfuzz", "fastexcel", "xlsxwriter"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-GROUPS = ("run", "spec", "registry", "decisions", "history", "trace")  # files of this folder, in the order of the help
+GROUPS = ("run", "spec", "profile", "registry", "decisions", "history", "trace")  # files of this folder, in the order of the help
 
 
 def main() -> None:

@@ -1,0 +1,85 @@
+"""Rare values that are nearly a frequent one: probably misspelt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qpipe.core.lazy import pl
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST = 4_000  # distinct values compared; beyond that the rarest are left out
+_TIMES = 4  # so many times as frequent is the value that was meant
+
+
+@dataclass(frozen=True)
+class Typo:
+    value: str
+    count: int
+    meant: str
+    meant_count: int
+    confidence: float
+
+
+def typos(counts: pl.DataFrame, most: int = MOST) -> list[Typo]:
+    """Misspelt values among texts with their counts (columns value, count), the surest first.
+
+    Compared by edits with swaps (optimal string alignment); one edit for short texts, two for long ones. Texts that differ in
+    digits only are different things, not misspelt ones.
+    """
+    from rapidfuzz.distance import OSA
+
+    ordered = counts.filter(pl.col("value").str.len_chars().is_between(2, 120)).sort(
+        ["count", "value"], descending=[True, False]
+    )
+    frequent = ordered.filter(pl.col("count") >= _TIMES).head(most // 2)
+    names, weights = frequent["value"].to_list(), frequent["count"].to_list()
+    if not names:
+        return []
+    top = weights[0]
+    rare = ordered.filter(pl.col("count") <= max(1, top // _TIMES)).tail(most)
+    found = []
+    texts = rare["value"].to_list()
+    distances = _distances(texts, names)
+    for n, (text, count) in enumerate(zip(texts, rare["count"].to_list(), strict=True)):
+        best: tuple[int, int] | None = None
+        for at in distances[n]:
+            if weights[at] < _TIMES * count or names[at] == text:
+                continue
+            edits = OSA.distance(text, names[at], score_cutoff=2)
+            if edits <= _allowed(text, names[at]) and not _digits_only(text, names[at]) and (best is None or edits < best[0]):
+                best = (edits, at)
+        if best is not None:
+            edits, at = best
+            times = weights[at] / count
+            sure = min(0.99, 0.6 + 0.1 * min(times, 30) / 10 + 0.02 * min(len(text), 10) - 0.1 * (edits - 1))
+            found.append(Typo(text, count, names[at], weights[at], round(sure, 3)))
+    return sorted(found, key=lambda t: (-t.confidence, t.value))
+
+
+def _distances(texts: list[str], names: list[str]) -> list[list[int]]:
+    """For each text the names within two edits, in C++ over all pairs, block by block."""
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
+    from qpipe.core.lazy import np
+
+    near: list[list[int]] = []
+    block = max(1, 2_000_000 // max(1, len(names)))
+    for start in range(0, len(texts), block):
+        table = process.cdist(texts[start : start + block], names, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)
+        near += [np.flatnonzero(row <= 2).tolist() for row in table]
+    return near
+
+
+def _allowed(a: str, b: str) -> int:
+    shortest = min(len(a), len(b))
+    return 1 if shortest < 6 else 2
+
+
+def _digits_only(a: str, b: str) -> bool:
+    """Whether the difference is a digit for a digit: another number, not a slip."""
+    plain = [("".join(c for c in text if not c.isdigit()), any(c.isdigit() for c in text)) for text in (a, b)]
+    return plain[0][0] == plain[1][0] and (plain[0][1] or plain[1][1])

@@ -1,0 +1,312 @@
+"""Rules that the data suggests, each with its reason, its support and how sure it is. One function a kind of rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from qpipe.analysis.kinds import counted
+from qpipe.analysis.outliers import rounded
+from qpipe.analysis.patterns import Pattern, patterns
+from qpipe.analysis.semantic import is_identifier
+from qpipe.core.lazy import pl
+from qpipe.profile.model import ColumnProfile, ForeignKeyFound, TableProfile
+from qpipe.profile.relations import Known
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ENOUGH = 20  # rows that a rule rests on
+VALUES = 60  # in a list of allowed values
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One rule: the module and its parameters, or a part of the source (``nulls``, ``type``)."""
+
+    table: str
+    module: str
+    params: Mapping[str, Any]
+    columns: tuple[str, ...]
+    reason: str
+    support: int  # rows that it rests on
+    broken: int  # rows of the data that break it
+    confidence: float
+    about: str = ""  # tells rules of one module about the same columns apart
+    severity: str = "error"
+
+    @property
+    def key(self) -> str:
+        """What it is known by when it comes again, whatever its figures are then."""
+        about = f" {self.about}" if self.about else ""
+        return f"{self.table}: {self.module}({', '.join(self.columns)}){about}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A column with its values: what rules of one column are made from."""
+
+    table: str
+    told: ColumnProfile
+    counts: pl.DataFrame  # value, count: texts, blanks off, without what stands for nothing
+    numbers: pl.Series | None
+    every: int  # values
+    nothing: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.told.name
+
+    @property
+    def is_text(self) -> bool:
+        return self.told.type == "string"
+
+
+def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Suggestion]:
+    """All rules for a table, in the order in which a spec has them."""
+    found: list[Suggestion] = []
+    sample = table.scan.sample.frame()
+    nothing = nulls_words(table.profile)
+    for told in table.profile.columns:
+        if told.stored.startswith(("List", "Struct", "Binary")) or not told.rows:
+            continue
+        seen = _seen(table, told, sample, tuple(nothing))
+        for rule in (_nothing, _type, _not_null, _allowed, _misspelt, _pattern, _unit, _format, _range):
+            found += rule(seen)
+    found += _keys(table.profile)
+    found += _dependent(table, sample, tuple(nothing))
+    found += [_foreign(table.profile.name, f) for f in keys if f.table == table.profile.name]
+    return _without_doubles(found)
+
+
+def nulls_words(profile: TableProfile) -> dict[str, int]:
+    """Words for nothing in any column, with how often they come."""
+    words: dict[str, int] = {}
+    for column in profile.columns:
+        for value, count, reason, confidence in column.placeholders:
+            if confidence >= 0.85 and reason.startswith("a word"):
+                words[value] = words.get(value, 0) + count
+    return words
+
+
+def _seen(table: Known, told: ColumnProfile, sample: pl.DataFrame, nothing: tuple[str, ...]) -> Seen:
+    cells = sample[told.name]
+    texts = counted(cells)
+    known = texts.filter(~pl.col("value").is_in(list(nothing)) & (pl.col("value").str.strip_chars() != ""))
+    kind = told.type.partition("(")[0]
+    numbers = None
+    if kind in ("int", "float", "decimal") or kind.startswith(("int", "uint", "float")):
+        numbers = cells.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+    return Seen(table.profile.name, told, known, numbers, int(known["count"].sum() or 0), nothing)
+
+
+# ── one column ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _nothing(c: Seen) -> Iterator[Suggestion]:
+    """Values that stand for nothing."""
+    for value, count, reason, confidence in c.told.placeholders:
+        params = {"column": c.name, "values": [_typed(c, value)], "negate": True}
+        yield Suggestion(c.table, "one_of", params, (c.name,), f"{value!r} is {reason}, {count:,} times", c.every + count,
+                         count, confidence, f"not {value}")  # fmt: skip
+
+
+def _type(c: Seen) -> Iterator[Suggestion]:
+    """The contract's type, where texts have one."""
+    if c.told.stored != "String" or c.is_text or not c.every:
+        return
+    fit = 1 - c.told.unfit / max(1, c.told.values)
+    word = {"type": c.told.type, "format": c.told.format} if c.told.format else c.told.type
+    broken = c.told.unfit - sum(n for value, n, *_ in c.told.placeholders if value in c.nothing)
+    yield Suggestion(c.table, "type", {"type": word}, (c.name,), f"{fit:.1%} of the values are {c.told.type}", c.every,
+                     max(0, broken), _sure(c.every, max(0, broken), 0.99))  # fmt: skip
+
+
+def _not_null(c: Seen) -> Iterator[Suggestion]:
+    missing = c.told.nulls + c.told.blanks
+    share = missing / max(1, c.told.rows)
+    if c.told.rows >= 2 and (missing == 0 or (share <= 0.01 and c.told.rows >= 200)):
+        reason = "no value is missing" if not missing else f"only {missing:,} of {c.told.rows:,} values are missing"
+        yield Suggestion(c.table, "not_null", {"column": c.name, "blank": c.is_text}, (c.name,), reason, c.told.rows, missing,
+                         _sure(c.told.rows, missing, 0.97))  # fmt: skip
+
+
+def _allowed(c: Seen) -> Iterator[Suggestion]:
+    """Few values that repeat: the rare ones among many are left out."""
+    if not c.is_text or c.every < ENOUGH or c.counts.height < 1:
+        return
+    ordered = c.counts.sort(["count", "value"], descending=[True, False])
+    often = ordered.filter(pl.col("count") >= max(2, 0.002 * c.every))
+    typos = {t[0] for t in c.told.typos}
+    usual = [v for v in often["value"].to_list() if v not in typos and v == v.strip()]
+    covered = int(ordered.filter(pl.col("value").is_in(usual))["count"].sum())
+    if not usual or len(usual) > min(VALUES, c.every / 8) or covered < 0.85 * c.every:
+        return
+    rest = c.every - covered
+    reason = f"{len(usual)} values make up {covered / c.every:.1%} of the column" if rest else f"only {len(usual)} values occur"
+    sure = _sure(c.every, rest, 0.95) - 0.15 * min(1.0, 8 * len(usual) / c.every)
+    yield Suggestion(
+        c.table, "one_of", {"column": c.name, "values": sorted(usual)}, (c.name,), reason, c.every, rest, round(sure, 3)
+    )
+
+
+def _misspelt(c: Seen) -> Iterator[Suggestion]:
+    """Near-duplicates of frequent values."""
+    wrong = [t for t in c.told.typos if t[4] >= 0.6]
+    if not wrong:
+        return
+    count = sum(t[1] for t in wrong)
+    shown = ", ".join(f"{t[0]!r} for {t[2]!r}" for t in wrong[:3])
+    params = {"column": c.name, "values": sorted(t[0] for t in wrong), "negate": True}
+    sure = sum(t[4] * t[1] for t in wrong) / count
+    yield Suggestion(c.table, "one_of", params, (c.name,), f"misspelt: {shown}{' …' if len(wrong) > 3 else ''}", c.every, count,
+                     round(sure, 3), "misspelt")  # fmt: skip
+
+
+def _pattern(c: Seen) -> Iterator[Suggestion]:
+    """A few patterns that nearly all texts have, tight enough to say something."""
+    if not c.is_text or c.every < ENOUGH or c.told.check:
+        return
+    found = patterns(c.counts, most=12, tight=0.02)
+    chosen: list[Pattern] = []
+    covered = 0
+    for p in found:
+        if p.share < 0.05 or len(chosen) == 4:
+            break
+        chosen.append(p)
+        covered += p.count
+    if not chosen or covered < 0.85 * c.every:
+        return
+    fits = c.counts.select(
+        (pl.col("count").filter(pl.any_horizontal(pl.col("value").str.contains(p.regex) for p in chosen))).sum()
+    )
+    good = int(fits.item())
+    if good < 0.85 * c.every or not any(_says_something(p.regex) for p in chosen):
+        return
+    regex = [p.regex for p in chosen]
+    told = f"{good / c.every:.1%} are written like {' or '.join(repr(p.example) for p in chosen)}"
+    yield Suggestion(c.table, "matches", {"column": c.name, "regex": regex if len(regex) > 1 else regex[0]}, (c.name,), told,
+                     c.every, c.every - good, _sure(c.every, c.every - good, 0.95))  # fmt: skip
+
+
+def _says_something(regex: str) -> bool:
+    """A pattern of one word or of free text is no rule."""
+    inner = regex.strip("^$")
+    return any(ch in inner for ch in ("\\d", "{", "-", "@", "/")) or inner.replace("\\", "").isalnum()
+
+
+def _unit(c: Seen) -> Iterator[Suggestion]:
+    """Numbers written with a unit, in several ways: the number should stand alone."""
+    if not c.is_text or c.every < ENOUGH:
+        return
+    split = c.counts.with_columns(
+        pl.col("value").str.extract(r"^\s*([+-]?\d+(?:[.,]\d+)?)\s*\D{0,20}$").alias("number"),
+        pl.col("value").str.extract(r"^\s*[+-]?\d+(?:[.,]\d+)?\s*(\D{0,20})$").str.strip_chars().alias("unit"),
+    ).drop_nulls("number")
+    numeric = int(split["count"].sum())
+    units = split.filter(pl.col("unit") != "")
+    written = units.group_by("unit").agg(pl.col("count").sum()).sort("count", descending=True)
+    plain = numeric - int(units["count"].sum())
+    if numeric < 0.95 * c.every or not units.height or (written.height < 2 and plain < 0.3 * c.every):
+        return
+    ways = ", ".join(repr(u) for u in written["unit"].head(4).to_list())
+    reason = f"numbers with units written in {written.height} ways ({ways}): the number should stand alone"
+    yield Suggestion(c.table, "matches", {"column": c.name, "regex": r"^[+-]?\d+([.,]\d+)?$"}, (c.name,), reason, c.every,
+                     int(units["count"].sum()), 0.75 if plain == 0 else 0.85, "number alone")  # fmt: skip
+
+
+def _format(c: Seen) -> Iterator[Suggestion]:
+    if c.is_text and c.told.check and c.every >= 5:
+        params, reason = {"column": c.name, "kind": c.told.check}, f"looks like {c.told.meaning}"
+        yield Suggestion(c.table, "format_is", params, (c.name,), reason, c.every, 0, 0.9)
+
+
+def _range(c: Seen) -> Iterator[Suggestion]:
+    """Limits of numbers: around all values, or around the usual ones where a few lie far out."""
+    if c.numbers is None or c.told.least is None:
+        return
+    numbers = c.numbers.drop_nulls()
+    if numbers.len() < ENOUGH or (is_identifier(c.name) and c.told.repeated == 0):
+        return
+    low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
+    outside, reason = 0, "all values lie there"
+    if c.told.low is not None and c.told.high is not None and c.told.outside:
+        usual_low, usual_high = rounded(c.told.low, c.told.high, low, high)
+        low, high = max(low, usual_low), min(high, usual_high)
+        outside = int(((numbers < low) | (numbers > high)).sum())
+        reason = f"{outside:,} values lie far from all others"
+    else:
+        low, high = rounded(low, high, low, high)
+    whole = bool((numbers == numbers.floor()).all())
+    params = {"column": c.name, "min": _number(low, whole), "max": _number(high, whole)}
+    yield Suggestion(c.table, "between", params, (c.name,), reason, numbers.len(), outside, _sure(numbers.len(), outside, 0.9))
+
+
+# ── several columns ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _keys(table: TableProfile) -> Iterator[Suggestion]:
+    for key in table.keys[:3]:
+        if table.rows < 2 or key.score < 0.42:
+            continue
+        reason = "no two rows have the same" if key.holds else f"only {key.groups:,} keys come more than once"
+        yield Suggestion(table.name, "unique", {"columns": list(key.columns)}, key.columns, reason, table.rows, key.repeated,
+                         round(min(0.99, 0.5 + 0.5 * key.score) if key.holds else 0.4 + 0.5 * key.score, 3))  # fmt: skip
+
+
+def _dependent(table: Known, sample: pl.DataFrame, nothing: tuple[str, ...]) -> Iterator[Suggestion]:
+    for d in table.profile.dependencies:
+        params = {"determinant": list(d.determinant), "dependent": d.dependent}
+        shown = f"; {d.examples[0][1]!r} beside {d.examples[0][2]!r} for {d.examples[0][0]!r}" if d.examples else ""
+        reason = f"{', '.join(d.determinant)} tells {d.dependent} in {1 - d.share:.1%} of {d.support:,} rows{shown}"
+        sure = min(0.98, d.strength) * min(1.0, 0.6 + d.support / max(1, d.groups) / 10)
+        yield Suggestion(table.profile.name, "depends_on", params, (*d.determinant, d.dependent), reason, d.support, d.broken,
+                         round(sure, 3))  # fmt: skip
+
+
+def _foreign(table: str, f: ForeignKeyFound) -> Suggestion:
+    references = [f"{f.references}.{c}" for c in f.key]
+    params = {"columns": list(f.columns), "references": references if len(references) > 1 else references[0]}
+    reason = f"{1 - f.missing / max(1, f.rows):.1%} of {f.rows:,} keys are in {f.references}"
+    return Suggestion(table, "foreign_key", params, f.columns, reason, f.rows, f.missing, f.confidence, f"in {f.references}")
+
+
+# ── what they share ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sure(rows: int, broken: int, most: float) -> float:
+    """Lower end of the share that holds (Wilson, 95 %), at most ``most``: few rows or many exceptions make it less sure."""
+    if not rows:
+        return 0.0
+    share, z = 1 - broken / rows, 1.96
+    middle = share + z * z / (2 * rows)
+    spread = z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    return round(max(0.0, min(most, (middle - spread) / (1 + z * z / rows))), 3)
+
+
+def _number(value: float, whole: bool) -> float | int:
+    return int(value) if whole and value == int(value) else float(f"{value:.12g}")
+
+
+def _typed(c: Seen, value: str) -> Any:
+    if c.numbers is None or value in c.nothing:
+        return value
+    number = float(value)
+    return int(number) if number == int(number) else number
+
+
+def _without_doubles(found: list[Suggestion]) -> list[Suggestion]:
+    """A list of allowed values makes a list of misspelt ones and a pattern of the same column needless."""
+    listed = {s.columns for s in found if s.module == "one_of" and not s.about}
+    shaped = {s.columns for s in found if s.about == "number alone"}
+
+    def needless(s: Suggestion) -> bool:
+        if s.columns in listed and (s.about == "misspelt" or s.module == "matches"):
+            return True
+        other = s.module in ("matches", "one_of") and s.about != "number alone" and not s.about.startswith("not ")
+        return s.columns in shaped and other
+
+    return [s for s in found if not needless(s)]

@@ -1,0 +1,120 @@
+"""A suggested spec as YAML: sources, contract, rules with their reasons. It passes its own validation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from qpipe.profile.model import Profile
+from qpipe.profile.rules import Suggestion
+
+_PLAIN = re.compile(r"[A-Za-z_][\w ./-]*")
+_SPECIAL = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf"))
+
+
+def spec_text(
+    profile: Profile,
+    chosen: Sequence[Suggestion],
+    sources: Mapping[str, Mapping[str, Any]],
+    *,
+    table: str,
+    known: Sequence[str],
+) -> str:
+    """The spec for the rows of ``table``; the other tables that its rules refer to are reference sources.
+
+    ``sources``: how each is written (type, path, …). ``known``: modules there are; rules of others are left out.
+    """
+    mine = [s for s in chosen if s.table == table and (s.module in known or s.module == "type")]
+    others = {str(r).partition(".")[0] for s in mine if s.module == "foreign_key" for r in _each(s.params["references"])}
+    return "\n".join(_lines(profile, mine, sources, table, sorted(others))) + "\n"
+
+
+def _lines(
+    profile: Profile, mine: list[Suggestion], sources: Mapping[str, Mapping[str, Any]], table: str, others: list[str]
+) -> Iterator[str]:
+    rows = profile.table(table).rows
+    yield f"# Suggested by qpipe profile from {rows:,} rows of {table}. Each rule says why, on how many rows it rests,"
+    yield "# how many break it, and how sure it is. Keep what is meant, change the rest."
+    yield from ("version: 1", f"name: {word(_slug(table))}", "", "sources:")
+    yield from _source(table, profile, mine, sources[table])
+    for name in others:
+        yield from (
+            f"  {word(_slug(name))}:",
+            *(f"    {k}: {inline(v)}" for k, v in sources[name].items()),
+            "    role: reference",
+        )
+    yield from ("", "modules:")
+    ids: dict[str, int] = {}
+    written = False
+    for s in mine:
+        if s.module != "type":
+            yield from _module(s, ids)
+            written = True
+    if not written:
+        yield "  - row_count: {min: 1}"
+    yield from ("", "routes:", "  - {when: failed(error), to: quarantine}", "  - {to: clean}", "", "outputs:")
+    yield f"  clean: {{path: {word(f'out/{_slug(table)}.parquet')}}}"
+    yield "  quarantine: {path: out/quarantine.csv}"
+
+
+def _source(table: str, profile: Profile, mine: list[Suggestion], written: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  {word(_slug(table))}:"
+    yield from (f"    {k}: {inline(v)}" for k, v in written.items())
+    types = {s.columns[0]: s for s in mine if s.module == "type"}
+    if not types:
+        return
+    yield "    schema:"
+    for column in profile.table(table).columns:
+        s = types.get(column.name)
+        kind = s.params["type"] if s else "string" if column.stored == "String" else None
+        if kind is None:
+            continue
+        entry = {"type": kind, "pii": True} if column.personal and not isinstance(kind, dict) else kind
+        yield f"      {word(column.name)}: {inline(entry)}" + (f"  # {_why(s)}" if s else "")
+
+
+def _module(s: Suggestion, ids: dict[str, int]) -> Iterator[str]:
+    yield f"  # {_why(s)}"
+    id = _slug("-".join((s.module, *s.columns, *((s.about,) if s.about else ()))))[:60]
+    ids[id] = ids.get(id, 0) + 1
+    id += f"-{ids[id]}" if ids[id] > 1 else ""
+    params = {"id": id, **s.params}
+    if s.module == "foreign_key":
+        fixed = [".".join((_slug(str(r).partition(".")[0]), str(r).partition(".")[2])) for r in _each(s.params["references"])]
+        params["references"] = fixed if len(fixed) > 1 else fixed[0]
+    yield f"  - {s.module}: {inline(params)}"
+
+
+def _why(s: Suggestion) -> str:
+    reason = " ".join(s.reason.split())
+    reason = "".join(c if c.isprintable() else "?" for c in reason)
+    return f"{reason[:200]} · rests on {s.support:,} · broken by {s.broken:,} · confidence {s.confidence:.2f}"
+
+
+def inline(value: Any) -> str:
+    """A value on one line of YAML."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{word(str(k))}: {inline(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(inline(v) for v in value) + "]"
+    if isinstance(value, str):
+        return word(value)
+    return json.dumps(value)
+
+
+def word(text: str) -> str:
+    """A YAML scalar: plain where nothing can be misread, else quoted."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _SPECIAL and text == text.strip() and not text.endswith((".", "/", "-")):
+        return text
+    return json.dumps(text, ensure_ascii=False).replace("${", "$${")
+
+
+def _slug(name: str) -> str:
+    made = re.sub(r"[^0-9A-Za-z_-]+", "-", name).strip("-")
+    return made if made and made[0].isalpha() else f"t-{made}" if made else "data"
+
+
+def _each(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else [value]

@@ -1,0 +1,113 @@
+"""A profile on the terminal: what matters first, one block a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from qpipe.profile.drift import Change
+from qpipe.profile.model import ColumnProfile, Profile, TableProfile
+
+_WIDE = 118
+
+
+def text(profile: Profile, changes: Sequence[Change] = ()) -> str:
+    lines = [line for table in profile.tables for line in (*_table(table), "")]
+    if profile.foreign_keys:
+        lines += ["Foreign keys", *(_foreign(f) for f in profile.foreign_keys), ""]
+    if changes:
+        lines += ["Changed since the earlier profile", *(_change(c) for c in changes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(table: TableProfile) -> Iterator[str]:
+    sampled = "" if table.looked >= table.rows else f"; ~ rests on a sample of {table.looked:,}"
+    yield f"{table.name}: {table.rows:,} rows, {len(table.columns)} columns{sampled}"
+    if table.faults:
+        yield f"  ! {table.faults:,} malformed lines"
+    name_width = min(26, max([len(c.name) for c in table.columns] + [6]))
+    yield f"  {'column':{name_width}}  {'type':14}  {'missing':>8}  {'distinct':>10}  what is in it"
+    for column in table.columns:
+        yield _cut(f"  {_cut(column.name, name_width):{name_width}}  {_cut(column.type, 14):14}  {_missing(column):>8}  "
+                   f"{_distinct(column):>10}  {_content(column)}", _WIDE + 30)  # fmt: skip
+        yield from (f"  {'':{name_width}}  ! {line}" for line in _doubts(column))
+    yield from _relations(table)
+
+
+def _relations(table: TableProfile) -> Iterator[str]:
+    if table.keys:
+        yield "  Keys"
+        for key in table.keys:
+            state = "" if key.holds else f"  broken: {key.repeated:,} rows repeat {key.groups:,} keys"
+            yield f"    {', '.join(key.columns)}{state}{'' if key.exact else '  (in the sample)'}"
+    if table.dependencies:
+        yield "  Dependencies"
+        for d in table.dependencies[:12]:
+            state = f"  broken by {d.broken:,} of {d.support:,}" if d.broken else ""
+            example = f": {d.examples[0][1]} for {d.examples[0][0]}, mostly {d.examples[0][2]}" if d.examples else ""
+            yield _cut(f"    {', '.join(d.determinant)} → {d.dependent}{state}{example}", _WIDE)
+        if len(table.dependencies) > 12:
+            yield f"    and {len(table.dependencies) - 12} more: --json has them"
+    if table.correlations:
+        yield "  Correlations  " + ", ".join(f"{c.a} ~ {c.b} {c.value:+.2f}" for c in table.correlations[:6])
+
+
+def _change(c: Change) -> str:
+    place = ".".join(x for x in (c.table, c.column) if x)
+    return f"  {'!' if c.grave else ' '} {place}: {c.what}  {c.before} → {c.now}"
+
+
+def _foreign(f: object) -> str:
+    from qpipe.profile.model import ForeignKeyFound
+
+    assert isinstance(f, ForeignKeyFound)
+    told = f"  {f.table}({', '.join(f.columns)}) → {f.references}({', '.join(f.key)})"
+    if f.holds:
+        return told
+    return f"{told}  broken: {f.missing:,} of {f.rows:,} rows, {f.missing_keys:,} keys, such as {' | '.join(f.examples[:3])}"
+
+
+def _missing(c: ColumnProfile) -> str:
+    missing = c.nulls + c.blanks
+    if not missing:
+        return "-"
+    share = missing / c.rows
+    return f"{share:.1%}" if share >= 0.001 else "<0.1%"
+
+
+def _distinct(c: ColumnProfile) -> str:
+    return ("~" if "distinct" in c.estimated else "") + f"{c.distinct:,}"
+
+
+def _content(c: ColumnProfile) -> str:
+    told = []
+    if c.meaning:
+        told.append(c.meaning + (" (personal)" if c.personal else ""))
+    if c.quantiles and c.least is not None:
+        told.append(f"{_figure(c.least)} … {_figure(c.quantiles['0.5'])} … {_figure(c.greatest)}")
+    elif c.frequent and c.distinct <= 12:
+        told.append(", ".join(f"{v} {n:,}" for v, n in c.frequent[:5]))
+    elif c.frequent:
+        told.append(f"such as {', '.join(v for v, _ in c.frequent[:3])}")
+    if c.patterns and c.patterns[0][2] > 0.5 and not c.quantiles:
+        told.append(f"{c.patterns[0][2]:.0%} {c.patterns[0][0]}")
+    return "; ".join(told)
+
+
+def _doubts(c: ColumnProfile) -> Iterator[str]:
+    if c.unfit:
+        yield f"{c.unfit:,} values are no {c.type}"
+    for value, count, reason, _ in c.placeholders[:3]:
+        yield f"{value!r}: {reason}, {count:,} times"
+    if c.outside:
+        yield f"{c.outside:,} far out: usual is {_figure(c.low)} to {_figure(c.high)}"
+    if c.typos:
+        shown = ", ".join(f"{t[0]!r} for {t[2]!r}" for t in c.typos[:3])
+        yield f"misspelt: {shown}" + (f", and {len(c.typos) - 3} more" if len(c.typos) > 3 else "")
+
+
+def _figure(value: object) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+def _cut(words: str, width: int) -> str:
+    return words if len(words) <= width else words[: width - 1] + "…"
