@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 
-GROUPS = ("run", "spec", "profile", "registry", "decisions", "history", "trace")  # files of this folder, in the order of the help
+# files of this folder, in the order of the help
+GROUPS = ("run", "spec", "profile", "importing", "registry", "decisions", "history", "trace")
 
 
 def main() -> None:

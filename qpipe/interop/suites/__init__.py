@@ -1,0 +1,167 @@
+"""Other systems' suites of checks as qpipe specs: what they say in our modules, and by name what could not be turned."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qpipe.core.errors import DataRefused, Unavailable, UsageError
+
+KINDS = {
+    "gx": "Great Expectations: an expectation suite (JSON or YAML)",
+    "soda": "Soda: checks (SodaCL) or a contract (YAML)",
+    "dbt": "dbt: a schema.yml with data tests",
+    "odcs": "Open Data Contract Standard: a contract (YAML or JSON)",
+    "frictionless": "Frictionless: a table schema, resource or package (JSON or YAML)",
+    "pandera": "Pandera: a schema as to_yaml or to_json writes it",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One check of theirs: as a module of ours, or why it is none."""
+
+    origin: str  # as they call it, and of what
+    module: Mapping[str, Any] | None = None  # {name: parameters}
+    why: str = ""
+
+
+@dataclass
+class Suite:
+    """What a file says of one table."""
+
+    table: str
+    types: dict[str, str] = field(default_factory=dict)  # column → type word of ours
+    claims: list[Claim] = field(default_factory=list)
+    path: str = ""  # where the data is, if the file tells
+
+
+def read_suites(kind: str, file: Path) -> list[Suite]:
+    """The suites of a file, each module tried out: what our module would refuse is not turned. DataRefused: not such a file."""
+    if kind not in KINDS:
+        raise UsageError(f"no suite is called '{kind}'", hint=f"there are {', '.join(KINDS)}")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Unavailable(f"{file} cannot be read: {error.strerror}") from error
+    reader = importlib.import_module(f"qpipe.interop.suites.{kind}")
+    try:
+        suites: list[Suite] = list(reader.suites(_load(text, file), file.stem))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataRefused(f"this is not what {KINDS[kind]} looks like: {type(error).__name__} {error}",
+                          file=str(file), hint="`qpipe import --help` lists the kinds") from error  # fmt: skip
+    if not suites:
+        raise DataRefused(f"nothing was found in it for {KINDS[kind]}", file=str(file))
+    for suite in suites:
+        suite.claims = [_tried(claim) for claim in suite.claims]
+    return suites
+
+
+def _load(text: str, file: Path) -> Any:
+    if file.suffix == ".json":
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DataRefused(f"no JSON: {error.msg}", file=str(file), line=error.lineno, column=error.colno) from error
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise DataRefused(f"no YAML: {error.problem}", file=str(file), line=mark.line + 1 if mark else None) from error
+
+
+def _tried(claim: Claim) -> Claim:
+    """The claim, if our module takes these parameters."""
+    if claim.module is None:
+        return claim
+    from qpipe.core.params import build
+    from qpipe.core.registry import Registry
+
+    ((name, values),) = claim.module.items()
+    try:
+        module: Any = build(Registry().get("module", name), dict(values))
+        wrong = next((message for _, message in module.problems(None)), "")
+    except KeyError:
+        wrong = f"there is no module {name}"
+    except (ValueError, TypeError) as error:
+        wrong = str(error)
+    return Claim(claim.origin, None, wrong) if wrong else claim
+
+
+def spec_of(suite: Suite) -> str:
+    """The spec as YAML. Errors go to quarantine; what could not be turned stands at its end."""
+    import yaml
+
+    lines = ["version: 1", f"name: {_plain(suite.table)}", "sources:", f"  {_plain(suite.table)}:",
+             f"    path: {_plain(suite.path or suite.table + '.csv')}   # where the data is"]  # fmt: skip
+    if suite.types:
+        lines += ["    schema:", *(f"      {_plain(name)}: {_plain(word)}" for name, word in suite.types.items())]
+    made = [claim for claim in suite.claims if claim.module]
+    lines += ["modules:"] if made else ["modules: []"]
+    for claim, id in zip(made, _ids(made), strict=True):
+        ((name, values),) = claim.module.items()  # type: ignore[union-attr]
+        told = {"id": id, **values}
+        lines.append(f"  - {yaml.safe_dump({name: told}, default_flow_style=True, width=10**6, sort_keys=False).strip()[1:-1]}")
+        lines[-1] += f"   # {claim.origin}"
+    lines += ["routes:", "  - {when: failed(error), to: quarantine}", "  - {to: clean}",
+              "outputs:", "  clean: {path: out/clean.parquet}", "  quarantine: {path: out/quarantine.ndjson}"]  # fmt: skip
+    lost = [claim for claim in suite.claims if not claim.module]
+    lines += ["", "# Not turned:"] if lost else []
+    lines += [f"#   {claim.origin}: {claim.why}" for claim in lost]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    import yaml
+
+    return yaml.safe_dump(text, default_flow_style=True, width=10**6, allow_unicode=True).removesuffix("\n...\n").strip()
+
+
+def _ids(claims: Sequence[Claim]) -> Iterator[str]:
+    """A module's name, with its column where that is needed to tell two apart, and a number where it must be."""
+    seen: dict[str, int] = {}
+    names = [next(iter(claim.module or {})) for claim in claims]
+    for claim, name in zip(claims, names, strict=True):
+        values = next(iter((claim.module or {}).values()))
+        column = values.get("column") or values.get("columns") or values.get("left") or ""
+        column = column[0] if isinstance(column, (list, tuple)) and column else column
+        id = name if names.count(name) == 1 or not isinstance(column, str) or not column else f"{name}_{column}"
+        id = "".join(c if c.isalnum() or c in "_-" else "_" for c in id)
+        seen[id] = seen.get(id, 0) + 1
+        yield id if seen[id] == 1 else f"{id}_{seen[id]}"
+
+
+# ── what the readers share ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def bounds(low: Any, high: Any, *, exclusive: Any = None) -> dict[str, Any]:
+    """min and max as far as they are given."""
+    found = {"min": low, "max": high}
+    made = {name: str(value) if type(value).__name__ in ("date", "datetime") else value
+            for name, value in found.items() if value is not None}  # fmt: skip
+    return made | ({"exclusive": exclusive} if exclusive else {})
+
+
+_TYPES = {
+    "int": "int", "integer": "int", "int64": "int", "int32": "int", "bigint": "int", "smallint": "int", "long": "int",
+    "float": "float", "float64": "float", "double": "float", "real": "float", "number": "float", "float32": "float",
+    "str": "string", "string": "string", "text": "string", "varchar": "string", "object": "string", "any": "string",
+    "bool": "bool", "boolean": "bool", "date": "date", "datetime": "datetime", "timestamp": "datetime", "time": "time",
+    "datetime64[ns]": "datetime", "timestamp_tz": "datetime(us, UTC)", "timestamptz": "datetime(us, UTC)",
+    "decimal": "decimal(38,9)", "numeric": "decimal(38,9)", "category": "string", "year": "int", "array": "list(string)",
+}  # fmt: skip
+
+
+def type_word(theirs: Any) -> str | None:
+    """Our word for a type of theirs; None where there is none."""
+    word = str(theirs or "").strip().lower()
+    head, _, inside = word.partition("(")
+    if head in ("decimal", "numeric") and inside:
+        return f"decimal({inside}"
+    return _TYPES.get(word) or _TYPES.get(head)

@@ -1,0 +1,58 @@
+"""Frictionless: a table schema, a resource, or a package of resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from qpipe.interop.suites import Claim, Suite, bounds, type_word
+
+
+def suites(data: Any, name: str) -> Iterator[Suite]:
+    for resource in data.get("resources") or [data]:
+        schema = resource.get("schema", resource)
+        fields = schema["fields"]
+        path = resource.get("path") or ""
+        suite = Suite(resource.get("name") or name, path=path[0] if isinstance(path, list) else path)
+        suite.claims = [claim for field in fields for claim in _field(field, suite)]
+        if key := schema.get("primaryKey"):
+            columns = [key] if isinstance(key, str) else list(key)
+            suite.claims += [Claim(f"primaryKey({', '.join(columns)})", {"unique": {"columns": columns}}),
+                             Claim(f"primaryKey({', '.join(columns)})", {"not_null": {"columns": columns}})]  # fmt: skip
+        for key in schema.get("foreignKeys") or ():
+            suite.claims.append(_foreign(key, suite.table))
+        if values := [v for v in schema.get("missingValues") or () if v]:
+            suite.claims.insert(0, Claim("missingValues", {"normalize_nulls": {"placeholders": values}}))
+        yield suite
+
+
+def _field(field: Mapping[str, Any], suite: Suite) -> Iterator[Claim]:
+    name, limits = field["name"], field.get("constraints") or {}
+    format = str(field.get("format") or "")
+    if word := type_word(field.get("type") or "any"):
+        suite.types[name] = word
+    if format in ("email", "uri", "uuid"):
+        yield Claim(f"format({name})", {"format_is": {"column": name, "kind": {"uri": "url"}.get(format, format)}})
+    if limits.get("required"):
+        yield Claim(f"required({name})", {"not_null": {"column": name}})
+    if limits.get("unique"):
+        yield Claim(f"unique({name})", {"unique": {"columns": [name]}})
+    if "enum" in limits:
+        yield Claim(f"enum({name})", {"one_of": {"column": name, "values": limits["enum"]}})
+    if "pattern" in limits:
+        yield Claim(f"pattern({name})", {"matches": {"column": name, "regex": limits["pattern"], "whole": True}})
+    if "minimum" in limits or "maximum" in limits:
+        yield Claim(f"minimum, maximum({name})", {
+            "between": {"column": name, **bounds(limits.get("minimum"), limits.get("maximum"))}})  # fmt: skip
+    if "minLength" in limits or "maxLength" in limits:
+        yield Claim(f"minLength, maxLength({name})", {
+            "length": {"column": name, **bounds(limits.get("minLength"), limits.get("maxLength"))}})  # fmt: skip
+
+
+def _foreign(key: Mapping[str, Any], table: str) -> Claim:
+    columns = [key["fields"]] if isinstance(key["fields"], str) else list(key["fields"])
+    to = key["reference"]
+    fields = [to["fields"]] if isinstance(to["fields"], str) else list(to["fields"])
+    references = [f"{to.get('resource') or table}.{field}" for field in fields]
+    told = references[0] if len(references) == 1 else references
+    return Claim(f"foreignKey({', '.join(columns)})", {"foreign_key": {"columns": columns, "references": told}})

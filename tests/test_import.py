@@ -1,0 +1,160 @@
+"""Other systems' suites become specs that validate; what cannot be turned is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from qpipe.cli import application
+from qpipe.interop.suites import read_suites, spec_of
+from qpipe.spec.compile import plan_of
+
+GX = {
+    "expectation_suite_name": "orders",
+    "expectations": [
+        {"expectation_type": "expect_column_values_to_not_be_null", "kwargs": {"column": "id"}},
+        {"expectation_type": "expect_column_values_to_be_between",
+         "kwargs": {"column": "amount", "min_value": 0, "max_value": 9, "strict_min": True, "mostly": 0.95}},
+        {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "state", "value_set": ["new", "paid"]}},
+        {"type": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": ["id", "day"]}, "severity": "warning"},
+        {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1, "max_value": 100}},
+        {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "amount", "min_value": 1, "max_value": 5}},
+        {"type": "expect_column_kl_divergence_to_be_less_than", "kwargs": {"column": "amount"}},
+    ],
+}  # fmt: skip
+SODA = """
+checks for orders:
+  - row_count > 0
+  - missing_count(id) = 0
+  - duplicate_count(id, day) = 0
+  - missing_percent(note) < 5 %
+  - avg(amount) between 1 and 5
+  - invalid_count(state) = 0:
+      valid values: [new, paid]
+  - invalid_percent(mail) < 1 %:
+      valid format: email
+  - freshness(day) < 2d
+  - anomaly detection for row_count
+"""
+DBT = """
+models:
+  - name: orders
+    tests:
+      - dbt_utils.unique_combination_of_columns: {combination_of_columns: [id, day]}
+    columns:
+      - name: id
+        data_type: bigint
+        tests: [not_null, unique]
+      - name: state
+        data_tests:
+          - accepted_values: {arguments: {values: [new, paid]}}
+      - name: customer
+        tests:
+          - relationships: {to: ref('customers'), field: id, config: {severity: warn}}
+      - name: amount
+        tests:
+          - dbt_utils.accepted_range: {min_value: 0, inclusive: false}
+          - dbt_expectations.expect_column_values_to_be_between: {min_value: 0, max_value: 10}
+          - my_package.looks_nice
+"""
+ODCS = """
+apiVersion: v3.0.0
+kind: DataContract
+schema:
+  - name: orders
+    properties:
+      - {name: id, logicalType: integer, primaryKey: true, required: true}
+      - {name: amount, logicalType: number, logicalTypeOptions: {minimum: 0, maximum: 10}}
+      - name: state
+        logicalType: string
+        quality:
+          - {metric: invalidValues, arguments: {validValues: [new, paid]}, mustBe: 0}
+          - {metric: nullValues, mustBeLessThan: 5, unit: percent}
+          - {type: text, description: looks nice}
+    quality: [{metric: rowCount, mustBeGreaterThan: 0}]
+"""
+FRICTIONLESS = {
+    "name": "shop",
+    "resources": [{
+        "name": "orders", "path": "orders.csv",
+        "schema": {
+            "primaryKey": "id", "missingValues": ["", "N/A"],
+            "foreignKeys": [{"fields": "customer", "reference": {"resource": "customers", "fields": "id"}}],
+            "fields": [
+                {"name": "id", "type": "integer"},
+                {"name": "customer", "type": "integer", "constraints": {"required": True}},
+                {"name": "mail", "type": "string", "format": "email"},
+                {"name": "code", "type": "string", "constraints": {"pattern": "[A-Z]{3}", "maxLength": 3}},
+            ],
+        },
+    }],
+}  # fmt: skip
+PANDERA = """
+schema_type: dataframe
+columns:
+  id: {dtype: int64, nullable: false, unique: true, checks: null}
+  amount:
+    dtype: float64
+    nullable: true
+    checks: {greater_than: 0, less_than_or_equal_to: {value: 10}, odd_thing: 3}
+  state: {dtype: str, nullable: true, checks: {isin: [new, paid], str_length: {min_value: 1, max_value: 5}}}
+strict: true
+"""
+CASES = {
+    "gx": (json.dumps(GX), 6, ["expect_column_kl_divergence_to_be_less_than(amount)"]),
+    "soda": (SODA, 8, ["anomaly detection for row_count"]),
+    "dbt": (DBT, 7, ["my_package.looks_nice(amount)"]),
+    "odcs": (ODCS, 6, ["text(state)"]),
+    "frictionless": (json.dumps(FRICTIONLESS), 8, []),
+    "pandera": (PANDERA, 7, ["odd_thing(amount)"]),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_a_suite_becomes_a_spec_that_validates(kind: str, tmp_path: Path) -> None:
+    text, turned, lost = CASES[kind]
+    file = tmp_path / ("suite.json" if text.startswith("{") else "suite.yaml")
+    file.write_text(text)
+    (suite,) = read_suites(kind, file)
+    assert [claim.origin for claim in suite.claims if not claim.module] == lost
+    assert len([claim for claim in suite.claims if claim.module]) == turned
+    spec = spec_of(suite)
+    assert all(name in spec for name in lost)
+    if "customers." in spec:  # the other table is for the person to name
+        spec = spec.replace("modules:", "  customers: {path: c.csv, role: reference, schema: {id: int}}\nmodules:", 1)
+    (tmp_path / "spec.yaml").write_text(spec)
+    assert len(plan_of(tmp_path / "spec.yaml").steps) == turned
+
+
+def test_what_they_tolerate_and_how_bad_it_is(tmp_path: Path) -> None:
+    (tmp_path / "gx.json").write_text(CASES["gx"][0])
+    (suite,) = read_suites("gx", tmp_path / "gx.json")
+    modules = [dict(claim.module) for claim in suite.claims if claim.module]
+    assert modules[1] == {"between": {"column": "amount", "min": 0, "max": 9, "exclusive": "min", "tolerance": 0.05}}
+    assert modules[3] == {"unique": {"columns": ["id", "day"], "severity": "warning"}}
+
+
+def test_limits_of_counts_and_shares(tmp_path: Path) -> None:
+    (tmp_path / "soda.yml").write_text("checks for o:\n  - missing_count(id) < 5\n  - missing_percent(id) < 5 %\n")
+    (suite,) = read_suites("soda", tmp_path / "soda.yml")
+    assert [claim.module["not_null"]["tolerance"] for claim in suite.claims if claim.module] == [4, 0.05]
+
+
+def test_the_command_names_what_is_lost_and_refuses_other_files(tmp_path: Path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "soda.yml").write_text(SODA)
+    monkeypatch.setattr("sys.argv", ["qpipe", "import", "soda", str(tmp_path / "soda.yml"), "-o", str(tmp_path / "out.yaml")])
+    assert application()() == 0
+    told = capsys.readouterr().err
+    assert "8 of 9 checks turned" in told and "not turned: anomaly detection for row_count: there is no counterpart" in told
+    from qpipe.core.errors import DataRefused, UsageError
+
+    with pytest.raises(DataRefused, match="Great Expectations"):
+        read_suites("gx", tmp_path / "soda.yml")
+    with pytest.raises(UsageError, match="no suite is called"):
+        read_suites("excel", tmp_path / "soda.yml")
+    (tmp_path / "bad.json").write_text('{"expectations": [')
+    with pytest.raises(DataRefused) as refused:
+        read_suites("gx", tmp_path / "bad.json")
+    assert refused.value.line == 1
