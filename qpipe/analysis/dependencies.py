@@ -26,6 +26,7 @@ class Dependency:
     share: float  # of the rows in groups of two and more
     support: int  # rows in groups of two and more
     groups: int
+    lonely: float = 1.0  # of the broken rows, how many stand nearly alone in their group, as slips do
     examples: tuple[tuple[str, str, str], ...] = ()  # (determinant, dependent as found, as most have it)
 
 
@@ -73,7 +74,11 @@ def _dependency(codes: pl.DataFrame, left: str, right: str, strength: float, mos
     support, broken = int(several["rows"].sum()), int((several["rows"] - several["top"]).sum())
     if score < strength or not support or broken > most * support:
         return None
-    return Dependency((left,), right, score, broken, broken / support, support, several.height)
+    sized = pairs.join(groups.select("x", "rows", "top"), on="x").filter(pl.col("n") < pl.col("top"))
+    alone = sized.filter(pl.col("n") <= pl.max_horizontal(1, 0.06 * pl.col("rows")))
+    minority = int(sized["n"].sum())
+    lonely = int(alone["n"].sum()) / minority if minority else 1.0
+    return Dependency((left,), right, score, broken, broken / support, support, several.height, lonely)
 
 
 def minorities(frame: pl.DataFrame, determinant: Sequence[str], dependent: str, least: float = 0.5) -> pl.DataFrame:

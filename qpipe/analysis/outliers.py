@@ -22,10 +22,11 @@ class Limits:
     share: float
 
 
-def limits(values: pl.Series, reach: float = 3.0) -> Limits | None:
+def limits(values: pl.Series, reach: float | None = None) -> Limits | None:
     """Fences ``reach`` quartile ranges away from the quartiles (Tukey 1977), of the logarithms for skewed positive numbers.
 
-    None where too few values, or where so much lies outside that the shape is no core with outliers.
+    Unset, the reach is 2 for numbers that lie evenly around their middle, else 3. A number that comes three times or more is
+    no accident and is let in. None where too few values, or where so much lies outside that there is no core.
     """
     numbers = values.drop_nulls().cast(pl.Float64)
     numbers = numbers.filter(numbers.is_finite())
@@ -33,20 +34,27 @@ def limits(values: pl.Series, reach: float = 3.0) -> Limits | None:
         return None
     low, high = _fences(numbers, reach)
     outside = numbers.filter((numbers < low) | (numbers > high))
-    if outside.len() > 0.1 * numbers.len():
+    often = outside.value_counts(name="count").filter(pl.col("count") >= 3).to_series(0)
+    if often.len():
+        low, high = min(low, float(often.min())), max(high, float(often.max()))  # type: ignore[arg-type]
+        outside = numbers.filter((numbers < low) | (numbers > high))
+    if outside.len() > 0.15 * numbers.len():
         return None
     return Limits(low, high, outside.len(), outside.len() / numbers.len())
 
 
-def _fences(numbers: pl.Series, reach: float) -> tuple[float, float]:
-    skewed = float(numbers.min()) > 0 and float(numbers.quantile(0.9) or 1) > 10 * float(numbers.quantile(0.1) or 1)  # type: ignore[arg-type]
+def _fences(numbers: pl.Series, reach: float | None) -> tuple[float, float]:
+    least, low, high = (float(numbers.quantile(q) or 0.0) for q in (0.0, 0.1, 0.9))
+    skewed = least > 0 and high > 10 * low
     scaled = numbers.log() if skewed else numbers
     q1, q2, q3 = (float(scaled.quantile(q, "linear") or 0.0) for q in (0.25, 0.5, 0.75))
+    spread = q3 - q1 if q3 > q1 else _deviation(scaled) / 4
     # half ranges of both sides: a skewed column reaches further on its long side
     below, above = max(q2 - q1, 1e-12), max(q3 - q2, 1e-12)
-    spread = q3 - q1 if q3 > q1 else _deviation(scaled) / 4
-    low, high = q1 - reach * max(spread, 2 * below), q3 + reach * max(spread, 2 * above)
-    return (math.exp(low), math.exp(min(high, 700))) if skewed else (low, high)
+    if reach is None:
+        reach = 2.0 if abs(above - below) < 0.35 * spread else 3.0
+    under, over = q1 - reach * max(spread, 2 * below), q3 + reach * max(spread, 2 * above)
+    return (math.exp(under), math.exp(min(over, 700))) if skewed else (under, over)
 
 
 def rounded(low: float, high: float, least: float, greatest: float) -> tuple[float, float]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOST = 4_000  # distinct values compared; beyond that the rarest are left out
+_LEAST = 4  # letters; shorter texts are codes, each a letter from the next
 _TIMES = 4  # so many times as frequent is the value that was meant
 
 
@@ -31,9 +32,10 @@ def typos(counts: pl.DataFrame, most: int = MOST) -> list[Typo]:
     """
     from rapidfuzz.distance import OSA
 
-    ordered = counts.filter(pl.col("value").str.len_chars().is_between(2, 120)).sort(
-        ["count", "value"], descending=[True, False]
-    )
+    every = int(counts["count"].sum() or 0)
+    length = pl.col("value").str.len_chars()
+    short = counts.filter(length.is_between(2, 120) & ((length >= _LEAST) | _dominates(counts, every)))
+    ordered = short.sort(["count", "value"], descending=[True, False])
     frequent = ordered.filter(pl.col("count") >= _TIMES).head(most // 2)
     names, weights = frequent["value"].to_list(), frequent["count"].to_list()
     if not names:
@@ -48,8 +50,10 @@ def typos(counts: pl.DataFrame, most: int = MOST) -> list[Typo]:
         for at in distances[n]:
             if weights[at] < _TIMES * count or names[at] == text:
                 continue
+            if min(len(text), len(names[at])) < _LEAST and (weights[at] < 0.5 * every or count > max(1, 0.015 * every)):
+                continue
             edits = OSA.distance(text, names[at], score_cutoff=2)
-            if edits <= _allowed(text, names[at]) and not _digits_only(text, names[at]) and (best is None or edits < best[0]):
+            if edits <= _allowed(text, names[at]) and not _other_number(text, names[at]) and (best is None or edits < best[0]):
                 best = (edits, at)
         if best is not None:
             edits, at = best
@@ -57,6 +61,11 @@ def typos(counts: pl.DataFrame, most: int = MOST) -> list[Typo]:
             sure = min(0.99, 0.6 + 0.1 * min(times, 30) / 10 + 0.02 * min(len(text), 10) - 0.1 * (edits - 1))
             found.append(Typo(text, count, names[at], weights[at], round(sure, 3)))
     return sorted(found, key=lambda t: (-t.confidence, t.value))
+
+
+def _dominates(counts: pl.DataFrame, every: int) -> bool:
+    """Whether one value is more than half of a column: what is nearly that value is misspelt, however short."""
+    return bool(counts.height and int(counts["count"].max() or 0) > 0.5 * every)  # type: ignore[arg-type]
 
 
 def _distances(texts: list[str], names: list[str]) -> list[list[int]]:
@@ -79,7 +88,6 @@ def _allowed(a: str, b: str) -> int:
     return 1 if shortest < 6 else 2
 
 
-def _digits_only(a: str, b: str) -> bool:
-    """Whether the difference is a digit for a digit: another number, not a slip."""
-    plain = [("".join(c for c in text if not c.isdigit()), any(c.isdigit() for c in text)) for text in (a, b)]
-    return plain[0][0] == plain[1][0] and (plain[0][1] or plain[1][1])
+def _other_number(a: str, b: str) -> bool:
+    """Whether the digits differ: another number, not a slip."""
+    return "".join(c for c in a if c.isdigit()) != "".join(c for c in b if c.isdigit())

@@ -122,6 +122,12 @@ def _values(c: ColumnScan, small: pl.DataFrame, *, unique: bool) -> dict[str, An
         usual = limits(small.select(values_of(c).alias("x")).to_series())
         if usual is not None:
             told |= {"low": usual.low, "high": usual.high, "outside": usual.outside}
+    elif c.reading.kind in ("date", "datetime"):
+        days = small.select(values_of(c).alias("x")).to_series()
+        usual = limits(days.to_physical())
+        if usual is not None and usual.outside:
+            low, high = (_moment(x, days) for x in (usual.low, usual.high))
+            told |= {"earliest": low, "latest": high, "outside": usual.outside}
     nothing = placeholders(counts, numbers, c.reading.kind in ("date", "datetime"))
     told["placeholders"] = tuple((p.value, p.count, p.reason, p.confidence) for p in nothing)
     if c.is_text:
@@ -129,10 +135,17 @@ def _values(c: ColumnScan, small: pl.DataFrame, *, unique: bool) -> dict[str, An
     if c.is_text and c.reading.type == "string":
         gone = [p.value for p in nothing]
         told["typos"] = tuple(
-            (t.value, t.count, t.meant, t.meant_count, t.confidence)
-            for t in typos(counts.filter(~pl.col("value").is_in(gone)) if gone else counts)
+            (t.value, t.count, t.meant, t.meant_count, t.confidence) for t in typos(counts) if t.value not in gone
         )
     return told
+
+
+def _moment(number: float, days: pl.Series) -> str | None:
+    """A limit as a date; None beyond the calendar."""
+    try:
+        return str(pl.Series([int(number)], dtype=days.to_physical().dtype).cast(days.dtype).dt.date()[0])
+    except (pl.exceptions.PolarsError, OverflowError, ValueError):
+        return None
 
 
 def _keys(found: Scan, typed: pl.DataFrame) -> tuple[KeyFound, ...]:
@@ -158,13 +171,30 @@ def _meant(keys: list[KeyFound]) -> list[KeyFound]:
 
 
 def _dependencies(found: Scan, part: pl.DataFrame, columns: Sequence[ColumnProfile]) -> tuple[DependencyFound, ...]:
-    measures = [c.name for c in found.columns.values() if c.reading.kind in ("float", "decimal") or c.dtype.is_nested()]
+    measures = [c.name for c in found.columns.values() if c.dtype.is_nested() or c.dtype == pl.Binary or _is_measure(c, part)]
     names = [c.name for c in columns if c.name not in measures and c.distinct > 1]
     rows = part.head(DEPENDENT)
     return tuple(
-        DependencyFound(d.determinant, d.dependent, round(d.strength, 4), d.broken, d.support, d.groups, examples(rows, d))
+        DependencyFound(
+            d.determinant,
+            d.dependent,
+            round(d.strength, 4),
+            d.broken,
+            d.support,
+            d.groups,
+            round(d.lonely, 3),
+            examples(rows, d),
+        )
         for d in essential(dependencies(rows, names))
     )
+
+
+def _is_measure(c: ColumnScan, part: pl.DataFrame) -> bool:
+    """Numbers with decimals are measured, not told by another column."""
+    if c.reading.kind not in ("float", "decimal"):
+        return False
+    values = part[c.name].cast(pl.Float64).drop_nulls()
+    return bool((values != values.floor()).any())
 
 
 def _correlations(found: Scan, part: pl.DataFrame) -> tuple[CorrelationFound, ...]:

@@ -50,6 +50,8 @@ class ColumnProfile:
     typos: tuple[tuple[str, int, str, int, float], ...] = ()  # value, count, meant, its count, confidence
     low: float | None = None  # usual numbers lie between low and high
     high: float | None = None
+    earliest: str | None = None  # usual dates
+    latest: str | None = None
     outside: int = 0
     bins: tuple[Bin, ...] = ()
     estimated: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ class DependencyFound:
     broken: int
     support: int
     groups: int
+    lonely: float = 1.0
     examples: tuple[tuple[str, str, str], ...] = ()
 
     @property

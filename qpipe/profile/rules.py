@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qpipe.analysis.kinds import counted
 from qpipe.analysis.outliers import rounded
-from qpipe.analysis.patterns import Pattern, patterns
+from qpipe.analysis.patterns import Pattern, patterns, shape
 from qpipe.analysis.semantic import is_identifier
 from qpipe.core.lazy import pl
 from qpipe.profile.model import ColumnProfile, ForeignKeyFound, TableProfile
@@ -74,7 +75,7 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
         if told.stored.startswith(("List", "Struct", "Binary")) or not told.rows:
             continue
         seen = _seen(table, told, sample, tuple(nothing))
-        for rule in (_nothing, _type, _not_null, _allowed, _misspelt, _pattern, _unit, _format, _range):
+        for rule in (_nothing, _type, _not_null, _allowed, _misspelt, _odd, _pattern, _unit, _format, _range):
             found += rule(seen)
     found += _keys(table.profile)
     found += _dependent(table, sample, tuple(nothing))
@@ -109,6 +110,8 @@ def _seen(table: Known, told: ColumnProfile, sample: pl.DataFrame, nothing: tupl
 def _nothing(c: Seen) -> Iterator[Suggestion]:
     """Values that stand for nothing."""
     for value, count, reason, confidence in c.told.placeholders:
+        if (not c.is_text and c.numbers is None) or (c.numbers is not None and not _is_number(value)):
+            continue  # the contract's type says so already
         params = {"column": c.name, "values": [_typed(c, value)], "negate": True}
         yield Suggestion(c.table, "one_of", params, (c.name,), f"{value!r} is {reason}, {count:,} times", c.every + count,
                          count, confidence, f"not {value}")  # fmt: skip
@@ -131,26 +134,88 @@ def _not_null(c: Seen) -> Iterator[Suggestion]:
     if c.told.rows >= 2 and (missing == 0 or (share <= 0.01 and c.told.rows >= 200)):
         reason = "no value is missing" if not missing else f"only {missing:,} of {c.told.rows:,} values are missing"
         yield Suggestion(c.table, "not_null", {"column": c.name, "blank": c.is_text}, (c.name,), reason, c.told.rows, missing,
-                         _sure(c.told.rows, missing, 0.97))  # fmt: skip
+                         _sure(c.told.rows, missing, 0.97) if not missing else 0.7)  # fmt: skip
 
 
 def _allowed(c: Seen) -> Iterator[Suggestion]:
-    """Few values that repeat: the rare ones among many are left out."""
-    if not c.is_text or c.every < ENOUGH or c.counts.height < 1:
+    """Few values that repeat. Rare ones are let in where they look like the others and are not nearly one of them."""
+    if c.every < ENOUGH or not (c.is_text or c.numbers is not None) or not c.counts.height:
         return
-    ordered = c.counts.sort(["count", "value"], descending=[True, False])
-    often = ordered.filter(pl.col("count") >= max(2, 0.002 * c.every))
+    ordered = c.counts.with_columns(shape(pl.col("value")).alias("shape")).sort(["count", "value"], descending=[True, False])
+    first = int(ordered["count"][0])
+    if not c.is_text:
+        yield from _nearly_constant(c, ordered, first)
+        return
     typos = {t[0] for t in c.told.typos}
-    usual = [v for v in often["value"].to_list() if v not in typos and v == v.strip()]
-    covered = int(ordered.filter(pl.col("value").is_in(usual))["count"].sum())
-    if not usual or len(usual) > min(VALUES, c.every / 8) or covered < 0.85 * c.every:
+    often = ordered.filter((pl.col("count") >= max(2, 0.002 * c.every)) & ~pl.col("value").is_in(list(typos)))
+    usual = [v for v in often["value"].to_list() if v == v.strip()]
+    covered = int(often["count"].sum())
+    if not usual or len(usual) > min(VALUES, c.every / 8) or covered < 0.75 * c.every:
         return
-    rest = c.every - covered
-    reason = f"{len(usual)} values make up {covered / c.every:.1%} of the column" if rest else f"only {len(usual)} values occur"
-    sure = _sure(c.every, rest, 0.95) - 0.15 * min(1.0, 8 * len(usual) / c.every)
-    yield Suggestion(
-        c.table, "one_of", {"column": c.name, "values": sorted(usual)}, (c.name,), reason, c.every, rest, round(sure, 3)
+    alike = ordered.filter(~pl.col("value").is_in([*usual, *typos]) & pl.col("shape").is_in(_shapes(often, c.every)))
+    values = [*usual, *(v for v in alike["value"].to_list() if v == v.strip())]
+    rest = c.every - covered - int(alike["count"].sum())
+    reason = (
+        f"{len(values)} values make up {1 - rest / c.every:.1%} of the column" if rest else f"only {len(values)} values occur"
     )
+    sure = max(0.0, 0.95 - 0.15 * min(1.0, 8 * len(values) / c.every) - 0.2 * (alike.height > len(usual)))
+    params = {"column": c.name, "values": sorted(values)}
+    yield Suggestion(c.table, "one_of", params, (c.name,), reason, c.every, rest, round(sure, 3))
+
+
+def _shapes(often: pl.DataFrame, every: int) -> list[str]:
+    """Shapes that enough of the usual values have."""
+    found = often.group_by("shape").agg(pl.col("count").sum()).filter(pl.col("count") >= 0.02 * every)
+    return found["shape"].to_list()
+
+
+def _nearly_constant(c: Seen, ordered: pl.DataFrame, first: int) -> Iterator[Suggestion]:
+    """One number nearly everywhere: what else there is was hardly meant."""
+    rest = c.every - first
+    scattered = ordered.height > 2 and ordered.slice(1)["count"].max() <= max(2, 0.02 * c.every)  # type: ignore[operator]
+    if not rest or first < (0.75 if scattered and ordered.height > 6 else 0.9) * c.every or c.every < 30:
+        return
+    value = _typed(c, str(ordered["value"][0]))
+    reason = f"{value} is {first / c.every:.1%} of the column"
+    params = {"column": c.name, "values": [value]}
+    yield Suggestion(
+        c.table, "one_of", params, (c.name,), reason, c.every, rest, 0.85 if scattered or first > 0.92 * c.every else 0.7
+    )
+
+
+def _odd(c: Seen) -> Iterator[Suggestion]:
+    """Ways to write that hardly any other value of the column has: slips of the keyboard."""
+    if not c.is_text or c.every < ENOUGH:
+        return
+    capital = pl.col("value").str.contains(r"\p{Lu}") & ~pl.col("value").str.contains(r"\p{Ll}")
+    small = 1 - float(c.counts.filter(capital)["count"].sum()) / c.every
+    chosen, bad = [], pl.lit(False)
+    for regex, most in _ODD:
+        share = float(c.counts.filter(pl.col("value").str.contains(regex))["count"].sum()) / c.every
+        if 0 < share <= most:
+            chosen.append(regex)
+            bad = bad | pl.col("value").str.contains(regex)
+    if 0 < small < 0.2:
+        chosen.append(r"\p{Ll}")
+        bad = bad | pl.col("value").str.contains(r"\p{Ll}")
+    if not chosen:
+        return
+    found = c.counts.filter(bad)
+    count = int(found["count"].sum())
+    shown = ", ".join(repr(v) for v in found["value"].sort().head(3).to_list())
+    params = {"column": c.name, "regex": chosen if len(chosen) > 1 else chosen[0], "negate": True}
+    yield Suggestion(c.table, "matches", params, (c.name,), f"written unlike the others: {shown}", c.every, count,
+                     round(0.9 - 0.5 * count / c.every, 3), "odd writing")  # fmt: skip
+
+
+# what is odd, and how large a share of a column may have it and still be odd
+_ODD = (
+    (r"\*{2,}|\?{2,}|\x{FFFD}", 0.2),
+    (r"\p{Lu}{2}\p{Ll}|\p{Ll}\p{Lu}", 0.12),
+    (r"\p{Ll}\d|\d\p{Ll}\p{Ll}?\d", 0.06),
+    (r"[\x00-\x08\x0B-\x1F]", 0.5),
+    (r"(?:^| )\p{Ll}(?: |$)", 0.03),
+)
 
 
 def _misspelt(c: Seen) -> Iterator[Suggestion]:
@@ -194,8 +259,8 @@ def _pattern(c: Seen) -> Iterator[Suggestion]:
 
 def _says_something(regex: str) -> bool:
     """A pattern of one word or of free text is no rule."""
-    inner = regex.strip("^$")
-    return any(ch in inner for ch in ("\\d", "{", "-", "@", "/")) or inner.replace("\\", "").isalnum()
+    inner = re.sub(r"\[[^]]*\]\+?|\\p\{L\}\+?", "", regex.strip("^$"))
+    return any(sign in inner for sign in ("\\d", "{", "-", "@", "/", "_"))
 
 
 def _unit(c: Seen) -> Iterator[Suggestion]:
@@ -215,7 +280,7 @@ def _unit(c: Seen) -> Iterator[Suggestion]:
     ways = ", ".join(repr(u) for u in written["unit"].head(4).to_list())
     reason = f"numbers with units written in {written.height} ways ({ways}): the number should stand alone"
     yield Suggestion(c.table, "matches", {"column": c.name, "regex": r"^[+-]?\d+([.,]\d+)?$"}, (c.name,), reason, c.every,
-                     int(units["count"].sum()), 0.75 if plain == 0 else 0.85, "number alone")  # fmt: skip
+                     int(units["count"].sum()), 0.75 if written.height < 3 and not plain else 0.85, "number alone")  # fmt: skip
 
 
 def _format(c: Seen) -> Iterator[Suggestion]:
@@ -226,10 +291,15 @@ def _format(c: Seen) -> Iterator[Suggestion]:
 
 def _range(c: Seen) -> Iterator[Suggestion]:
     """Limits of numbers: around all values, or around the usual ones where a few lie far out."""
+    if c.told.outside and (c.told.earliest or c.told.latest):
+        params = {"column": c.name, "min": c.told.earliest, "max": c.told.latest}
+        reason = f"{c.told.outside:,} dates lie far from all others"
+        yield Suggestion(c.table, "between", {k: v for k, v in params.items() if v}, (c.name,), reason, c.every, c.told.outside,
+                         _sure(c.every, c.told.outside, 0.9))  # fmt: skip
     if c.numbers is None or c.told.least is None:
         return
     numbers = c.numbers.drop_nulls()
-    if numbers.len() < ENOUGH or (is_identifier(c.name) and c.told.repeated == 0):
+    if numbers.len() < ENOUGH or (is_identifier(c.name) and not c.told.outside):
         return
     low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
     outside, reason = 0, "all values lie there"
@@ -242,7 +312,16 @@ def _range(c: Seen) -> Iterator[Suggestion]:
         low, high = rounded(low, high, low, high)
     whole = bool((numbers == numbers.floor()).all())
     params = {"column": c.name, "min": _number(low, whole), "max": _number(high, whole)}
-    yield Suggestion(c.table, "between", params, (c.name,), reason, numbers.len(), outside, _sure(numbers.len(), outside, 0.9))
+    yield Suggestion(
+        c.table, "between", params, (c.name,), reason, numbers.len(), outside, _sure_of_limits(numbers.len(), outside)
+    )
+
+
+def _sure_of_limits(rows: int, outside: int) -> float:
+    """Limits are a guess: surer with more rows, less sure the more lie outside."""
+    return round(
+        max(0.0, min(0.9, 0.7 + 0.06 * math.log10(max(rows, 1)) + (0.1 if outside else 0.0) - 0.5 * outside / rows)), 3
+    )
 
 
 # ── several columns ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,10 +338,10 @@ def _keys(table: TableProfile) -> Iterator[Suggestion]:
 
 def _dependent(table: Known, sample: pl.DataFrame, nothing: tuple[str, ...]) -> Iterator[Suggestion]:
     for d in table.profile.dependencies:
-        params = {"determinant": list(d.determinant), "dependent": d.dependent}
+        params = {"determinant": list(d.determinant), "dependent": d.dependent, "undecided": "pass"}
         shown = f"; {d.examples[0][1]!r} beside {d.examples[0][2]!r} for {d.examples[0][0]!r}" if d.examples else ""
         reason = f"{', '.join(d.determinant)} tells {d.dependent} in {1 - d.share:.1%} of {d.support:,} rows{shown}"
-        sure = min(0.98, d.strength) * min(1.0, 0.6 + d.support / max(1, d.groups) / 10)
+        sure = min(0.98, d.strength) * min(1.0, 0.6 + d.support / max(1, d.groups) / 10) * (0.5 + 0.5 * d.lonely)
         yield Suggestion(table.profile.name, "depends_on", params, (*d.determinant, d.dependent), reason, d.support, d.broken,
                          round(sure, 3))  # fmt: skip
 
@@ -291,6 +370,14 @@ def _number(value: float, whole: bool) -> float | int:
     return int(value) if whole and value == int(value) else float(f"{value:.12g}")
 
 
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _typed(c: Seen, value: str) -> Any:
     if c.numbers is None or value in c.nothing:
         return value
@@ -304,9 +391,9 @@ def _without_doubles(found: list[Suggestion]) -> list[Suggestion]:
     shaped = {s.columns for s in found if s.about == "number alone"}
 
     def needless(s: Suggestion) -> bool:
-        if s.columns in listed and (s.about == "misspelt" or s.module == "matches"):
+        if s.columns in listed and (s.about == "misspelt" or (s.module == "matches" and not s.about)):
             return True
-        other = s.module in ("matches", "one_of") and s.about != "number alone" and not s.about.startswith("not ")
+        other = s.module in ("matches", "one_of") and s.about in ("", "misspelt", "odd writing")
         return s.columns in shaped and other
 
     return [s for s in found if not needless(s)]

@@ -99,7 +99,7 @@ def _doubts(c: ColumnProfile) -> Iterator[str]:
     for value, count, reason, _ in c.placeholders[:3]:
         yield f"{value!r}: {reason}, {count:,} times"
     if c.outside:
-        yield f"{c.outside:,} far out: usual is {_figure(c.low)} to {_figure(c.high)}"
+        yield f"{c.outside:,} far out: usual is {_figure(c.earliest or c.low)} to {_figure(c.latest or c.high)}"
     if c.typos:
         shown = ", ".join(f"{t[0]!r} for {t[2]!r}" for t in c.typos[:3])
         yield f"misspelt: {shown}" + (f", and {len(c.typos) - 3} more" if len(c.typos) > 3 else "")
