@@ -85,7 +85,7 @@ def _ended(writer: Writer, error: BaseException) -> Outcome:
 
     code = exit_code_of(error) if isinstance(error, QpipeError) else 130 if isinstance(error, KeyboardInterrupt) else 1
     state = "failed" if isinstance(error, ChangedInput) else _STATES.get(code, "failed")
-    message = error.message if isinstance(error, QpipeError) else f"{type(error).__name__}: {error}"
+    message = str(error).partition("\n  ")[0] if isinstance(error, QpipeError) else f"{type(error).__name__}: {error}"
     try:
         with writer.commit("ended") as tx:
             tx.update_run(state=state, ended=time.time(), exit_code=code, error=str(error)[:4000])
