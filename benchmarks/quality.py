@@ -72,8 +72,16 @@ def _way(way: str, folder: Path, confidence: float, explain: bool) -> float | No
                 return None
             shutil.copy(hand, spec)
         else:
-            _suggest(folder / ("clean.csv" if way == "b" else "dirty.csv"), spec, confidence)
+            _suggest(_clean(folder, Path(work)) if way == "b" else folder / "dirty.csv", spec, confidence)
         return _score(folder, _judged(spec), explain)
+
+
+def _clean(folder: Path, work: Path) -> Path:
+    """The clean file under the dirty one's header: some sets name their columns differently."""
+    (header, _), (_, rows) = _read(folder / "dirty.csv"), _read(folder / "clean.csv")
+    with (work / "clean.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return work / "clean.csv"
 
 
 def _suggest(learnt: Path, spec: Path, confidence: float) -> None:

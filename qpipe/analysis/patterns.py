@@ -78,7 +78,7 @@ def regex_of(examples: list[str], weights: list[int] | None = None, tight: float
 
 def _class(runs: list[str], weights: list[int], tight: float) -> str:
     most, every = _commonest(runs, weights)
-    same = len(every) == 1 or (tight and every[most] >= (1 - tight) * sum(weights) and len(every) < 5)
+    same = len(every) == 1 or (tight and not most.isdigit() and every[most] >= (1 - tight) * sum(weights) and len(every) < 5)
     if same and (len(runs) > 1 or not most[0].isalnum()):
         return _escaped(most)
     _, lengths = _commonest([len(run) for run in runs], weights)

@@ -75,7 +75,7 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
         if told.stored.startswith(("List", "Struct", "Binary")) or not told.rows:
             continue
         seen = _seen(table, told, sample, tuple(nothing))
-        for rule in (_nothing, _type, _not_null, _allowed, _misspelt, _odd, _pattern, _unit, _format, _range):
+        for rule in (_nothing, _type, _not_null, _allowed, _misspelt, _odd, _nearly_key, _pattern, _unit, _format, _range):
             found += rule(seen)
     found += _keys(table.profile)
     found += _dependent(table, sample, tuple(nothing))
@@ -195,6 +195,10 @@ def _odd(c: Seen) -> Iterator[Suggestion]:
         if 0 < share <= most:
             chosen.append(regex)
             bad = bad | pl.col("value").str.contains(regex)
+    lonely = r"(?:^| )\p{Ll}(?: |$)"
+    if 0 < float(c.counts.filter(pl.col("value").str.contains(lonely))["count"].sum()) <= 0.03 * c.every and _capitals(c) > 0.8:
+        chosen.append(lonely)
+        bad = bad | pl.col("value").str.contains(lonely)
     if 0 < small < 0.2:
         chosen.append(r"\p{Ll}")
         bad = bad | pl.col("value").str.contains(r"\p{Ll}")
@@ -208,13 +212,17 @@ def _odd(c: Seen) -> Iterator[Suggestion]:
                      round(0.9 - 0.5 * count / c.every, 3), "odd writing")  # fmt: skip
 
 
+def _capitals(c: Seen) -> float:
+    """The share of values that begin with a capital or a digit."""
+    return float(c.counts.filter(pl.col("value").str.contains(r"^[\p{Lu}\d]"))["count"].sum()) / c.every
+
+
 # what is odd, and how large a share of a column may have it and still be odd
 _ODD = (
     (r"\*{2,}|\?{2,}|\x{FFFD}", 0.2),
-    (r"\p{Lu}{2}\p{Ll}|\p{Ll}\p{Lu}", 0.12),
+    (r"\p{Lu}{2}\p{Ll}|\p{Ll}{2}\p{Lu}", 0.12),
     (r"\p{Ll}\d|\d\p{Ll}\p{Ll}?\d", 0.06),
     (r"[\x00-\x08\x0B-\x1F]", 0.5),
-    (r"(?:^| )\p{Ll}(?: |$)", 0.03),
 )
 
 
@@ -249,7 +257,8 @@ def _pattern(c: Seen) -> Iterator[Suggestion]:
         (pl.col("count").filter(pl.any_horizontal(pl.col("value").str.contains(p.regex) for p in chosen))).sum()
     )
     good = int(fits.item())
-    if good < 0.85 * c.every or not any(_says_something(p.regex) for p in chosen):
+    words = any("]+" in p.regex or "}+" in p.regex for p in chosen)
+    if good < (0.97 if words else 0.85) * c.every or not any(_says_something(p.regex) for p in chosen):
         return
     regex = [p.regex for p in chosen]
     told = f"{good / c.every:.1%} are written like {' or '.join(repr(p.example) for p in chosen)}"
@@ -275,7 +284,7 @@ def _unit(c: Seen) -> Iterator[Suggestion]:
     units = split.filter(pl.col("unit") != "")
     written = units.group_by("unit").agg(pl.col("count").sum()).sort("count", descending=True)
     plain = numeric - int(units["count"].sum())
-    if numeric < 0.95 * c.every or not units.height or (written.height < 2 and plain < 0.3 * c.every):
+    if numeric < 0.95 * c.every or not 0 < written.height <= 15 or (written.height < 2 and plain < 0.3 * c.every):
         return
     ways = ", ".join(repr(u) for u in written["unit"].head(4).to_list())
     reason = f"numbers with units written in {written.height} ways ({ways}): the number should stand alone"
@@ -325,6 +334,21 @@ def _sure_of_limits(rows: int, outside: int) -> float:
 
 
 # ── several columns ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _nearly_key(c: Seen) -> Iterator[Suggestion]:
+    """Nearly every value once, a few values often: copies of another row's identifier or figure."""
+    if c.every < ENOUGH or c.told.repeated == 0:
+        return
+    once = c.counts.filter(pl.col("count") == 1).height
+    several = c.counts.height - once
+    long = float((c.counts["value"].str.len_chars().mean()) or 0.0)  # type: ignore[arg-type]
+    telling = is_identifier(c.name.partition("(")[0]) or (c.numbers is not None and long >= 7)
+    if not telling or once < 0.5 * c.every or not 0 < several <= 0.06 * c.counts.height:
+        return
+    repeated = c.every - once
+    reason = f"{once:,} values come once, only {several:,} more often"
+    yield Suggestion(c.table, "unique", {"columns": [c.name]}, (c.name,), reason, c.every, repeated, 0.85)
 
 
 def _keys(table: TableProfile) -> Iterator[Suggestion]:
@@ -387,6 +411,8 @@ def _typed(c: Seen, value: str) -> Any:
 
 def _without_doubles(found: list[Suggestion]) -> list[Suggestion]:
     """A list of allowed values makes a list of misspelt ones and a pattern of the same column needless."""
+    twice: set[tuple[str, ...]] = set()
+    found = [s for s in found if s.module != "unique" or not (s.columns in twice or twice.add(s.columns))]  # type: ignore[func-returns-value]
     listed = {s.columns for s in found if s.module == "one_of" and not s.about}
     shaped = {s.columns for s in found if s.about == "number alone"}
 
