@@ -25,7 +25,7 @@ class Limits:
 def limits(values: pl.Series, reach: float | None = None) -> Limits | None:
     """Fences ``reach`` quartile ranges away from the quartiles (Tukey 1977), of the logarithms for skewed positive numbers.
 
-    Unset, the reach is 2 for numbers that lie evenly around their middle, else 3. A number that comes three times or more is
+    Unset, the reach is 2 (3 for thousands) for numbers that lie evenly around their middle, else 3. A number that comes three times or more is
     no accident and is let in. None where too few values, or where so much lies outside that there is no core.
     """
     numbers = values.drop_nulls().cast(pl.Float64)
@@ -52,7 +52,8 @@ def _fences(numbers: pl.Series, reach: float | None) -> tuple[float, float]:
     # half ranges of both sides: a skewed column reaches further on its long side
     below, above = max(q2 - q1, 1e-12), max(q3 - q2, 1e-12)
     if reach is None:
-        reach = 2.0 if abs(above - below) < 0.35 * spread else 3.0
+        even = min(3.0, 2.0 + max(0.0, math.log10(numbers.len() / 100)))  # the more there are, the further some lie
+        reach = even if abs(above - below) < 0.35 * spread else 3.0
     under, over = q1 - reach * max(spread, 2 * below), q3 + reach * max(spread, 2 * above)
     return (math.exp(under), math.exp(min(over, 700))) if skewed else (under, over)
 

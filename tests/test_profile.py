@@ -1,0 +1,159 @@
+"""qpipe profile: every row is read once; figures, keys, foreign keys, drift; on the terminal, as HTML and JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from qpipe.core.component import Context
+from qpipe.core.registry import Registry
+from qpipe.profile.drift import drift
+from qpipe.profile.model import Profile
+from qpipe.profile.profile import Profiled, profile
+
+DATA = Path(__file__).parent / "data" / "profile"
+
+
+def profiled(*paths: Path, nulls: tuple[str, ...] = (), quick: bool = False) -> Profiled:
+    cls = Registry().get("source", "file")
+    sources = {path.stem: cls(path=str(path), nulls=nulls) for path in paths}  # type: ignore[call-arg]
+    return profile(sources, Context(), quick=quick)  # type: ignore[arg-type]
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def qpipe(*arguments: str, cwd: Path, code: int = 0) -> str:
+    done = subprocess.run([sys.executable, "-m", "qpipe", *arguments], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done.stdout
+
+
+def test_figures_of_a_column(tmp_path: Path) -> None:
+    rows = "\n".join(f"{n},{n % 4},{'N/A' if n == 7 else n / 2},2026-01-{n % 28 + 1:02d}," for n in range(1, 101))
+    table = profiled(write(tmp_path / "t.csv", f"id,kind,price,day,nothing\n{rows}\n")).profile.tables[0]
+    id, kind, price, day, nothing = table.columns
+    assert (table.rows, id.type, id.distinct, id.repeated, id.least, id.greatest) == (100, "int", 100, 0, 1, 100)
+    assert (kind.distinct, dict(kind.frequent)) == (4, {"0": 25, "1": 25, "2": 25, "3": 25})
+    assert (price.type, price.unfit, price.placeholders[0][:2]) == ("decimal(18,1)", 1, ("N/A", 1))
+    assert price.mean == pytest.approx((sum(range(1, 101)) - 7) / 2 / 99)
+    assert price.quantiles["0.5"] == pytest.approx(25.5, abs=0.6)
+    assert (day.type, day.format, day.least, day.greatest) == ("date", "%Y-%m-%d", "2026-01-01", "2026-01-28")
+    assert (nothing.nulls, nothing.values) == (100, 0)
+    assert sum(b.count for b in id.bins) == 100
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_figures_over_many_chunks_are_those_of_the_whole(tmp_path: Path, format: str) -> None:
+    frame = pl.DataFrame(
+        {"id": range(250_000), "x": [(n * 7919) % 1000 / 8 for n in range(250_000)], "k": [n % 3 for n in range(250_000)]}
+    )
+    path = tmp_path / f"t.{format}"
+    frame.write_csv(path) if format == "csv" else frame.write_parquet(path)
+    id, x, k = profiled(path, quick=True).profile.tables[0].columns
+    assert (id.distinct, id.repeated, id.least, id.greatest) == (250_000, 0, 0, 249_999)
+    assert (x.distinct, x.greatest, x.mean) == (1000, frame["x"].max(), pytest.approx(frame["x"].mean()))
+    assert x.deviation == pytest.approx(frame["x"].std())
+    assert [n for _, n in k.frequent] == [] or dict(k.frequent)
+
+
+def test_what_was_sampled_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qpipe.profile.scan.CELLS", 10)
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"a": range(50_000), "b": [str(n % 20_000) for n in range(50_000)]}).write_parquet(path)
+    table = profiled(path).profile.tables[0]
+    assert (table.rows, table.looked) == (50_000, 20_000)
+    assert "quantiles" in table.columns[0].estimated and "distinct" not in table.columns[0].estimated
+    assert "distinct" in table.columns[1].estimated and abs(table.columns[1].distinct - 20_000) < 1200
+    assert table.keys[0].columns == ("a",) and table.keys[0].exact
+
+
+def test_an_empty_table_and_an_empty_file_with_a_header(tmp_path: Path) -> None:
+    table = profiled(write(tmp_path / "t.csv", "a,b\n")).profile.tables[0]
+    assert (table.rows, [c.name for c in table.columns], table.keys) == (0, ["a", "b"], ())
+
+
+def test_keys_and_foreign_keys_of_flights_with_those_that_are_broken(tmp_path: Path) -> None:
+    flights = "\n".join(
+        f"{day},{carrier},{number},{tail},{origin}"
+        for day in range(1, 29)
+        for number, (carrier, tail, origin) in enumerate(
+            [
+                ("UA", "N14228", "EWR"),
+                ("AA", "N619AA", "JFK"),
+                ("B6", "N804JB", "JFK"),
+                ("DL", "N668DN", "LGA"),
+                ("WN", "N0000X", "EWR"),
+            ]
+        )
+    )
+    path = write(tmp_path / "flights.csv", f"day,carrier,flight,tailnum,origin\n{flights}\n")
+    found = profiled(path, *(DATA / f"{n}.csv" for n in ("planes", "airports", "airlines")), nulls=("NA",)).profile
+    keys = {t.name: [k.columns for k in t.keys if k.holds] for t in found.tables}
+    assert keys["planes"] == [("tailnum",)] and keys["airports"][0] == ("faa",) and keys["airlines"][0] == ("carrier",)
+    told = {(f.columns, f.references): f.missing for f in found.foreign_keys if f.table == "flights"}
+    assert told == {(("carrier",), "airlines"): 0, (("tailnum",), "planes"): 28, (("origin",), "airports"): 0}
+    broken = next(f for f in found.foreign_keys if f.missing)
+    assert (broken.missing_keys, broken.examples) == (1, ("N0000X",))
+
+
+def test_numbers_that_are_keys_by_accident_are_no_foreign_keys(tmp_path: Path) -> None:
+    a = write(tmp_path / "parts.csv", "part_id,weight\n" + "".join(f"{n},{n * 3}\n" for n in range(1, 60)))
+    b = write(tmp_path / "orders.csv", "order_id,quantity\n" + "".join(f"{n},{n % 9 + 1}\n" for n in range(1, 50)))
+    assert profiled(a, b).profile.foreign_keys == ()
+
+
+def test_drift_names_what_changed_and_nothing_else(tmp_path: Path) -> None:
+    def made(name: str, status: list[str], factor: float, extra: str = "") -> Profile:
+        rows = "".join(f"{n},{n % 100 * factor},{status[n % len(status)]}{',1' if extra else ''}\n" for n in range(2000))
+        return profiled(write(tmp_path / f"{name}.csv", f"id,amount,status{extra}\n{rows}")).profile
+
+    before = made("orders", ["new", "paid"], 1)
+    assert drift(before, made("orders", ["new", "paid"], 1)) == []
+    changes = {(c.column, c.what) for c in drift(before, made("orders", ["new", "void"], 3, ",more"))}
+    assert {("more", "new column"), ("amount", "distribution"), ("status", "new values")} <= changes
+
+
+def test_a_profile_is_read_back_from_its_json(tmp_path: Path) -> None:
+    told = qpipe("profile", str(DATA / "elements92.csv"), "--json", cwd=tmp_path)
+    back = Profile.from_dict(json.loads(told))
+    assert back.tables[0].column("Z").repeated == 0 and back == Profile.from_dict(back.as_dict())
+    write(tmp_path / "before.json", told)
+    text = qpipe("profile", str(DATA / "elements118.csv"), "--against", "before.json", cwd=tmp_path)
+    assert "Changed since the earlier profile" in text and "greatest value" in text
+
+
+def test_the_terminal_tells_what_matters(tmp_path: Path) -> None:
+    text = qpipe("profile", str(DATA / "planes.csv"), "--null", "NA", cwd=tmp_path)
+    assert "planes: 3,322 rows, 9 columns" in text and "Keys\n    tailnum" in text
+
+
+def test_html_is_one_file_without_network_and_escapes(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", "id,<b>name\n" + "".join(f"{n},<script>{n % 5}</script>\n" for n in range(60)))
+    qpipe("profile", "t.csv", "--format", "html", "-o", "t.html", cwd=tmp_path)
+    page = (tmp_path / "t.html").read_text()
+    assert "<script>1" not in page and "&lt;script&gt;" in page and "http://" not in page and "https://" not in page
+
+
+MISTAKES = [
+    (["profile", "no.csv"], None),
+    (["profile", "t.csv", "--format", "pdf"], 2),
+    (["profile", "t.csv", "--against", "t.csv"], 2),
+    (["profile", "t.csv", "--type", "oracle"], 2),
+    (["profile", "t.csv", "--set", "delimiter"], 2),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code"), MISTAKES, ids=lambda v: str(v)[:40])
+def test_mistakes_end_as_sentences(tmp_path: Path, arguments: list[str], code: int | None) -> None:
+    write(tmp_path / "t.csv", "a\n1\n")
+    done = subprocess.run([sys.executable, "-m", "qpipe", *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == code if code else done.returncode not in (0, 1)
+    assert done.stderr.startswith("error:") and "Traceback" not in done.stderr

@@ -1,0 +1,158 @@
+"""qpipe profile --suggest: a spec that validates and runs, with rules that find what is wrong and answers that last."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from qpipe.core.component import Context
+from qpipe.core.registry import Registry
+from qpipe.profile.answers import choose, keep_answer, read_answers
+from qpipe.profile.profile import profile
+from qpipe.profile.rules import Suggestion, suggestions
+
+DATA = Path(__file__).parent / "data" / "profile"
+
+
+def suggested(path: Path) -> list[Suggestion]:
+    cls = Registry().get("source", "file")
+    found = profile({path.stem: cls(path=str(path))}, Context())  # type: ignore[call-arg,dict-item]
+    return suggestions(found.tables[path.stem], found.profile.foreign_keys)
+
+
+def rows(path: Path, header: str, lines: list[str]) -> Path:
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def qpipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "qpipe", *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+def test_what_tdda_finds_in_the_elements_is_suggested_too() -> None:
+    truth = json.loads((DATA / "elements92.tdda").read_text())["fields"]
+    found = suggested(DATA / "elements92.csv")
+
+    def of(column: str, module: str) -> list[Suggestion]:
+        return [s for s in found if s.columns == (column,) and s.module == module]
+
+    for column, fact in truth.items():
+        assert bool(of(column, "not_null")) == (fact.get("max_nulls") == 0), column
+        kinds = [s.params["type"] for s in of(column, "type")]
+        assert bool(kinds) == (fact["type"] != "string"), column
+        if "min" in fact:
+            for s in of(column, "between"):
+                assert s.params["min"] <= fact["min"] or s.broken, column
+        if "allowed_values" in fact:
+            assert set(fact["allowed_values"]) == set(of(column, "one_of")[0].params["values"])
+    assert {s.columns[0] for s in found if s.module == "unique"} <= {c for c, f in truth.items() if f.get("no_duplicates")}
+    assert ("Z",) in {s.columns for s in found if s.module == "unique"}
+
+
+def test_rules_learnt_on_one_file_find_what_is_new_in_another(tmp_path: Path) -> None:
+    (tmp_path / "elements.csv").write_bytes((DATA / "elements92.csv").read_bytes())
+    assert qpipe("profile", "elements.csv", "--suggest", "--confidence", "0.8", "-o", "e.yaml", cwd=tmp_path).returncode == 0
+    assert qpipe("validate", "e.yaml", "--connect", cwd=tmp_path).returncode == 0
+    assert qpipe("run", "e.yaml", "--quiet", cwd=tmp_path).returncode == 0
+    assert len((tmp_path / "out" / "quarantine.csv").read_text().splitlines()) <= 12
+    (tmp_path / "elements.csv").write_bytes((DATA / "elements118.csv").read_bytes())
+    qpipe("run", "e.yaml", "--quiet", cwd=tmp_path)
+    assert len((tmp_path / "out" / "quarantine.csv").read_text().splitlines()) >= 20
+
+
+CASES = [
+    # what is wrong, the lines of a good column, the wrong ones, the module that must find them
+    ("misspelt", ["Louisville", "Lexington", "Frankfort"], ["Louisvlile", "Lexingtonn"], "one_of"),
+    ("pattern", [f"{n}" for n in range(40000, 40100)], ["4o123", "401x"], "type"),
+    ("shape", [f"A-{n}" for n in range(100, 200)], ["A_101", "B101x"], "matches"),
+    ("unit", ["12.0 oz", "16 oz.", "12.0 ounce", "8 OZ"], [], "matches"),
+    (
+        "case",
+        ["ELM STREET", "OAK LANE", "MAIN ROAD", "PARK AVENUE"] * 3 + [f"{c} HILL" for c in "ABCDEFGHIJ"],
+        ["ELm STREET X"],
+        None,
+    ),
+    ("far", [f"{n % 50 + 20}" for n in range(100)], ["5000", "-900"], "between"),
+    ("nothing", [f"name {chr(97 + n % 26)}{chr(97 + n % 7)}" for n in range(60)], ["N/A", "-"], "one_of"),
+]
+
+
+@pytest.mark.parametrize(("what", "good", "bad", "module"), CASES, ids=[c[0] for c in CASES])
+def test_errors_of_each_kind_are_found_in_dirty_data_alone(
+    tmp_path: Path, what: str, good: list[str], bad: list[str], module: str
+) -> None:
+    lines = [*(good * (600 // len(good))), *bad]
+    rows(tmp_path / "t.csv", "id,x", [f"{n},{value}" for n, value in enumerate(lines)])
+    done = qpipe("profile", "t.csv", "--suggest", "--confidence", "0.7", "-o", "s.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    spec = (tmp_path / "s.yaml").read_text().replace("out/quarantine.csv", "out/quarantine.parquet")
+    (tmp_path / "s.yaml").write_text(spec)
+    done = qpipe("run", "s.yaml", "--quiet", "--fail-on", "never", cwd=tmp_path)
+    assert done.returncode in (0, 65), done.stderr
+    caught = pl.read_parquet(tmp_path / "out" / "quarantine.parquet")["x"].to_list()
+    assert set(bad) <= set(caught)
+    assert set(caught) - set(bad) == (set(good) if what == "unit" else set())
+    if module:
+        assert f"{module}:" in spec or module == "type"
+
+
+def test_a_dependency_is_suggested_with_its_violations(tmp_path: Path) -> None:
+    lines = [f"{n},{n % 40},city {chr(97 + n % 40 % 26)}{n % 40 % 7}" for n in range(800)]
+    lines[13] = "13,13,nowhere"
+    found = suggested(rows(tmp_path / "t.csv", "id,zip,city", lines))
+    rule = next(s for s in found if s.module == "depends_on" and s.columns == ("zip", "city"))
+    assert rule.broken == 1 and "nowhere" in rule.reason and rule.confidence > 0.8
+
+
+def test_a_foreign_key_makes_the_other_table_a_reference(tmp_path: Path) -> None:
+    rows(tmp_path / "customers.csv", "id,name", [f"{n},name {n}" for n in range(100, 150)])
+    rows(tmp_path / "orders.csv", "order_id,customer_id", [f"{n},{n % 50 + 100 if n != 9 else 999}" for n in range(300)])
+    done = qpipe("profile", "customers.csv", "orders.csv", "--suggest", "--confidence", "0.7", "-o", "s.yaml", cwd=tmp_path)
+    spec = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    assert done.returncode == 0 and spec["sources"]["customers"]["role"] == "reference"
+    rule = next(m["foreign_key"] for m in spec["modules"] if "foreign_key" in m)
+    assert (rule["columns"], rule["references"]) == (["customer_id"], "customers.id")
+    qpipe("run", "s.yaml", "--quiet", "--fail-on", "never", cwd=tmp_path)
+    assert "999" in (tmp_path / "out" / "quarantine.csv").read_text()
+
+
+def test_awkward_names_and_values_still_make_a_valid_spec(tmp_path: Path) -> None:
+    header = '"no(long)","yes","a: b","{x}","${y}","naïve "'
+    rows(
+        tmp_path / "1 odd name.csv", header, [f'{n},"it\'s #{n % 3}",[{n % 2}],{{}},${{z{n % 3}}},é{n % 2}' for n in range(100)]
+    )
+    done = qpipe("profile", "1 odd name.csv", "--suggest", "--confidence", "0", "-o", "s.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = qpipe("validate", "s.yaml", "--connect", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_spec_is_not_written_over_unless_asked(tmp_path: Path) -> None:
+    rows(tmp_path / "t.csv", "a", ["1", "2"])
+    (tmp_path / "s.yaml").write_text("mine")
+    assert "exists already" in qpipe("profile", "t.csv", "--suggest", "-o", "s.yaml", cwd=tmp_path).stderr
+    assert (tmp_path / "s.yaml").read_text() == "mine"
+
+
+def test_answers_last_and_are_not_asked_again(tmp_path: Path) -> None:
+    rules = [Suggestion("t", "not_null", {"column": c}, (c,), "why", 10, 0, 0.5) for c in "abc"]
+    path, asked = tmp_path / "s.suggestions.yaml", []
+
+    def ask(rule: Suggestion):  # type: ignore[no-untyped-def]
+        asked.append(rule.columns[0])
+        answer = {"a": "accept", "b": "reject", "c": None}[rule.columns[0]]
+        if answer:
+            keep_answer(path, rule, answer)  # type: ignore[arg-type]
+        return answer
+
+    assert [s.columns for s in choose(rules, read_answers(path), 0.9, ask)] == [("a",)]
+    assert [s.columns for s in choose(rules, read_answers(path), 0.9, ask)] == [("a",)]
+    assert asked == ["a", "b", "c", "c"]
+    assert [s.columns[0] for s in choose(rules, read_answers(path), 0.4, None)] == ["a", "c"]  # b was rejected
+    assert read_answers(path) == {"t: not_null(a)": "accept", "t: not_null(b)": "reject"}
