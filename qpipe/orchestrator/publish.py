@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -122,7 +122,7 @@ class Publisher:
 
 def adding(output: Output) -> Output:
     """The output, adding to what is there."""
-    if not any(field.name == "mode" for field in fields(output)):
+    if getattr(output, "mode", None) != "replace":
         return output
     return replace(output, mode="append")  # type: ignore[call-arg]
 

@@ -1,0 +1,127 @@
+"""Databases behind one small interface: what a query gives, its rows in batches, and a transaction that loads frames.
+
+A dialect is one file. It gives texts, or values that are exactly the database's; what a column is, it says as a ``DataType``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from qpipe.core.errors import Unavailable
+from qpipe.core.secrets import Redactor, reveal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qpipe.core.component import Types
+    from qpipe.core.types import DataType
+
+DIALECTS = {
+    "postgresql": "postgresql", "postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql",
+    "sqlite": "sqlite", "duckdb": "duckdb",
+}  # fmt: skip
+EXTRAS = {"postgresql": "postgres", "mysql": "mysql"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a query, and how to select it so that its value arrives exactly."""
+
+    name: str
+    type: DataType
+    select: str  # an expression over the query's columns
+    cast: str = ""  # the database's own word for its type: for comparing with a text
+
+
+class Session(Protocol):
+    """One transaction. It is committed when the context ends well, and rolled back otherwise."""
+
+    def claim(self, token: str) -> bool:
+        """Write the token to the ledger. False: it is there already, so everything of it is."""
+
+    def columns(self, table: str) -> list[str] | None:
+        """The table's columns; None when there is no table."""
+
+    def create(self, table: str, types: Types, key: Sequence[str]) -> None: ...
+
+    def clear(self, table: str) -> None:
+        """Take all rows out. Readers see them until the transaction ends."""
+
+    def load(self, table: str, frame: pl.DataFrame, key: Sequence[str]) -> None:
+        """Add the rows; with a key, in the place of those that have the same one."""
+
+
+class Database(Protocol):
+    """A place that answers SQL."""
+
+    def describe(self, query: str, parameters: Mapping[str, Any]) -> list[Column]: ...
+
+    def key_of(self, table: str) -> list[str]:
+        """The columns of a table's primary key."""
+
+    def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
+        """The rows, at most so many at a time, without holding them all."""
+
+    def quoted(self, name: str) -> str: ...
+
+    def count(self, table: str) -> int | None:
+        """About how many rows a table has, where that is cheap to know."""
+
+    def session(self) -> AbstractContextManager[Session]: ...
+
+
+def scheme_of(url: str) -> str:
+    return reveal(url).partition(":")[0].partition("+")[0].lower()
+
+
+def database(url: str, directory: Any, timeout: float = 10.0, statement_timeout: float | None = None) -> Database:
+    """The database a URL names. Unavailable: no dialect speaks it."""
+    name = DIALECTS.get(scheme_of(url))
+    if name is None:
+        raise Unavailable(f"no database is known by {scheme_of(url)}://", hint=f"there are {', '.join(DIALECTS)}")
+    module = importlib.import_module(f"qpipe.core.sql.{name}")
+    made: Database = module.connect(reveal(url), directory, timeout, statement_timeout)
+    return made
+
+
+def shown(url: str) -> str:
+    """A URL as it may be shown: without user, password and options."""
+    plain = reveal(url)
+    parts = urlsplit(plain)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def masked(url: str, text: str) -> str:
+    """A driver's words without what the URL keeps secret."""
+    return Redactor([reveal(url)])(text).strip().partition("\n")[0]
+
+
+_NAMED = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|::)|:([A-Za-z_]\w*)|(%)", re.DOTALL)
+
+
+def bound(query: str, style: str) -> str:
+    """``:name`` in a query, as a driver wants it: %(name)s, $name, or null where only the shape matters.
+
+    Texts, comments and ``::`` stay as they are.
+    """
+
+    def put(found: re.Match[str]) -> str:
+        if found[1] is not None:
+            return found[1].replace("%", "%%") if style == "pyformat" else found[1]
+        if found[3] is not None:
+            return "%%" if style == "pyformat" else "%"
+        return {"pyformat": f"%({found[2]})s", "dollar": f"${found[2]}", "null": "null"}[style]
+
+    return _NAMED.sub(put, query)
+
+
+def names_in(query: str) -> list[str]:
+    """The parameters that a query names."""
+    return list(dict.fromkeys(found[2] for found in _NAMED.finditer(query) if found[2]))

@@ -1,0 +1,179 @@
+"""DuckDB files, by DuckDB itself: Arrow both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qpipe.core.errors import CannotCreate, DataRefused, QpipeError, Unavailable
+from qpipe.core.lazy import duckdb, pl
+from qpipe.core.sql import Column, bound, names_in
+from qpipe.core.types import DataType
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+
+    from qpipe.core.component import Types
+
+LEDGER = "_qpipe_commit"
+_PLAIN = {
+    "BOOLEAN": "bool", "TINYINT": "int8", "SMALLINT": "int16", "INTEGER": "int32", "BIGINT": "int", "UTINYINT": "uint8",
+    "USMALLINT": "uint16", "UINTEGER": "uint32", "UBIGINT": "uint64", "FLOAT": "float32", "DOUBLE": "float",
+    "VARCHAR": "string", "DATE": "date", "TIME": "time", "TIMESTAMP": "datetime", "BLOB": "binary",
+}  # fmt: skip
+_WORDS = {"float": "double", "bool": "boolean", "date": "date", "time": "time", "binary": "blob"}
+
+
+def connect(url: str, directory: Any, timeout: float, statement_timeout: float | None) -> DuckDB:
+    """duckdb:///relative.duckdb, duckdb:////absolute.duckdb"""
+    return DuckDB(Path(directory) / url.partition(":///")[2])
+
+
+class DuckDB:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def quoted(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def describe(self, query: str, parameters: Mapping[str, Any]) -> list[Column]:
+        with self._connected() as db:
+            found = db.execute(f"describe select * from ({bound(query, 'dollar')}) _q", _given(query, parameters)).fetchall()
+        return [self._column(name, str(kind)) for name, kind, *_ in found]
+
+    def _column(self, name: str, kind: str) -> Column:
+        quoted = self.quoted(name)
+        if kind in _PLAIN:
+            return Column(name, DataType.parse(_PLAIN[kind]), quoted, kind)
+        if kind.startswith("DECIMAL"):
+            return Column(name, DataType.parse(kind.lower()), quoted, kind)
+        if kind == "TIMESTAMP WITH TIME ZONE":
+            return Column(name, DataType.parse("datetime(us, UTC)"), f"({quoted} at time zone 'UTC')", kind)
+        if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+            return Column(name, DataType.parse("string"), f"to_json({quoted})::varchar", "VARCHAR")
+        return Column(name, DataType.parse("string"), f"{quoted}::varchar", "VARCHAR")
+
+    def key_of(self, table: str) -> list[str]:
+        query = (
+            "select constraint_column_names from duckdb_constraints() where constraint_type = 'PRIMARY KEY' and table_name = ?"
+        )
+        with self._connected() as db:
+            found = db.execute(query, [table.rpartition(".")[2].strip('"')]).fetchone()
+        return list(found[0]) if found else []
+
+    def count(self, table: str) -> int | None:
+        with self._connected() as db:
+            found = db.execute("select estimated_size from duckdb_tables() where table_name = ?", [table]).fetchone()
+        return int(found[0]) if found else None
+
+    def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
+        with self._connected() as db:
+            reader = db.execute(bound(query, "dollar"), _given(query, parameters)).to_arrow_reader(rows)
+            waiting: list[pl.DataFrame] = []
+            height = 0
+            for piece in reader:  # type: ignore[union-attr]
+                frame = pl.DataFrame(piece)
+                waiting.append(frame.rename(dict(zip(frame.columns, map(str, range(frame.width)), strict=True))))
+                height += frame.height
+                while height >= rows:
+                    whole = pl.concat(waiting)
+                    yield whole.head(rows)
+                    waiting, height = [whole.slice(rows)], height - rows
+            if height:
+                yield pl.concat(waiting)
+
+    @contextmanager
+    def _connected(self, *, writing: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        if not writing and not self._path.exists():
+            raise Unavailable(f"there is no database {self._path.name}", hint=f"is {self._path} the right path?")
+        try:
+            db = duckdb.connect(str(self._path), read_only=not writing)
+            db.execute("set timezone = 'UTC'")
+        except duckdb.Error as error:
+            raise self._told(error) from error
+        try:
+            if writing:
+                db.execute("begin")
+            yield db
+            if writing:
+                db.execute("commit")
+        except duckdb.Error as error:
+            raise self._told(error) from error
+        finally:
+            db.close()  # rolls back what was not committed
+
+    def _told(self, error: Exception) -> QpipeError:
+        words = f"{self._path.name}: {str(error).strip().splitlines()[0]}"
+        if isinstance(error, duckdb.ConstraintException):
+            return DataRefused(words, hint="see `key` and `mode` of the output, then resume")
+        if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in words:
+            return CannotCreate(words, hint="make room, then resume")
+        hint = "another process holds it: wait, then resume" if "lock" in words else "check the path, the query and its names"
+        return Unavailable(words, hint=hint)
+
+    @contextmanager
+    def session(self) -> Iterator[_Session]:
+        with self._connected(writing=True) as db:
+            yield _Session(self, db)
+
+
+class _Session:
+    def __init__(self, owner: DuckDB, db: duckdb.DuckDBPyConnection) -> None:
+        self._db, self._quoted = db, owner.quoted
+
+    def claim(self, token: str) -> bool:
+        self._db.execute(
+            f"create table if not exists {LEDGER} (token varchar primary key, committed timestamp default current_timestamp)"
+        )
+        if self._db.execute(f"select 1 from {LEDGER} where token = ?", [token]).fetchone():
+            return False
+        self._db.execute(f"insert into {LEDGER} (token) values (?)", [token])
+        return True
+
+    def columns(self, table: str) -> list[str] | None:
+        query = "select column_name from duckdb_columns() where table_name = ? order by column_index"
+        return [row[0] for row in self._db.execute(query, [table]).fetchall()] or None
+
+    def create(self, table: str, types: Types, key: Sequence[str]) -> None:
+        columns = [f"{self._quoted(name)} {_word(type)}" for name, type in types.items()]
+        columns += [f"primary key ({', '.join(map(self._quoted, key))})"] if key else []
+        self._db.execute(f"create table {self._quoted(table)} ({', '.join(columns)})")
+
+    def clear(self, table: str) -> None:
+        self._db.execute(f"delete from {self._quoted(table)}")
+
+    def load(self, table: str, frame: pl.DataFrame, key: Sequence[str]) -> None:
+        if key:
+            frame = frame.unique(subset=list(key), keep="last", maintain_order=True)
+        names = ", ".join(map(self._quoted, frame.columns))
+        others = [n for n in frame.columns if n not in key]
+        change = ", ".join(f"{self._quoted(n)} = excluded.{self._quoted(n)}" for n in others)
+        upsert = (
+            f" on conflict ({', '.join(map(self._quoted, key))}) do {f'update set {change}' if change else 'nothing'}"
+            if key
+            else ""
+        )
+        self._db.register("_qpipe_rows", frame.to_arrow())
+        self._db.execute(f"insert into {self._quoted(table)} ({names}) select {names} from _qpipe_rows{upsert}")
+        self._db.unregister("_qpipe_rows")
+
+
+def _given(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """DuckDB refuses values that a query does not name."""
+    named = names_in(query)
+    return {name: value for name, value in parameters.items() if name in named}
+
+
+def _word(type: DataType) -> str:
+    if type.name == "decimal":
+        return f"decimal({type.args[0]},{type.args[1]})"
+    if type.kind == "integer":
+        words = {"int8": "tinyint", "int16": "smallint", "int32": "integer", "uint8": "utinyint", "uint16": "usmallint",
+                 "uint32": "uinteger", "uint64": "ubigint"}  # fmt: skip
+        return words.get(type.name, "bigint")
+    if type.kind == "datetime":
+        return "timestamptz" if type.zone else "timestamp"
+    return {"float32": "float"}.get(type.name) or _WORDS.get(type.kind, "varchar")

@@ -1,0 +1,232 @@
+"""MySQL and MariaDB, by PyMySQL: a cursor that streams, and rows sent many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, QpipeError, Unavailable
+from qpipe.core.lazy import pl
+from qpipe.core.sql import Column, bound, masked, shown
+from qpipe.core.types import DataType
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pymysql
+
+    from qpipe.core.component import Types
+
+LEDGER = "_qpipe_commit"
+_ROWS = 5_000  # sent at once
+_WORDS = {"float": "double", "bool": "boolean", "date": "date", "binary": "longblob"}
+
+
+def connect(url: str, directory: Any, timeout: float, statement_timeout: float | None) -> MySQL:
+    return MySQL(url, timeout, statement_timeout)
+
+
+class MySQL:
+    def __init__(self, url: str, timeout: float, statement_timeout: float | None) -> None:
+        self._url, self._timeout, self._statement_timeout = url, timeout, statement_timeout
+
+    def quoted(self, name: str) -> str:
+        return "`" + name.replace("`", "``") + "`"
+
+    def describe(self, query: str, parameters: Mapping[str, Any]) -> list[Column]:
+        with self._connected() as db, db.cursor() as cursor:
+            cursor.execute(bound(f"select * from ({query}) _q limit 0", "pyformat"), dict(parameters))
+            fields = cursor._result.fields  # PyMySQL tells precision and signs here only
+            return [self._column(field) for field in fields]
+
+    def _column(self, field: Any) -> Column:
+        from pymysql.constants import FIELD_TYPE, FLAG
+
+        quoted, code, unsigned = self.quoted(field.name), field.type_code, bool(field.flags & FLAG.UNSIGNED)
+        if code in (FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.LONG, FIELD_TYPE.INT24, FIELD_TYPE.LONGLONG, FIELD_TYPE.YEAR):
+            return Column(field.name, DataType.parse("uint64" if unsigned and code == FIELD_TYPE.LONGLONG else "int"), quoted)
+        if code in (FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL):
+            digits = field.length - (0 if unsigned else 1) - (1 if field.scale else 0)
+            word = f"decimal({digits},{field.scale})" if digits <= 38 else "string"
+            return Column(field.name, DataType.parse(word), quoted)
+        if code in (FIELD_TYPE.FLOAT, FIELD_TYPE.DOUBLE):
+            return Column(field.name, DataType.parse("float"), quoted)
+        if code == FIELD_TYPE.DATE:
+            return Column(field.name, DataType.parse("date"), quoted)
+        if code == FIELD_TYPE.TIMESTAMP:
+            return Column(field.name, DataType.parse("datetime(us, UTC)"), quoted)
+        if code == FIELD_TYPE.DATETIME:
+            return Column(field.name, DataType.parse("datetime"), quoted)
+        if code in (FIELD_TYPE.BLOB, FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING, FIELD_TYPE.BIT) and field.charsetnr == 63:
+            return Column(field.name, DataType.parse("binary"), quoted)
+        return Column(field.name, DataType.parse("string"), f"cast({quoted} as char)")
+
+    def key_of(self, table: str) -> list[str]:
+        with self._connected() as db, db.cursor() as cursor:
+            cursor.execute(f"show keys from {_place(table, self.quoted)} where Key_name = 'PRIMARY'")
+            return [row[4] for row in sorted(cursor.fetchall(), key=lambda r: r[3])]
+
+    def count(self, table: str) -> int | None:
+        with self._connected() as db, db.cursor() as cursor:
+            cursor.execute("select table_rows from information_schema.tables where table_schema = database() and "
+                           "table_name = %s", [table])  # fmt: skip
+            found = cursor.fetchone()
+        return int(found[0]) if found and found[0] else None
+
+    def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
+        from pymysql.cursors import SSCursor
+
+        columns = self.describe(query, parameters)
+        with self._connected() as db, db.cursor(SSCursor) as cursor:
+            cursor.execute(bound(query, "pyformat"), dict(parameters))
+            while found := cursor.fetchmany(rows):
+                values = zip(*found, strict=True)
+                yield pl.DataFrame(
+                    [_series(str(n), list(v), c.type) for n, (v, c) in enumerate(zip(values, columns, strict=True))]
+                )
+
+    @contextmanager
+    def _connected(self) -> Iterator[pymysql.Connection[Any]]:
+        try:
+            import pymysql
+        except ImportError as error:
+            raise MissingExtra("reach MySQL or MariaDB", extra="mysql") from error
+        parts = urlsplit(self._url)
+        settings = ["time_zone = '+00:00'", "sql_mode = 'STRICT_TRANS_TABLES,ANSI_QUOTES,NO_ZERO_DATE'"]
+        try:
+            db = _retried(lambda: pymysql.connect(
+                host=parts.hostname or "localhost", port=parts.port or 3306, user=unquote(parts.username or ""),
+                password=unquote(parts.password or ""), database=parts.path.lstrip("/") or None, charset="utf8mb4",
+                connect_timeout=max(1, int(self._timeout)), read_timeout=self._statement_timeout, autocommit=False,
+                unix_socket=dict(parse_qsl(parts.query)).get("unix_socket"), init_command=f"set session {', '.join(settings)}",
+            ), pymysql.OperationalError)  # fmt: skip
+        except pymysql.Error as error:
+            raise self._told(error, connecting=True) from error
+        try:
+            yield db
+        except pymysql.Error as error:
+            raise self._told(error) from error
+        finally:
+            db.close()  # rolls back what was not committed
+
+    def _told(self, error: pymysql.Error, *, connecting: bool = False) -> QpipeError:
+        import pymysql
+
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        words = f"{shown(self._url)}: {masked(self._url, str(error.args[-1] if error.args else error))}"
+        if isinstance(error, pymysql.IntegrityError):
+            return DataRefused(words, hint="see `key` and `mode` of the output, then resume")
+        if isinstance(error, pymysql.DataError):
+            return DataRefused(words, hint="a value does not fit its column: mend the table or the contract, then resume")
+        if code in (1021, 1114):
+            return CannotCreate(words, hint="make room on the server, then resume")
+        hints = {1045: "check user and password", 1044: "the user may not do this", 1049: "check the database's name",
+                 1054: "check the query and its columns", 1146: "check the table's name", 1064: "check the query"}  # fmt: skip
+        return Unavailable(words, hint=hints.get(code, "is the server running and reachable? then resume"))
+
+    @contextmanager
+    def session(self) -> Iterator[_Session]:
+        with self._connected() as db:
+            yield _Session(self, db)
+            db.commit()
+
+
+class _Session:
+    """Making a table ends a transaction of MySQL, so tables are made before the rows of a publication begin."""
+
+    def __init__(self, owner: MySQL, db: pymysql.Connection[Any]) -> None:
+        self._db, self._quoted = db, owner.quoted
+
+    def claim(self, token: str) -> bool:
+        columns = "token varchar(64) primary key, at timestamp default current_timestamp"
+        self._run(f"create table if not exists {LEDGER} ({columns}) engine=InnoDB")
+        self._token: str | None = token
+        return not self._run(f"select 1 from {LEDGER} where token = %s for update", [token])
+
+    def columns(self, table: str) -> list[str] | None:
+        found = self._run("select column_name from information_schema.columns where table_schema = database() and "
+                          "table_name = %s order by ordinal_position", [table])  # fmt: skip
+        return [row[0] for row in found] or None
+
+    def create(self, table: str, types: Types, key: Sequence[str]) -> None:
+        columns = [f"{self._quoted(name)} {_word(type, name in key)}" for name, type in types.items()]
+        columns += [f"primary key ({', '.join(map(self._quoted, key))})"] if key else []
+        self._run(
+            f"create table if not exists {_place(table, self._quoted)} ({', '.join(columns)}) engine=InnoDB charset=utf8mb4"
+        )
+
+    def clear(self, table: str) -> None:
+        self._sign()
+        self._run(f"delete from {_place(table, self._quoted)}")
+
+    def load(self, table: str, frame: pl.DataFrame, key: Sequence[str]) -> None:
+        self._sign()
+        names = ", ".join(map(self._quoted, frame.columns))
+        others = [n for n in frame.columns if n not in key]
+        change = ", ".join(f"{self._quoted(n)} = values({self._quoted(n)})" for n in others or key)
+        upsert = f" on duplicate key update {change}" if key else ""
+        line = f"insert into {_place(table, self._quoted)} ({names}) values ({', '.join(['%s'] * frame.width)}){upsert}"
+        zoned = [pl.col(n).dt.convert_time_zone("UTC").dt.replace_time_zone(None) for n, t in frame.schema.items()
+                 if t == pl.Datetime and getattr(t, "time_zone", None)]  # fmt: skip
+        with self._db.cursor() as cursor:
+            for part in frame.with_columns(zoned).iter_slices(_ROWS):
+                cursor.executemany(line, part.rows())
+
+    def _sign(self) -> None:
+        """The token, in the transaction that brings the rows."""
+        if self._token:
+            self._run(f"insert into {LEDGER} (token) values (%s)", [self._token])
+            self._token = None
+
+    def _run(self, query: str, values: Sequence[Any] = ()) -> Any:
+        with self._db.cursor() as cursor:
+            cursor.execute(query, values or None)
+            return cursor.fetchall()
+
+
+def _series(name: str, values: list[Any], type: DataType) -> pl.Series:
+    if type.name == "decimal":
+        return pl.Series(name, [None if v is None else Decimal(str(v)) for v in values], dtype=type.polars())
+    if type.kind == "datetime" and type.zone:
+        return pl.Series(name, values, dtype=pl.Datetime("us")).dt.replace_time_zone("UTC")
+    if type.kind == "string":
+        return pl.Series(name, [v if v is None or isinstance(v, str) else _text(v) for v in values], dtype=pl.String)
+    if type.kind in ("date", "datetime") and any(isinstance(v, str) for v in values):
+        values = [None if isinstance(v, str) else v for v in values]  # 0000-00-00 is no date
+    return pl.Series(name, values, dtype=type.polars(), strict=False)
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _place(table: str, quoted: Any) -> str:
+    return ".".join(quoted(part) for part in table.split("."))
+
+
+def _word(type: DataType, key: bool) -> str:
+    if type.name == "decimal":
+        return f"decimal({type.args[0]},{min(type.args[1], 30)})"
+    if type.kind == "integer":
+        return "bigint unsigned" if type.name == "uint64" else "bigint"
+    if type.kind == "datetime":
+        return "datetime(6)"
+    if type.kind == "time":
+        return "time(6)"
+    return _WORDS.get(type.kind) or ("varchar(255)" if key else "longtext")
+
+
+def _retried(make: Any, error: type[Exception]) -> Any:
+    import stamina
+
+    passing = (2002, 2003, 2006, 2013, 1040, 1053)  # the server is starting, stopping or full
+
+    def again(problem: Exception) -> bool:
+        return isinstance(problem, error) and bool(problem.args) and problem.args[0] in passing
+
+    for attempt in stamina.retry_context(on=again, attempts=4, wait_initial=0.2, timeout=20):
+        with attempt:
+            return make()
+    raise AssertionError("unreachable")

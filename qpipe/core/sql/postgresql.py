@@ -1,0 +1,217 @@
+"""PostgreSQL: COPY both ways. Values arrive as the texts the server writes, so none is rewritten on the way."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, QpipeError, Unavailable
+from qpipe.core.lazy import pl
+from qpipe.core.sql import Column, bound, masked, shown
+from qpipe.core.types import DataType
+
+if TYPE_CHECKING:
+    import polars as pl
+    import psycopg
+
+    from qpipe.core.component import Types
+
+LEDGER = "_qpipe_commit"
+_PLAIN = {
+    "bool": "bool", "int2": "int16", "int4": "int32", "int8": "int", "float4": "float32", "float8": "float", "text": "string",
+    "varchar": "string", "bpchar": "string", "name": "string", "date": "date", "time": "time", "timestamp": "datetime",
+}  # fmt: skip
+_WORDS = {"integer": "bigint", "float": "double precision", "bool": "boolean", "date": "date", "time": "time", "string": "text",
+          "binary": "bytea"}  # fmt: skip
+
+
+def connect(url: str, directory: Any, timeout: float, statement_timeout: float | None) -> PostgreSQL:
+    return PostgreSQL(url, timeout, statement_timeout)
+
+
+class PostgreSQL:
+    def __init__(self, url: str, timeout: float, statement_timeout: float | None) -> None:
+        self._url, self._timeout, self._statement_timeout = url, timeout, statement_timeout
+
+    def quoted(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def describe(self, query: str, parameters: Mapping[str, Any]) -> list[Column]:
+        with self._connected() as db:
+            cursor = db.execute(bound(f"select * from ({query}) as _q limit 0", "pyformat"), parameters)
+            return [self._column(c.name, c.type_code, c.precision, c.scale, db) for c in cursor.description or ()]
+
+    def _column(self, name: str, oid: int, precision: int | None, scale: int | None, db: psycopg.Connection[Any]) -> Column:
+        info, quoted = db.adapters.types.get(oid), self.quoted(name)
+        word = info.name if info else ""
+        if info is not None and oid == info.array_oid:
+            return Column(name, DataType.parse("string"), f"to_json({quoted})::text", "text")
+        if word in _PLAIN:
+            return Column(name, DataType.parse(_PLAIN[word]), quoted, info.name if info else "text")
+        if word == "numeric":
+            exact = precision is not None and precision <= 38 and 0 <= (scale or 0) <= precision
+            return Column(name, DataType.parse(f"decimal({precision},{scale or 0})" if exact else "string"), quoted, "numeric")
+        if word == "timestamptz":
+            return Column(name, DataType.parse("datetime(us, UTC)"), f"({quoted} at time zone 'UTC')", "timestamptz")
+        if word == "bytea":
+            return Column(name, DataType.parse("binary"), f"encode({quoted}, 'hex')", "bytea")
+        return Column(name, DataType.parse("string"), f"{quoted}::text", "text")
+
+    def key_of(self, table: str) -> list[str]:
+        query = (
+            "select a.attname from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey) "
+            "where i.indrelid = to_regclass(%s) and i.indisprimary order by array_position(i.indkey, a.attnum)"
+        )
+        with self._connected() as db:
+            return [row[0] for row in db.execute(query, [table])]
+
+    def count(self, table: str) -> int | None:
+        with self._connected() as db:
+            found = db.execute("select reltuples::bigint from pg_class where oid = to_regclass(%s)", [table]).fetchone()
+        return int(found[0]) if found and found[0] > 0 else None
+
+    def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
+        import psycopg
+
+        text = bound(f"copy ({query}) to stdout (format csv)", "pyformat")
+        with self._connected(cursor_factory=psycopg.ClientCursor) as db, db.cursor() as cursor:
+            try:
+                with cursor.copy(text, parameters) as copy:
+                    waiting: list[bytes] = []
+                    for line in copy:
+                        waiting.append(bytes(line))
+                        if len(waiting) >= rows:
+                            yield _frame(b"".join(waiting))
+                            waiting = []
+                    if waiting:
+                        yield _frame(b"".join(waiting))
+            except psycopg.Error as error:
+                raise self._told(error) from error
+
+    @contextmanager
+    def _connected(self, *, writing: bool = False, cursor_factory: Any = None) -> Iterator[psycopg.Connection[Any]]:
+        try:
+            import psycopg
+        except ImportError as error:
+            raise MissingExtra("reach PostgreSQL", extra="postgres") from error
+        options = ["-c timezone=UTC", "-c datestyle=ISO"] + ([] if writing else ["-c default_transaction_read_only=on"])
+        if self._statement_timeout:
+            options.append(f"-c statement_timeout={int(self._statement_timeout * 1000)}")
+        factory = {"cursor_factory": cursor_factory} if cursor_factory else {}
+        try:
+            given = {"connect_timeout": max(2, int(self._timeout)), "options": " ".join(options), **factory}
+            db = _retried(lambda: psycopg.connect(self._url, **given), psycopg.OperationalError)
+        except psycopg.Error as error:
+            raise self._told(error, "connect") from error
+        try:
+            with db:
+                yield db
+        except psycopg.Error as error:
+            raise self._told(error) from error
+
+    def _told(self, error: psycopg.Error, doing: str = "") -> QpipeError:
+        words, state = masked(self._url, str(error)), error.sqlstate or ""
+        place = shown(self._url)
+        if state.startswith("23"):
+            detail = masked(self._url, error.diag.message_detail or "")
+            return DataRefused(f"{place}: {words} {detail}".strip(), hint="see `key` and `mode` of the output, then resume")
+        if state in ("53100", "53200"):
+            return CannotCreate(f"{place}: {words}", hint="make room on the server, then resume")
+        hints = {
+            "28": "check user and password",
+            "3D": "check the database's name",
+            "42": "check the query and the names in it",
+            "57": "raise statement_timeout, or resume when the server has time",
+        }
+        state = state or ("28" if "authentication failed" in words else "3D" if 'database "' in words else "")
+        hint = hints.get(state[:2], "is the server running and reachable? then resume" if doing or not state else "then resume")
+        return Unavailable(f"{place}: {words}", hint=hint)
+
+    @contextmanager
+    def session(self) -> Iterator[_Session]:
+        with self._connected(writing=True) as db:
+            yield _Session(self, db)
+
+
+class _Session:
+    def __init__(self, owner: PostgreSQL, db: psycopg.Connection[Any]) -> None:
+        self._owner, self._db, self._quoted = owner, db, owner.quoted
+
+    def claim(self, token: str) -> bool:
+        self._db.execute(f"create table if not exists {LEDGER} (token text primary key, at timestamptz default now())")
+        return self._db.execute(f"insert into {LEDGER} (token) values (%s) on conflict do nothing", [token]).rowcount == 1
+
+    def columns(self, table: str) -> list[str] | None:
+        found = self._db.execute("select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 "
+                                 "and not attisdropped order by attnum", [table]).fetchall()  # fmt: skip
+        return [row[0] for row in found] or None
+
+    def create(self, table: str, types: Types, key: Sequence[str]) -> None:
+        columns = [f"{self._quoted(name)} {_word(type)}" for name, type in types.items()]
+        columns += [f"primary key ({', '.join(map(self._quoted, key))})"] if key else []
+        self._db.execute(f"create table {table} ({', '.join(columns)})")
+
+    def clear(self, table: str) -> None:
+        self._db.execute(f"delete from {table}")
+
+    def load(self, table: str, frame: pl.DataFrame, key: Sequence[str]) -> None:
+        names = ", ".join(map(self._quoted, frame.columns))
+        target = "_qpipe_rows" if key else table
+        if key:
+            frame = frame.unique(subset=list(key), keep="last", maintain_order=True)
+            self._db.execute("drop table if exists _qpipe_rows")
+            self._db.execute(f"create temporary table _qpipe_rows on commit drop as select {names} from {table} limit 0")
+        with self._db.cursor().copy(f"copy {target} ({names}) from stdin (format csv, null '\\N')") as copy:
+            for part in frame.iter_slices(50_000):
+                copy.write(_csv(part))
+        if key:
+            others = [name for name in frame.columns if name not in key]
+            change = ", ".join(f"{self._quoted(n)} = excluded.{self._quoted(n)}" for n in others)
+            keys, action = ", ".join(map(self._quoted, key)), f"update set {change}" if change else "nothing"
+            self._db.execute(f"insert into {table} ({names}) select {names} from _qpipe_rows on conflict ({keys}) do {action}")
+
+
+def _frame(data: bytes) -> pl.DataFrame:
+    width = len(pl.read_csv(io.BytesIO(data), has_header=False, infer_schema=False, n_rows=1).columns)
+    return pl.read_csv(data, has_header=False, schema={str(n): pl.String for n in range(width)})
+
+
+def _csv(frame: pl.DataFrame) -> bytes:
+    """Texts quoted, nothing as an unquoted \\N, nested values as JSON, bytes as hexadecimal."""
+    hexed = [
+        pl.concat_str(pl.lit("\\x"), pl.col(n).bin.encode("hex")).alias(n) for n, t in frame.schema.items() if t == pl.Binary
+    ]
+    return frame.with_columns(hexed).write_csv(include_header=False, null_value="\\N", quote_style="non_numeric").encode()
+
+
+def _word(type: DataType) -> str:
+    if type.name == "decimal":
+        return f"numeric({type.args[0]},{type.args[1]})"
+    if type.name == "uint64":
+        return "numeric(20)"
+    if type.kind == "datetime":
+        return "timestamptz" if type.zone else "timestamp"
+    if type.kind in ("list", "struct"):
+        return "jsonb"
+    return {"float32": "real", "int16": "smallint", "int32": "integer"}.get(type.name) or _WORDS.get(type.kind, "text")
+
+
+def _retried(make: Any, error: type[Exception]) -> Any:
+    """A server that restarts is back in a moment: some tries, ever later."""
+    import stamina
+
+    for attempt in stamina.retry_context(
+        on=lambda e: isinstance(e, error) and _passing(e), attempts=4, wait_initial=0.2, timeout=20
+    ):
+        with attempt:
+            return make()
+    raise AssertionError("unreachable")
+
+
+def _passing(error: Exception) -> bool:
+    words = str(error)
+    return any(
+        said in words for said in ("starting up", "shutting down", "Connection refused", "closed the connection", "reset by")
+    )

@@ -1,0 +1,178 @@
+"""SQLite, by Python's own driver. A column's type is the declared one; a value of another kind comes as text that says so."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qpipe.core.errors import CannotCreate, DataRefused, QpipeError, Unavailable
+from qpipe.core.lazy import pl
+from qpipe.core.sql import Column, bound
+from qpipe.core.types import DataType
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qpipe.core.component import Types
+
+LEDGER = "_qpipe_commit"
+_ROWS = 5_000  # inserted at once
+
+
+def connect(url: str, directory: Any, timeout: float, statement_timeout: float | None) -> SQLite:
+    """sqlite:///relative.db, sqlite:////absolute.db"""
+    path = url.partition(":///")[2]
+    return SQLite(Path(directory) / path, timeout)
+
+
+class SQLite:
+    def __init__(self, path: Path, timeout: float) -> None:
+        self._path, self._timeout = path, timeout
+
+    def quoted(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def describe(self, query: str, parameters: Mapping[str, Any]) -> list[Column]:
+        """By the affinity of the declared type; an expression has none, and is read as text."""
+        with self._connected() as db:
+            names = [c[0] for c in db.execute(f"select * from ({query}) limit 0", dict(parameters)).description]
+            declared = self._declared(db, query)
+        return [Column(n, DataType.parse(_type(declared.get(n, ""))), self.quoted(n)) for n in names]
+
+    def _declared(self, db: sqlite3.Connection, query: str) -> dict[str, str]:
+        try:
+            db.execute(f"create temp view _qpipe_view as select * from ({bound(query, 'null')})")  # a view has no parameters
+            return {row[1]: row[2] for row in db.execute("pragma table_info(_qpipe_view)")}
+        finally:
+            db.execute("drop view if exists temp._qpipe_view")
+
+    def key_of(self, table: str) -> list[str]:
+        with self._connected() as db:
+            found = db.execute(f"pragma table_info({self.quoted(table)})").fetchall()
+        return [row[1] for row in sorted(found, key=lambda r: r[5]) if row[5]]
+
+    def count(self, table: str) -> int | None:
+        return None
+
+    def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
+        with self._connected() as db:
+            cursor = db.execute(query, dict(parameters))
+            while found := cursor.fetchmany(rows):
+                columns = zip(*found, strict=True)
+                yield pl.DataFrame({str(n): _series(list(values)) for n, values in enumerate(columns)})
+
+    @contextmanager
+    def _connected(self, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
+        mode = "rwc" if writing else "ro"
+        try:
+            db = sqlite3.connect(
+                f"{self._path.absolute().as_uri()}?mode={mode}", uri=True, timeout=self._timeout, isolation_level=None
+            )
+        except sqlite3.Error as error:
+            raise self._told(error) from error
+        try:
+            if writing:
+                db.execute("begin immediate")
+            yield db
+            if writing:
+                db.execute("commit")
+        except sqlite3.Error as error:
+            raise self._told(error) from error
+        finally:
+            db.close()  # rolls back what was not committed
+
+    def _told(self, error: sqlite3.Error) -> QpipeError:
+        words = f"{self._path.name}: {error}"
+        if isinstance(error, sqlite3.IntegrityError):
+            return DataRefused(words, hint="see `key` and `mode` of the output, then resume")
+        if "full" in str(error) or "readonly" in str(error):
+            return CannotCreate(words, hint="make room or mend the permission, then resume")
+        hint = (
+            "another process holds it: wait, then resume"
+            if "locked" in str(error)
+            else "check the path, the query and its names"
+        )
+        return Unavailable(words, hint=hint)
+
+    @contextmanager
+    def session(self) -> Iterator[_Session]:
+        with self._connected(writing=True) as db:
+            yield _Session(self, db)
+
+
+class _Session:
+    def __init__(self, owner: SQLite, db: sqlite3.Connection) -> None:
+        self._owner, self._db, self._quoted = owner, db, owner.quoted
+
+    def claim(self, token: str) -> bool:
+        self._db.execute(f"create table if not exists {LEDGER} (token text primary key, at text default current_timestamp)")
+        return self._db.execute(f"insert or ignore into {LEDGER} (token) values (?)", [token]).rowcount == 1
+
+    def columns(self, table: str) -> list[str] | None:
+        return [row[1] for row in self._db.execute(f"pragma table_info({self._quoted(table)})")] or None
+
+    def create(self, table: str, types: Types, key: Sequence[str]) -> None:
+        columns = [f"{self._quoted(name)} {_word(type)}" for name, type in types.items()]
+        columns += [f"primary key ({', '.join(map(self._quoted, key))})"] if key else []
+        self._db.execute(f"create table {self._quoted(table)} ({', '.join(columns)})")
+
+    def clear(self, table: str) -> None:
+        self._db.execute(f"delete from {self._quoted(table)}")
+
+    def load(self, table: str, frame: pl.DataFrame, key: Sequence[str]) -> None:
+        names = ", ".join(map(self._quoted, frame.columns))
+        others = [n for n in frame.columns if n not in key]
+        change = ", ".join(f"{self._quoted(n)} = excluded.{self._quoted(n)}" for n in others)
+        upsert = (
+            f" on conflict ({', '.join(map(self._quoted, key))}) do {f'update set {change}' if change else 'nothing'}"
+            if key
+            else ""
+        )
+        line = f"insert into {self._quoted(table)} ({names}) values ({', '.join('?' * frame.width)}){upsert}"
+        for part in frame.with_columns(_plain(frame.schema)).iter_slices(_ROWS):
+            self._db.executemany(line, part.iter_rows())
+
+
+def _plain(schema: Any) -> list[pl.Expr]:
+    """Decimals, dates and times as the texts that SQLite keeps them as."""
+    kept = (pl.String, pl.Binary, pl.Boolean, pl.Null)
+    return [pl.col(n).cast(pl.String) for n, t in schema.items() if not (t in kept or t.is_integer() or t.is_float())]
+
+
+def _series(values: list[Any]) -> pl.Series:
+    """Values of one kind as they are; of several kinds as texts."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {int, float}:
+        return pl.Series(values=[None if v is None else float(v) for v in values], dtype=pl.Float64)
+    if len(kinds) <= 1:
+        return pl.Series(values=values, strict=True) if kinds else pl.Series(values=values, dtype=pl.Null)
+    return pl.Series(
+        values=[None if v is None else v.hex() if isinstance(v, bytes) else str(v) for v in values], dtype=pl.String
+    )
+
+
+def _type(declared: str) -> str:
+    """The affinity rules of SQLite's documentation, section 3.1; dates and decimals are kept as texts."""
+    word = declared.upper()
+    if found := re.fullmatch(r"(?:DECIMAL|NUMERIC)\s*\((\d+)\s*(?:,\s*(\d+)\s*)?\)", word):
+        return f"decimal({found[1]},{found[2] or 0})"
+    if word in ("DECIMAL", "NUMERIC"):
+        return "float"
+    if "BOOL" in word:
+        return "bool"
+    if "INT" in word:
+        return "int"
+    if "BLOB" in word:
+        return "binary"
+    if any(part in word for part in ("REAL", "FLOA", "DOUB")):
+        return "float"
+    return "string"
+
+
+def _word(type: DataType) -> str:
+    kinds = {"integer": "integer", "float": "real", "bool": "boolean", "binary": "blob"}
+    return kinds.get(type.kind, "text")

@@ -1,0 +1,236 @@
+"""database"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from qpipe.core.batch import Chunk, Fault, Json
+from qpipe.core.component import Context, Input, Source, Types
+from qpipe.core.errors import DataRefused
+from qpipe.core.lazy import pl
+from qpipe.core.params import Columns, Duration, SecretText, param
+from qpipe.core.secrets import reveal
+from qpipe.core.sql import DIALECTS, EXTRAS, Column, database, names_in, scheme_of, shown
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qpipe.core.types import DataType
+
+_DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql"}
+
+
+class Database(Source):
+    """A table or a query of PostgreSQL, MySQL, MariaDB, SQLite or DuckDB, streamed in bounded memory, with exact types.
+
+    Rows come in the order of `key`, by which a stopped run goes on; unset, it is the table's primary key, or else all
+    columns, which costs the server a sort. With `incremental` a run reads what lies after the greatest value of a column
+    that an earlier run has published; rows in which that column is null are not read. Types that a contract does not know
+    (json, arrays, uuid, enum, interval) arrive as text, arrays and nested values as JSON. The session is read-only.
+    """
+
+    url: SecretText = param(help="postgresql://user:password@host/name, mysql://…, mariadb://…, sqlite:///file, duckdb:///file")
+    table: str | None = param(None, help="a table or view")
+    query: str | None = param(None, help="a query; :name stands for a parameter")
+    parameters: dict[str, Any] = param(None, help="values of the query's :names; they are bound, never pasted")
+    key: Columns | None = param(None, help="columns that tell every row, in whose order rows are read")
+    incremental: dict[str, Any] | None = param(
+        None, help="{column, start}: read only what lies after the last run's greatest value"
+    )
+    timeout: Duration = param(10.0, help="how long to wait for a connection")
+    statement_timeout: Duration | None = param(None, help="how long the server may work on a statement")
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        if (self.table is None) == (self.query is None):
+            yield "table", "say either table or query"
+        yield from url_problems(self.url, "read")
+        given, wanted = set(self.parameters or ()), set(names_in(self.query or ""))
+        if missing := sorted(wanted - given):
+            yield "parameters", f"the query names :{missing[0]}, which has no value"
+        if unused := sorted(given - wanted):
+            yield "parameters", f"the query has no :{unused[0]}"
+        if self.incremental is not None and (not self.incremental.get("column") or set(self.incremental) - {"column", "start"}):
+            yield "incremental", "say {column: updated_at}, perhaps with a start"
+
+    def columns(self, context: Context) -> dict[str, DataType]:
+        return {column.name: column.type for column in self._described(context)}
+
+    def read(self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
+        described = self._described(context)
+        wanted = [c for c in described if columns is None or c.name in columns]
+        order = self._order(context, described)
+        selected = [*wanted, *(c for c in order if c not in wanted)]
+        query, parameters, skip = self._query(context, selected, order, position)
+        row = (position or {}).get("row", 0)
+        for frame in self._database(context).batches(query, parameters, rows):
+            if skip:  # without a key: the rows before come again, and are left out
+                skip, frame = max(0, skip - frame.height), frame.slice(min(skip, frame.height))
+            if frame.height:
+                row += frame.height
+                yield _chunk(frame, selected, wanted, row, self._last(selected, order), self.table or "query")
+
+    def identity(self, context: Context) -> Json:
+        return {"place": shown(self.url), "table": self.table, "query": self.query}
+
+    def size(self, context: Context) -> tuple[int | None, int | None]:
+        whole = self.table is not None and context.cursor is None
+        return (self._database(context).count(self.table) if whole and self.table else None), None
+
+    def inputs(self, context: Context) -> Sequence[Input]:
+        return [Input(self.table or "query", shown(self.url))]
+
+    def cursor(self, position: Json | None, context: Context) -> Json | None:
+        if self.incremental is None:
+            return None
+        last = (position or {}).get("key")
+        return {"after": last[0]} if last else context.cursor
+
+    def pending(self, context: Context) -> bool:
+        described = self._described(context)
+        query, parameters, _ = self._query(context, self._order(context, described), self._order(context, described), None)
+        return next(self._database(context).batches(query, parameters, 1), None) is not None
+
+    def _database(self, context: Context) -> Any:
+        return database(self.url, context.directory, self.timeout, self.statement_timeout)
+
+    def _base(self, context: Context) -> str:
+        if self.query is not None:
+            return self.query.strip().rstrip(";")
+        db = self._database(context)
+        return f"select * from {'.'.join(db.quoted(part) for part in (self.table or '').split('.'))}"
+
+    def _described(self, context: Context) -> list[Column]:
+        found: list[Column] = self._database(context).describe(self._base(context), self.parameters or {})
+        return found
+
+    def _order(self, context: Context, described: Sequence[Column]) -> list[Column]:
+        """The columns that tell rows apart; with ``incremental`` that column comes first."""
+        by_name = {c.name: c for c in described}
+        first = [str(self.incremental["column"])] if self.incremental else []
+        keys = list(self.key or ()) or (self._database(context).key_of(self.table) if self.table else [])
+        for name in (*first, *keys):
+            if name not in by_name:
+                raise DataRefused(f"{self.table or 'the query'} has no column {name}", hint=f"it has {', '.join(by_name)}")
+        return [by_name[name] for name in dict.fromkeys([*first, *(keys or by_name)])]
+
+    def _last(self, selected: Sequence[Column], order: Sequence[Column]) -> list[int]:
+        """Where the columns of the key stand; none where rows are told by their number only."""
+        return (
+            [selected.index(column) for column in order] if self.key or self.incremental or len(order) < len(selected) else []
+        )
+
+    def _query(
+        self, context: Context, selected: Sequence[Column], order: Sequence[Column], position: Json | None
+    ) -> tuple[str, dict[str, Any], int]:
+        """(query, parameters, rows to leave out)"""
+        db, parameters, conditions = self._database(context), dict(self.parameters or {}), []
+        if self.incremental:
+            column = order[0]
+            conditions.append(f"{db.quoted(column.name)} is not null")
+            after, sign = (context.cursor or {}).get("after"), ">"
+            if after is None:
+                after, sign = self.incremental.get("start"), ">="
+            if after is not None:
+                parameters["_after"] = _value(after, column)
+                conditions.append(f"{db.quoted(column.name)} {sign} {_mark('_after', column)}")
+        last, skip = (position or {}).get("key"), 0
+        if last:
+            for n, column in enumerate(order):
+                parameters[f"_k{n}"] = _value(last[n], column)
+            conditions.append(_beyond(order, db))
+        elif position:
+            skip = int(position.get("row", 0))
+        where = f" where {' and '.join(conditions)}" if conditions else ""
+        base = self._base(context)
+        names = ", ".join(f"{c.select} as {db.quoted(c.name)}" for c in selected)
+        by = ", ".join(db.quoted(c.name) if c.select == db.quoted(c.name) else c.select for c in order)
+        return f"select {names} from ({base}) as _q{where} order by {by}", parameters, skip
+
+
+def url_problems(url: str, doing: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with a URL before anything is opened: an unknown dialect, a driver that is not installed."""
+    plain = reveal(url)
+    if "://" not in plain:
+        yield "url", "this is no URL of a database, such as postgresql://user:password@host/name"
+        return
+    dialect = DIALECTS.get(scheme_of(url))
+    if dialect is None:
+        yield "url", f"no database is known by {scheme_of(url)}://; there are {', '.join(DIALECTS)}"
+    elif dialect in _DRIVERS and importlib.util.find_spec(_DRIVERS[dialect]) is None:
+        yield "url", f"to {doing} {scheme_of(url)}, qpipe[{EXTRAS[dialect]}] is needed: pip install 'qpipe[{EXTRAS[dialect]}]'"
+
+
+def _chunk(
+    frame: pl.DataFrame, selected: Sequence[Column], wanted: Sequence[Column], row: int, key: Sequence[int], name: str
+) -> Chunk:
+    faults: list[Fault] = []
+    columns = []
+    for n, column in enumerate(selected):
+        given = frame.to_series(n)
+        typed = _typed(given, column.type)
+        lost = (given.is_not_null() & typed.is_null()).arg_true() if typed.null_count() > given.null_count() else ()
+        faults += [Fault(int(at), row - frame.height + int(at) + 1, "not-representable", f"{column.name} is {given[at]!r}, "
+                         f"expected {column.type.describe()}", column.name, str(given[at])) for at in lost]  # fmt: skip
+        columns.append(typed.alias(column.name))
+    made = pl.DataFrame(columns)
+    position: Json = {"row": row}
+    if key:
+        last = [made.to_series(n)[-1] for n in key]
+        if any(value is None for value in last):
+            raise DataRefused(
+                f"{name}: a column of the key is null", hint="name other columns as key: they must tell every row"
+            )
+        position["key"] = [_text(value) for value in last]
+    return Chunk(made.select([c.name for c in wanted]), position, faults=tuple(faults), file=name)
+
+
+def _typed(values: pl.Series, type: DataType) -> pl.Series:
+    """As its type says. Texts are what a server writes of such values."""
+    from qpipe.core.types import DataType, parse_text
+
+    wanted = type.polars()
+    if values.dtype == wanted:
+        return values
+    if values.dtype == pl.String and type.kind == "binary":
+        return values.str.decode("hex", strict=False)
+    if values.dtype == pl.String and type.kind == "datetime" and type.zone:
+        naive = pl.select(parse_text(pl.lit(values), DataType.parse("datetime"))).to_series()
+        return naive.dt.replace_time_zone("UTC")
+    if values.dtype == pl.String:
+        return pl.select(parse_text(pl.lit(values), type)).to_series()
+    if type.kind == "datetime" and type.zone and values.dtype == pl.Datetime and not values.dtype.time_zone:  # type: ignore[attr-defined]
+        return values.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return values.cast(wanted, strict=False)
+
+
+def _text(value: Any) -> str:
+    if hasattr(value, "isoformat"):
+        return str(value.replace(tzinfo=None) if getattr(value, "tzinfo", None) else value)
+    return str(value)
+
+
+def _value(text: Any, column: Column) -> Any:
+    """A value of the key as the driver takes it: as text where the query casts it, else as a number."""
+    if column.cast or not isinstance(text, str):
+        return text
+    if column.type.kind == "integer":
+        return int(text)
+    if column.type.kind == "float":
+        return float(text)
+    return Decimal(text) if column.type.kind == "decimal" else text
+
+
+def _mark(name: str, column: Column) -> str:
+    return f"cast(:{name} as {column.cast})" if column.cast else f":{name}"
+
+
+def _beyond(order: Sequence[Column], db: Any) -> str:
+    """Rows after the last one, in the order of several columns."""
+    cases = []
+    for n, column in enumerate(order):
+        same = [f"{db.quoted(before.name)} = {_mark(f'_k{m}', before)}" for m, before in enumerate(order[:n])]
+        cases.append(" and ".join([*same, f"{db.quoted(column.name)} > {_mark(f'_k{n}', column)}"]))
+    return "(" + " or ".join(f"({case})" for case in cases) + ")"

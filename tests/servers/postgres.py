@@ -1,0 +1,60 @@
+"""PostgreSQL on loopback, from Debian's package; user qpipe, password pa55-word:/?, database shop."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.servers import free_port
+
+PASSWORD = "pa55-word:/?"
+
+
+def _program(name: str) -> str | None:
+    found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"))
+    return found[-1] if found else shutil.which(name)
+
+
+def missing() -> str | None:
+    return None if _program("initdb") and _program("pg_ctl") else "apt-get install postgresql"
+
+
+@contextmanager
+def start(directory: Path) -> Iterator[str]:
+    data, port = directory / "data", free_port()
+    as_user = _as_user(directory)
+    (directory / "password").write_text(PASSWORD)
+    os.chmod(directory / "password", 0o644)
+    initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
+    assert initdb and pg_ctl
+    subprocess.run([*as_user, initdb, "-D", str(data), "-U", "qpipe", "--auth=scram-sha-256", "-N", "-E", "UTF8",
+                    f"--pwfile={directory / 'password'}"], check=True, capture_output=True)  # fmt: skip
+    options = f"-p {port} -h 127.0.0.1 -k {directory} -c fsync=off -c log_statement=none"
+    control = [*as_user, pg_ctl, "-D", str(data), "-l", str(directory / "log"), "-w", "-o", options]
+    subprocess.run([*control, "start"], check=True, capture_output=True)
+    (directory / "restart").write_text("\0".join([*control, "restart", "-m", "immediate"]))
+    try:
+        url = f"postgresql://qpipe:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/"
+        import psycopg
+
+        with psycopg.connect(url + "postgres", autocommit=True) as db:
+            db.execute("create database shop")
+        yield url + "shop"
+    finally:
+        subprocess.run([*control, "stop", "-m", "immediate"], capture_output=True)
+
+
+def _as_user(directory: Path) -> list[str]:
+    """The server refuses to run as root."""
+    if os.geteuid() != 0:
+        return []
+    user = pwd.getpwnam("postgres")
+    os.chown(directory, user.pw_uid, user.pw_gid)
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--inh-caps=-all"]
