@@ -72,6 +72,8 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
     sample = table.scan.sample.frame()
     nothing = nulls_words(table.profile)
     for told in table.profile.columns:
+        if "${" in told.name:  # a spec cannot name it
+            continue
         if told.stored.startswith(("List", "Struct", "Binary")) or not told.rows:
             continue
         seen = _seen(table, told, sample, tuple(nothing))
@@ -80,7 +82,7 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
     found += _keys(table.profile)
     found += _dependent(table, sample, tuple(nothing))
     found += [_foreign(table.profile.name, f) for f in keys if f.table == table.profile.name]
-    return _without_doubles(found)
+    return _without_doubles([s for s in found if not any("${" in c for c in s.columns)])
 
 
 def nulls_words(profile: TableProfile) -> dict[str, int]:
@@ -172,7 +174,7 @@ def _shapes(often: pl.DataFrame, every: int) -> list[str]:
 def _nearly_constant(c: Seen, ordered: pl.DataFrame, first: int) -> Iterator[Suggestion]:
     """One number nearly everywhere: what else there is was hardly meant."""
     rest = c.every - first
-    scattered = ordered.height > 2 and ordered.slice(1)["count"].max() <= max(2, 0.02 * c.every)  # type: ignore[operator]
+    scattered = ordered.height > 2 and _most(ordered.slice(1)["count"]) <= max(2, 0.02 * c.every)
     if not rest or first < (0.75 if scattered and ordered.height > 6 else 0.9) * c.every or c.every < 30:
         return
     value = _typed(c, str(ordered["value"][0]))
@@ -181,6 +183,10 @@ def _nearly_constant(c: Seen, ordered: pl.DataFrame, first: int) -> Iterator[Sug
     yield Suggestion(
         c.table, "one_of", params, (c.name,), reason, c.every, rest, 0.85 if scattered or first > 0.92 * c.every else 0.7
     )
+
+
+def _most(counts: pl.Series) -> int:
+    return max(counts.to_list(), default=0)
 
 
 def _odd(c: Seen) -> Iterator[Suggestion]:
@@ -300,6 +306,7 @@ def _format(c: Seen) -> Iterator[Suggestion]:
 
 def _range(c: Seen) -> Iterator[Suggestion]:
     """Limits of numbers: around all values, or around the usual ones where a few lie far out."""
+    params: dict[str, Any]
     if c.told.outside and (c.told.earliest or c.told.latest):
         params = {"column": c.name, "min": c.told.earliest, "max": c.told.latest}
         reason = f"{c.told.outside:,} dates lie far from all others"
@@ -316,7 +323,7 @@ def _range(c: Seen) -> Iterator[Suggestion]:
         usual_low, usual_high = rounded(c.told.low, c.told.high, low, high)
         low, high = max(low, usual_low), min(high, usual_high)
         outside = int(((numbers < low) | (numbers > high)).sum())
-        reason = f"{outside:,} values lie far from all others"
+        reason = f"{outside:,} of the values {'lies' if outside == 1 else 'lie'} far from all others"
     else:
         low, high = rounded(low, high, low, high)
     whole = bool((numbers == numbers.floor()).all())
@@ -343,7 +350,7 @@ def _nearly_key(c: Seen) -> Iterator[Suggestion]:
     once = c.counts.filter(pl.col("count") == 1).height
     several = c.counts.height - once
     long = float((c.counts["value"].str.len_chars().mean()) or 0.0)  # type: ignore[arg-type]
-    telling = is_identifier(c.name.partition("(")[0]) or (c.numbers is not None and long >= 7)
+    telling = is_identifier(c.name.partition("(")[0]) or (c.numbers is not None and long >= 10)
     if not telling or once < 0.5 * c.every or not 0 < several <= 0.06 * c.counts.height:
         return
     repeated = c.every - once
@@ -416,7 +423,11 @@ def _without_doubles(found: list[Suggestion]) -> list[Suggestion]:
     listed = {s.columns for s in found if s.module == "one_of" and not s.about}
     shaped = {s.columns for s in found if s.about == "number alone"}
 
+    referring = {s.columns for s in found if s.module == "foreign_key"}
+
     def needless(s: Suggestion) -> bool:
+        if s.columns in referring and s.module in ("between", "one_of", "matches"):
+            return True  # the other table says what is allowed
         if s.columns in listed and (s.about == "misspelt" or (s.module == "matches" and not s.about)):
             return True
         other = s.module in ("matches", "one_of") and s.about in ("", "misspelt", "odd writing")

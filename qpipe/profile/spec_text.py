@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from qpipe.profile.model import Profile
+from qpipe.profile.model import Profile, TableProfile
 from qpipe.profile.rules import Suggestion
 
 _PLAIN = re.compile(r"[A-Za-z_][\w ./-]*")
@@ -27,8 +27,18 @@ def spec_text(
     ``sources``: how each is written (type, path, …). ``known``: modules there are; rules of others are left out.
     """
     mine = [s for s in chosen if s.table == table and (s.module in known or s.module == "type")]
+    mine = _writable(mine, profile.table(table))
     others = {str(r).partition(".")[0] for s in mine if s.module == "foreign_key" for r in _each(s.params["references"])}
     return "\n".join(_lines(profile, mine, sources, table, sorted(others))) + "\n"
+
+
+def _writable(mine: list[Suggestion], table: TableProfile) -> list[Suggestion]:
+    """Without rules about numbers and dates of columns that stay text, since their type was not accepted."""
+    if any("${" in c.name for c in table.columns):
+        mine = [s for s in mine if s.module != "type"]  # such a column cannot stand in a contract
+    typed = {s.columns[0] for s in mine if s.module == "type"}
+    texts = {c.name for c in table.columns if c.stored == "String" and c.type != "string"} - typed
+    return [s for s in mine if s.module not in ("between", "one_of", "foreign_key") or not texts & set(s.columns)]
 
 
 def _lines(
@@ -40,11 +50,9 @@ def _lines(
     yield from ("version: 1", f"name: {word(_slug(table))}", "", "sources:")
     yield from _source(table, profile, mine, sources[table])
     for name in others:
-        yield from (
-            f"  {word(_slug(name))}:",
-            *(f"    {k}: {inline(v)}" for k, v in sources[name].items()),
-            "    role: reference",
-        )
+        yield f"  {word(_slug(name))}:"
+        yield from (*(f"    {k}: {inline(v)}" for k, v in sources[name].items()), "    role: reference")
+        yield from _reference_types(profile.table(name))
     yield from ("", "modules:")
     ids: dict[str, int] = {}
     written = False
@@ -73,6 +81,19 @@ def _source(table: str, profile: Profile, mine: list[Suggestion], written: Mappi
             continue
         entry = {"type": kind, "pii": True} if column.personal and not isinstance(kind, dict) else kind
         yield f"      {word(column.name)}: {inline(entry)}" + (f"  # {_why(s)}" if s else "")
+
+
+def _reference_types(table: TableProfile) -> Iterator[str]:
+    """A table to look things up in must keep its contract in every cell: what does not fit stays text."""
+    texts = [c for c in table.columns if c.stored == "String"]
+    if not texts or any("${" in c.name for c in table.columns):
+        return
+    yield "    schema:"
+    for column in table.columns:
+        if column.stored == "String":
+            fits = column.unfit == 0 and column.values > 0
+            kind = {"type": column.type, "format": column.format} if column.format else column.type
+            yield f"      {word(column.name)}: {inline(kind if fits else 'string')}"
 
 
 def _module(s: Suggestion, ids: dict[str, int]) -> Iterator[str]:
