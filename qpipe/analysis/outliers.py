@@ -25,8 +25,8 @@ class Limits:
 def limits(values: pl.Series, reach: float | None = None) -> Limits | None:
     """Fences ``reach`` quartile ranges away from the quartiles (Tukey 1977), of the logarithms for skewed positive numbers.
 
-    Unset, the reach is 2 (3 for thousands) for numbers that lie evenly around their middle, else 3. A number that comes three times or more is
-    no accident and is let in. None where too few values, or where so much lies outside that there is no core.
+    Unset, the reach is 2 (3 for thousands) for numbers that lie evenly around their middle, else 3. A number that comes three
+    times or more is no accident and is let in. None where too few values, or where so much lies outside that there is no core.
     """
     numbers = values.drop_nulls().cast(pl.Float64)
     numbers = numbers.filter(numbers.is_finite())

@@ -28,8 +28,11 @@ class Distinct:
     def add(self, hashes: numpy.ndarray) -> None:
         if len(self.hashes) >= self._k:
             hashes = hashes[hashes < self.hashes[-1]]
+        elif len(hashes) > 16 * self._k:  # the least ones first: most columns with so many rows have enough of them
+            low = distinct(hashes[hashes < np.uint64(_SPACE * 4 * self._k / len(hashes))])
+            hashes = low if len(low) >= self._k else hashes
         if len(hashes):
-            self.hashes = np.unique(np.concatenate([self.hashes, hashes]))[: self._k]
+            self.hashes = distinct(np.concatenate([self.hashes, hashes]))[: self._k]
 
     @property
     def is_exact(self) -> bool:
@@ -51,19 +54,30 @@ class Distinct:
         return float(np.isin(mine, other.hashes, assume_unique=True).mean()), len(mine)
 
 
+def distinct(hashes: numpy.ndarray) -> numpy.ndarray:
+    """Sorted and without repeats: several times as fast as numpy.unique, which hashes integers."""
+    ordered = np.sort(hashes)
+    keep = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=keep[1:])
+    return ordered[keep]
+
+
 class Unrepeated:
     """Every hash of a column, as long as hardly any comes twice: whether it is a key is then known exactly."""
 
     def __init__(self, most: int = 32_000_000, share: float = 0.9) -> None:
         self._most, self._share = most, share
         self._parts: list[numpy.ndarray] | None = []
-        self._rows = 0
+        self._rows = self._looked = 0
 
     def add(self, hashes: numpy.ndarray) -> None:
         if self._parts is None:
             return
         self._rows += len(hashes)
-        if self._rows > self._most or (len(hashes) and len(np.unique(hashes)) < self._share * len(hashes)):
+        looks = self._rows >= 2 * self._looked  # each time there are twice as many: sorting every chunk would cost more
+        if looks:
+            self._looked = self._rows
+        if self._rows > self._most or (looks and len(distinct(hashes)) < self._share * len(hashes)):
             self._parts = None
         else:
             self._parts.append(hashes)

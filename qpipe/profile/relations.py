@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qpipe.analysis.inclusion import Side, confidence, same_name
+from qpipe.analysis.sketch import distinct
 from qpipe.core.component import Context, Source
 from qpipe.core.lazy import np, pl
 from qpipe.profile.model import ForeignKeyFound, KeyFound, TableProfile
@@ -90,7 +91,7 @@ def _counted(
     name: str, child: Known, columns: Sequence[str], other: str, parent: Known, key: Sequence[str], sure: float
 ) -> ForeignKeyFound:
     """How many rows have a key that is not there: all rows are looked at, by hashes, in bounded memory."""
-    there = np.unique(np.concatenate([_hashes(f) for f in _rows(parent, key)] or [np.empty(0, dtype=np.uint64)]))
+    there = distinct(np.concatenate([_hashes(f) for f in _rows(parent, key)] or [np.empty(0, dtype=np.uint64)]))
     missing, rows = 0, 0
     gone: list[Any] = []
     lost = pl.DataFrame()

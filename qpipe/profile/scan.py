@@ -15,7 +15,7 @@ from qpipe.core.types import DataType
 if TYPE_CHECKING:
     import polars as pl
 
-ROWS = 100_000  # in a chunk
+ROWS = 250_000  # in a chunk
 LOOKED = 20_000  # rows that tell the types
 CELLS = 8_000_000  # kept in the sample
 _FEW = 0.2  # of a chunk's values are distinct: frequent ones are counted
