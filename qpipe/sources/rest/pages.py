@@ -1,0 +1,106 @@
+"""From one page to the next. A state is JSON: with it the same page is asked for again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+from qpipe.core.batch import Json
+
+KINDS = ("none", "page", "offset", "cursor", "next_url", "link_header", "header")
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer, as pagination sees it."""
+
+    url: str  # it came from
+    data: Any
+    headers: Mapping[str, str]
+    links: Mapping[Any, Mapping[str, str]]
+    records: int
+
+
+class Pages:
+    """How an API names its next page: the spec's ``pagination``."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.kind = settings.get("type", "none")
+        self._s = settings
+
+    def problem(self) -> str | None:
+        if self.kind not in KINDS:
+            return f"pagination has no type {self.kind}: say {', '.join(KINDS)}"
+        if self.kind in ("cursor", "next_url") and "path" not in self._s:
+            return f"pagination by {self.kind} needs path: where the next one stands in the answer"
+        if self.kind == "header" and "header" not in self._s:
+            return "pagination by header needs header: which one holds the next token"
+        return None
+
+    def first(self) -> Json:
+        """The state of the first page."""
+        if self.kind == "page":
+            return {"page": int(self._s.get("start", 1))}
+        return {"offset": int(self._s.get("start", 0))} if self.kind == "offset" else {}
+
+    def request(self, state: Json) -> tuple[str | None, dict[str, Any]]:
+        """(another URL, parameters) that ask for the page of a state."""
+        size = (
+            {self._s.get("size_param", "per_page" if self.kind == "page" else "limit"): self._s["size"]}
+            if "size" in self._s
+            else {}
+        )
+        if self.kind == "page":
+            return None, {self._s.get("param", "page"): state["page"], **size}
+        if self.kind == "offset":
+            return None, {self._s.get("param", "offset"): state["offset"], **size}
+        if self.kind in ("cursor", "header"):
+            return None, {**({self._s.get("param", "cursor"): state["token"]} if "token" in state else {}), **size}
+        return state.get("url"), ({} if "url" in state else size)
+
+    def next(self, state: Json, page: Page) -> Json | None:
+        """The state of the page after this one; None when this was the last."""
+        if self.kind == "link_header":
+            found = page.links.get("next", {}).get("url")
+            return {"url": urljoin(page.url, found)} if found else None
+        if self.kind == "next_url":
+            found = search(self._s["path"], page.data)
+            return {"url": urljoin(page.url, str(found))} if found else None
+        if self.kind in ("cursor", "header"):
+            token = search(self._s["path"], page.data) if self.kind == "cursor" else page.headers.get(self._s["header"].lower())
+            more = search(self._s["more"], page.data) if "more" in self._s else True
+            return {"token": str(token)} if token and more else None
+        if self.kind == "none" or not page.records or self._is_short(page) or self._reached(state, page):
+            return None
+        if self.kind == "page":
+            return {"page": state["page"] + 1}
+        return {"offset": state["offset"] + page.records}
+
+    def _is_short(self, page: Page) -> bool:
+        return "size" in self._s and page.records < int(self._s["size"])
+
+    def _reached(self, state: Json, page: Page) -> bool:
+        total = search(self._s["total"], page.data) if "total" in self._s else None
+        if total is None:
+            return False
+        if self.kind == "offset":
+            return bool(state["offset"] + page.records >= int(total))
+        return "size" in self._s and bool(state["page"] - int(self._s.get("start", 1)) + 1) * int(self._s["size"]) >= int(total)
+
+
+def search(path: str, data: Any) -> Any:
+    """A JMESPath in JSON."""
+    import jmespath
+
+    return jmespath.search(path, data)
+
+
+def without(url: str, names: set[str], values: set[str]) -> str:
+    """A URL without parameters that are secret, by name or by value."""
+    from urllib.parse import urlencode, urlunsplit
+
+    parts = urlsplit(url)
+    kept = [(name, value) for name, value in parse_qsl(parts.query, True) if name not in names and value not in values]
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(kept), parts.fragment))

@@ -1,0 +1,316 @@
+"""APIs over HTTP: pages, authorisation, bad days, exact restart; and conversations recorded from a real one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import Project
+
+from qpipe.core.component import Context
+from qpipe.core.errors import QpipeError
+from qpipe.core.params import build
+from qpipe.core.secrets import Secret
+from qpipe.sources.rest import Rest
+from tests.servers import running
+from tests.servers.api import Api, Request, Reset, Truncated
+
+RECORDED = json.loads((Path(__file__).parent / "data/api/octokit.json").read_text())
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    yield from running("api")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting is what is measured elsewhere."""
+    import stamina
+
+    stamina.set_testing(True, attempts=6, cap=True)
+    yield
+    stamina.set_testing(False)
+
+
+def rows(api: Api, path: str = "/items", size: int = 1000, **values: Any) -> list[dict[str, Any]]:
+    source = build(Rest, {"url": api.url + path, **values})
+    return [row for chunk in source.read(Context(), None, size) for row in chunk.frame.to_dicts()]
+
+
+def replay(name: str, api: Api) -> None:
+    """Answer as it was recorded."""
+    known = {(e["method"].upper(), e["path"]): e for e in RECORDED[name]}
+
+    def answer(request: Request) -> Any:
+        entry = known.get((request.method, request.target.replace("%2C", ",")))
+        if entry is None:
+            return 404, {}, {"message": f"not recorded: {request.target}"}
+        headers = {k: v.replace("https://api.github.com", api.url) for k, v in entry["headers"].items()}
+        return entry["status"], headers, entry["response"]
+
+    api.answer = answer
+
+
+ITEMS = [{"id": n, "price": 1.10, "tags": ["a", n], "on": n % 2 == 0, "note": None} for n in range(1, 26)]
+
+
+def page_of(request: Request, size: int = 10) -> list[dict[str, Any]]:
+    start = (int(request.params.get("page", 1)) - 1) * size
+    return ITEMS[start : start + size]
+
+
+# ── recorded conversations ──
+
+
+def test_all_thirteen_issues_over_five_pages(api: Api) -> None:
+    replay("paginate-issues", api)
+    found = rows(
+        api, "/repos/octokit-fixture-org/paginate-issues/issues", params={"per_page": 3}, pagination={"type": "link_header"}
+    )
+    assert len(found) == 13 and len(api.asked) == 5
+    assert [int(row["number"]) for row in found] == sorted(range(1, 14), reverse=True)
+
+
+def test_a_renamed_repository_is_followed_and_told(api: Api) -> None:
+    replay("rename-repository", api)
+    source = build(Rest, {"url": f"{api.url}/repos/octokit-fixture-org/rename-repository"})
+    (chunk,) = source.read(Context(), None, 10)
+    assert chunk.frame["name"].to_list() == ["rename-repository-newname"]
+    assert chunk.faults[0].code == "moved" and "/repositories/1000" in chunk.faults[0].message
+
+
+def test_errors_are_told_in_the_api_s_words(api: Api) -> None:
+    replay("errors", api)
+    entry = next(e for e in RECORDED["errors"] if e["status"] >= 400)
+    api.answer = lambda request: (entry["status"], {}, entry["response"])
+    with pytest.raises(QpipeError) as refused:
+        rows(api)
+    assert entry["response"]["message"] in str(refused.value) and len(api.asked) == 1, "what is refused is not asked again"
+
+
+# ── pages ──
+
+
+def _cursor(request: Request) -> Any:
+    start = int(request.params.get("cursor", 0))
+    return 200, {}, {"data": ITEMS[start : start + 10], "next": str(start + 10) if start + 10 < len(ITEMS) else None}
+
+
+def _next_url(request: Request) -> Any:
+    page = int(request.params.get("page", 1))
+    return 200, {}, {"data": page_of(request), "next": f"/items?page={page + 1}" if page < 3 else None}
+
+
+def _offset(request: Request) -> Any:
+    start, size = int(request.params.get("offset", 0)), int(request.params.get("limit", 10))
+    return 200, {}, {"data": ITEMS[start : start + size], "total": len(ITEMS)}
+
+
+def _header(request: Request) -> Any:
+    start = int(request.params.get("token", 0))
+    return 200, ({"X-Next": start + 10} if start + 10 < 25 else {}), {"data": ITEMS[start : start + 10]}
+
+
+PAGED = {
+    "page": ({"type": "page"}, lambda request: (200, {}, {"data": page_of(request)}), 4),
+    "page of a size": ({"type": "page", "size": 10}, lambda request: (200, {}, {"data": page_of(request)}), 3),
+    "offset": ({"type": "offset", "size": 10, "total": "total"}, _offset, 3),
+    "cursor": ({"type": "cursor", "path": "next"}, _cursor, 3),
+    "next_url": ({"type": "next_url", "path": "next"}, _next_url, 3),
+    "header": ({"type": "header", "header": "X-Next", "param": "token"}, _header, 3),
+}
+
+
+@pytest.mark.parametrize("name", PAGED)
+def test_every_page_once_and_every_position_restarts(api: Api, name: str) -> None:
+    pagination, api.answer, requests = PAGED[name]
+    assert [int(row["id"]) for row in rows(api, records="data", pagination=pagination)] == list(range(1, 26))
+    assert len(api.asked) == requests
+    source = build(Rest, {"url": api.url + "/items", "records": "data", "pagination": pagination})
+    whole = list(source.read(Context(), None, 4))
+    for n, chunk in enumerate(whole):
+        seen = sum(c.frame.height for c in whole[: n + 1])
+        rest = [int(r["id"]) for c in source.read(Context(), chunk.position, 7) for r in c.frame.to_dicts()]
+        assert rest == list(range(seen + 1, 26)), (name, n)
+
+
+def test_pages_that_go_in_circles_are_noticed(api: Api) -> None:
+    api.answer = lambda request: (200, {}, {"data": ITEMS[:1], "next": "/items?page=1"})
+    with pytest.raises(QpipeError, match="read before"):
+        rows(api, records="data", pagination={"type": "next_url", "path": "next"})
+
+
+def test_values_are_as_they_were_written(api: Api) -> None:
+    api.answer = lambda request: (
+        200,
+        {},
+        b'[{"a": 1.10, "b": [1.0, {"c": null}], "d": true, "e": "x"}, {"f": 12345678901234567890}]',
+    )
+    assert rows(api) == [{"a": "1.10", "b": '[1.0,{"c":null}]', "d": "true", "e": "x", "f": None},
+                         {"a": None, "b": None, "d": None, "e": None, "f": "12345678901234567890"}]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind, body", [
+    ("application/x-ndjson", b'{"id": 1}\n{"id": 2}\n'), ("text/csv", b"id\n1\n2\n"),
+    ("application/xml", b"<r><item><id>1</id></item><item><id>2</id></item></r>"),
+])  # fmt: skip
+def test_other_formats(api: Api, kind: str, body: bytes) -> None:
+    api.answer = lambda request: (200, {"content-type": kind}, body)
+    assert [row["id"] for row in rows(api, records="r.item" if "xml" in kind else None)] == ["1", "2"]
+
+
+# ── authorisation ──
+
+
+def test_keys_and_passwords_are_sent_and_never_seen(api: Api, tmp_path: Path) -> None:
+    def answer(request: Request) -> Any:
+        good = request.headers.get("authorization") == "Bearer t0k3n-t0k3n" or request.params.get("key") == "t0k3n-t0k3n"
+        return (200, {"link": f'<{api.url}/items?page=2&key=t0k3n-t0k3n>; rel="next"'} if "page" not in request.params else {},
+                [{"id": request.number}]) if good else (401, {}, {"message": "who are you?"})  # fmt: skip
+
+    api.answer = answer
+    for auth in (
+        "{type: bearer, token: '${env:API_TOKEN}'}",
+        "{type: api_key, in: query, name: key, value: '${env:API_TOKEN}'}",
+    ):
+        spec = f"""
+            name: items
+            sources: {{items: {{type: rest, url: "{api.url}/items", auth: {auth}, pagination: {{type: link_header}}}}}}
+            outputs: {{out: {{path: out.csv}}}}
+        """
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("API_TOKEN", "t0k3n-t0k3n")
+            items = Project(tmp_path / str(len(api.asked)), spec)
+            assert items.run().state == "done"
+            patch.setenv("API_TOKEN", "wr0ng-wr0ng")
+            refused = Project(items.folder / "wrong", spec).run()
+            assert refused.exit_code == 77 and "who are you?" in refused.message
+        for file in items.folder.rglob("*"):
+            if file.is_file():
+                assert b"t0k3n-t0k3n" not in file.read_bytes() and b"wr0ng-wr0ng" not in file.read_bytes(), file
+
+
+def test_a_token_that_expires_in_the_middle_is_renewed(api: Api) -> None:
+    given: list[str] = []
+
+    def answer(request: Request) -> Any:
+        if request.path == "/token":
+            given.append(request.body.decode())
+            return 200, {}, {"access_token": f"t{len(given)}", "token_type": "Bearer", "expires_in": 3600}
+        page = int(request.params.get("page", 1))
+        if request.headers.get("authorization") != f"Bearer t{1 if page < 2 else 2}":
+            return 401, {}, {"message": "expired"}
+        return 200, {}, page_of(request)
+
+    api.answer = answer
+    auth = {"type": "oauth2", "token_url": f"{api.url}/token", "client_id": "me", "client_secret": Secret("s3cret-s3cret")}
+    assert len(rows(api, auth=auth, pagination={"type": "page", "size": 10})) == 25
+    assert len(given) == 2 and "grant_type=client_credentials" in given[0]
+    api.asked.clear()
+    given.clear()
+    rows(
+        api,
+        auth={**auth, "grant": "password", "username": "u", "password": Secret("p")},
+        pagination={"type": "page", "size": 10},
+    )
+    assert "grant_type=password" in given[0] and "username=u" in given[0]
+
+
+# ── bad days ──
+
+
+def _failing(times: int, how: Any) -> Any:
+    """Answers that fail so often before they are good."""
+
+    def answer(request: Request) -> Any:
+        if request.number <= times:
+            if isinstance(how, Exception):
+                raise how
+            return how
+        return 200, {}, [{"id": 7}]
+
+    return answer
+
+
+FAULTS = {
+    "429 with Retry-After": (429, {"retry-after": "0"}, {"message": "slow down"}),
+    "500": (500, {}, b"oops"),
+    "503": (503, {}, b""),
+    "connection reset": Reset(),
+    "truncated body": Truncated(),
+    "half a JSON": (200, {}, b'[{"id": 1'),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_passes_is_tried_again(api: Api, name: str) -> None:
+    api.answer = _failing(2, FAULTS[name])
+    assert rows(api) == [{"id": "7"}] and len(api.asked) == 3
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_does_not_pass_stops_the_run_which_goes_on_later(api: Api, tmp_path: Path, name: str) -> None:
+    def answer(request: Request) -> Any:
+        if int(request.params.get("page", 1)) >= 2 and not well:
+            return _failing(10_000, FAULTS[name])(request)
+        return 200, {}, page_of(request)
+
+    well: list[int] = []
+    api.answer = answer
+    items = Project(tmp_path, f"""
+        name: items
+        sources: {{items: {{type: rest, url: "{api.url}/items", retries: 1, pagination: {{type: page, size: 10}}}}}}
+        outputs: {{out: {{path: out.csv}}}}
+        settings: {{batch_size: 4}}
+    """)  # fmt: skip
+    stopped = items.run()
+    assert stopped.exit_code in (65, 69) and api.url in stopped.message and "resume" in stopped.hint, stopped
+    assert not (tmp_path / "out.csv").exists()
+    well.append(1)
+    if stopped.state == "failed":
+        assert items.resume().state == "done"
+        assert (tmp_path / "out.csv").read_text().count("\n") == 26
+
+
+def test_new_and_lost_fields_are_told(api: Api, tmp_path: Path) -> None:
+    api.answer = lambda request: (200, {}, [{"id": 1, "a": 1}] if request.params["page"] == "1" else
+                                  [{"id": 2, "new": 1}] if request.params["page"] == "2" else [])  # fmt: skip
+    items = Project(tmp_path, f"""
+        name: items
+        sources: {{items: {{type: rest, url: "{api.url}/items", pagination: {{type: page}}}}}}
+        outputs: {{out: {{path: out.csv}}}}
+    """)  # fmt: skip
+    assert items.run().state == "done"
+    assert (tmp_path / "out.csv").read_text() == "id,a\n1,1\n2,\n"
+    assert [e.data["message"] for e in items.events if e.name == "source.note"] == ["new is new in this file: left out"]
+
+
+def test_incremental_runs_ask_for_what_is_newer(api: Api, tmp_path: Path) -> None:
+    def answer(request: Request) -> Any:
+        since = int(request.params.get("since", 0))
+        return 200, {}, [item for item in ITEMS[: len(api.asked) * 5] if item["id"] > since]
+
+    api.answer = answer
+    items = Project(tmp_path, f"""
+        name: items
+        sources: {{items: {{type: rest, url: "{api.url}/items", incremental: {{field: id, param: since}}}}}}
+        outputs: {{out: {{path: out/, format: csv, mode: append}}}}
+    """)  # fmt: skip
+    for _ in range(3):
+        assert items.run().state == "done"
+    texts = [p.read_text().splitlines()[1:] for p in sorted((tmp_path / "out").glob("[!.]*.csv"))]
+    ids = [int(line.split(",")[0]) for text in texts for line in text]
+    assert len(ids) == len(set(ids)) and set(ids) == set(range(1, max(ids) + 1))
+
+
+def test_the_rate_limit_holds(api: Api) -> None:
+    import time
+
+    api.answer = lambda request: (200, {}, page_of(request, 2))
+    began = time.monotonic()
+    rows(api, pagination={"type": "page", "size": 2}, rate_limit="5/s")
+    assert len(api.asked) == 13 and time.monotonic() - began > 1.5
