@@ -149,7 +149,23 @@ def test_cells(
 
 def test_every_check_has_cells() -> None:
     checks = {m.name for m in REGISTRY.all("module") if issubclass(m, (Check, Relational)) and m.category == "validation"}
-    assert checks - {name for name, *_ in CELLS} == {"compare_columns"}  # which has a table of pairs
+    assert checks - {name for name, *_ in CELLS} == {"compare_columns", "depends_on"}  # which have tables of pairs
+
+
+DEPENDS: list[tuple[dict[str, Any], list[tuple[Any, Any]], list[int]]] = [
+    ({}, [("a", "1"), ("a", "1"), ("a", "2"), ("b", "9")], [2]),
+    ({}, [("a", "1"), ("a", "2")], [0, 1]),
+    ({"undecided": "pass"}, [("a", "1"), ("a", "2")], []),
+    ({}, [("a", "1"), ("a", None), (None, "2"), (None, "3")], []),
+    ({}, [("", ""), ("", ""), ("", "x")], [2]),
+    ({}, [], []),
+]
+
+
+@pytest.mark.parametrize("params, pairs, failed", DEPENDS, ids=lambda value: None)
+def test_depends_on(params: dict[str, Any], pairs: list[tuple[Any, Any]], failed: list[int]) -> None:
+    frame = pl.DataFrame({"k": [k for k, _ in pairs], "v": [v for _, v in pairs]}, schema={"k": pl.String, "v": pl.String})
+    assert run("depends_on", {"determinant": "k", "dependent": "v", **params}, frame).failed == failed
 
 
 PAIRS: list[tuple[str, str, dict[str, Any], list[tuple[Any, Any]], list[int]]] = [
@@ -300,6 +316,14 @@ GATES: list[tuple[str, dict[str, Any], str, list[Any], str]] = [
     ("freshness", {"column": "x", "max_age": 0}, "date", ["2027-01-15"], "pass"),
     ("freshness", {"column": "x", "max_age": "1h"}, "datetime", [None], "not evaluated"),
     ("freshness", {"column": "x", "max_age": "1h"}, "datetime", [], "not evaluated"),
+    ("control_totals", {"rows": 2}, "int", [1, None], "pass"),
+    ("control_totals", {"rows": 2}, "int", [1], "fail"),
+    ("control_totals", {"rows": 0}, "int", [], "pass"),
+    ("control_totals", {"sums": {"x": 3}}, "int", [1, None, 2], "pass"),
+    ("control_totals", {"sums": {"x": "0.3"}}, "float", [0.1, 0.2], "pass"),
+    ("control_totals", {"sums": {"x": "0.31"}, "within": 0.01}, "decimal(9,2)", ["0.10", "0.20"], "pass"),
+    ("control_totals", {"sums": {"x": "0.32"}, "within": 0.01}, "decimal(9,2)", ["0.10", "0.20"], "fail"),
+    ("control_totals", {"sums": {"x": 0}}, "int", [None], "pass"),
     ("schema", {"columns": ["x"]}, "int", [], "pass"),
     ("schema", {"columns": ["x", "y"]}, "int", [1], "fail"),
     ("schema", {"columns": ["x", "y"], "optional": ["y"], "extra": "forbid"}, "int", [1], "pass"),
