@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench services docs clean
+.PHONY: demo test check bench bench-quality services docs clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qpipe needs Python 3.11 or newer; set PYTHON=python3.11")'
@@ -37,6 +37,9 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quality: $(READY)
+	$(BIN)/python -m benchmarks.quality $(DATA)
 
 clean:
 	rm -rf $(VENV) bench-data bench-out out specs/*/out specs/*/.qpipe

@@ -250,7 +250,8 @@ def test_stopped_at_every_effect_the_rows_are_there_once(url: str, tmp_path: Pat
     listener, seen = stop_at(10_000)
     with effects.listening(listener):
         load.run()
-    last = [n for n, name in enumerate(seen) if name.startswith(("output.", "journal.commit.intent", "journal.commit.published"))]
+    chosen = ("output.", "journal.commit.intent", "journal.commit.published")
+    last = [n for n, name in enumerate(seen) if name.startswith(chosen)]
     assert len([n for n in last if "output.sql" in seen[n]]) >= 8
     for at in last:
         run(url, "drop table if exists clean", "drop table if exists bad", "drop table if exists _qpipe_commit")

@@ -217,9 +217,7 @@ class Judging(Module):
     where: Condition | None = param(None, help="judge only the rows for which this is true")
     message: str | None = param(None, help="what to say of a failure instead of our words; {column} and {value} are filled in")
     weight: float = param(1.0, help="how much it counts in scores", minimum=0)
-    impact: Expression | None = param(
-        None, help="what is at stake in a row, such as amount: its sum over failing rows is told"
-    )
+    impact: Expression | None = param(None, help="what is at stake in a row, such as amount: its sum over failing rows is told")
 
 
 class Check(Judging):

@@ -1,0 +1,78 @@
+"""PostgreSQL to Parquet and back, beside hand-written COPY and ADBC: ``python -m benchmarks.databases [--rows 1000000]``.
+
+Starts a server of its own on loopback. Each measure is a process of its own, in turn; CPU is that of the client, wall is what a
+person waits. The ratio that counts is qpipe to the fastest hand-written path.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+from benchmarks.__main__ import generate, run
+from tests.servers import folder, postgres
+
+READ = {
+    "adbc": """
+        import sys, adbc_driver_postgresql.dbapi as adbc, pyarrow.parquet as pq
+        with adbc.connect(sys.argv[1]) as db, db.cursor() as cursor:
+            cursor.execute("select * from orders")
+            reader = cursor.fetch_record_batch()
+            with pq.ParquetWriter(sys.argv[2], reader.schema, compression="zstd") as writer:
+                for batch in reader:
+                    writer.write_batch(batch)
+        """,
+    "copy": """
+        import sys, io, psycopg, polars as pl
+        with psycopg.connect(sys.argv[1]) as db, db.cursor().copy("copy orders to stdout (format csv)") as copy:
+            data = b"".join(bytes(line) for line in copy)
+        pl.read_csv(io.BytesIO(data), has_header=False).write_parquet(sys.argv[2])
+        """,
+}
+WRITE = {
+    "adbc": """
+        import sys, adbc_driver_postgresql.dbapi as adbc, polars as pl
+        with adbc.connect(sys.argv[1]) as db, db.cursor() as cursor:
+            cursor.adbc_ingest("loaded", pl.read_parquet(sys.argv[2]).to_arrow(), mode="replace")
+            db.commit()
+        """,
+}
+SPECS = {
+    "read": "sources: {{o: {{type: database, url: '{url}', table: orders, key: [order_id]}}}}\noutputs: {{c: {{path: out.parquet}}}}\n",
+    "write": "sources: {{o: {{path: '{file}'}}}}\noutputs: {{c: {{type: database, url: '{url}', table: loaded, mode: replace}}}}\n",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.databases", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--data", type=Path, default=Path("bench-data"))
+    asked = parser.parse_args()
+    generate(asked.rows, asked.data)
+    file = (asked.data / f"orders_{asked.rows}.parquet").resolve()
+    if how := postgres.missing():
+        sys.exit(f"no PostgreSQL here: {how}")
+    with folder("postgres") as place, postgres.start(place) as url, tempfile.TemporaryDirectory() as work:
+        subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(WRITE["adbc"].replace("loaded", "orders")), url, str(file)], check=True
+        )
+        for kind, others in (("read", READ), ("write", WRITE)):
+            spec = Path(work) / f"{kind}.yaml"
+            spec.write_text(f"version: 1\nname: {kind}\n" + SPECS[kind].format(url=url, file=file))
+            target = str(Path(work) / "hand.parquet") if kind == "read" else str(file)
+            commands = {"qpipe": [sys.executable, "-m", "qpipe", "run", str(spec), "--quiet"]}
+            commands |= {name: [sys.executable, "-c", textwrap.dedent(code), url, target] for name, code in others.items()}
+            print(f"\nPostgreSQL {kind}, {asked.rows:,} rows")
+            seen = {name: run(command) for name, command in commands.items()}
+            for name, measured in seen.items():
+                print(f"  {name:8} wall {measured.wall:7.2f} s   cpu {measured.cpu:7.2f} s   memory {measured.memory:6.0f} MiB")
+            best = min(m.wall for name, m in seen.items() if name != "qpipe")
+            print(f"  qpipe / the fastest: wall {seen['qpipe'].wall / best:.2f}")
+
+
+if __name__ == "__main__":
+    main()
