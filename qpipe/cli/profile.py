@@ -145,7 +145,8 @@ def _asked(suggestion: Suggestion) -> Answer | None:
     from qpipe.profile.spec_text import inline
 
     rests = f"rests on {suggestion.support:,}, broken by {suggestion.broken:,}, confidence {suggestion.confidence:.2f}"
-    tell("", f"{suggestion.module}: {inline(suggestion.params)[:300]}", f"  {suggestion.reason}", f"  {rests}")
+    shown = suggestion.params if suggestion.module != "type" else {suggestion.columns[0]: suggestion.params["type"]}
+    tell("", f"{suggestion.module}: {inline(shown)[:300]}", f"  {suggestion.reason}", f"  {rests}")
     while True:
         print("  take it? [y]es, [n]o, [l]ater: ", end="", file=sys.stderr, flush=True)
         said = (sys.stdin.readline() or "l").strip().lower()
