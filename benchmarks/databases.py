@@ -41,9 +41,10 @@ WRITE = {
             db.commit()
         """,
 }
-SPECS = {
-    "read": "sources: {{o: {{type: database, url: '{url}', table: orders, key: [order_id]}}}}\noutputs: {{c: {{path: out.parquet}}}}\n",
-    "write": "sources: {{o: {{path: '{file}'}}}}\noutputs: {{c: {{type: database, url: '{url}', table: loaded, mode: replace}}}}\n",
+TABLE = "{type: database, url: 'URL', table: TABLE, WITH}"
+SPECS = {  # sources and outputs
+    "read": (TABLE.replace("TABLE", "orders").replace("WITH", "key: [order_id]"), "{path: out.parquet}"),
+    "write": ("{path: 'FILE'}", TABLE.replace("TABLE", "loaded").replace("WITH", "mode: replace")),
 }
 
 
@@ -62,14 +63,15 @@ def main() -> None:
         )
         for kind, others in (("read", READ), ("write", WRITE)):
             spec = Path(work) / f"{kind}.yaml"
-            spec.write_text(f"version: 1\nname: {kind}\n" + SPECS[kind].format(url=url, file=file))
+            given, wanted = (text.replace("URL", url).replace("FILE", str(file)) for text in SPECS[kind])
+            spec.write_text(f"version: 1\nname: {kind}\nsources: {{o: {given}}}\noutputs: {{c: {wanted}}}\n")
             target = str(Path(work) / "hand.parquet") if kind == "read" else str(file)
             commands = {"qpipe": [sys.executable, "-m", "qpipe", "run", str(spec), "--quiet"]}
             commands |= {name: [sys.executable, "-c", textwrap.dedent(code), url, target] for name, code in others.items()}
             print(f"\nPostgreSQL {kind}, {asked.rows:,} rows")
             seen = {name: run(command) for name, command in commands.items()}
             for name, measured in seen.items():
-                print(f"  {name:8} wall {measured.wall:7.2f} s   cpu {measured.cpu:7.2f} s   memory {measured.memory:6.0f} MiB")
+                print(f"  {name:8} wall {measured.wall:7.2f} s   cpu {measured.cpu:7.2f} s   {measured.memory:6.0f} MiB")
             best = min(m.wall for name, m in seen.items() if name != "qpipe")
             print(f"  qpipe / the fastest: wall {seen['qpipe'].wall / best:.2f}")
 
