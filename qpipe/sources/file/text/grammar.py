@@ -73,15 +73,16 @@ def _rules(grammar: Grammar, newline: str, loose: bool) -> _Rules:
             stop = f"(?:[^{d}\\r\\n{e}]|\\r(?!\\n))"
     blanks = "[ \\t]*" if grammar.space or loose else ""
     head = f"(?!{blanks}{not_first})" if not_first else ""
-    plain = re.compile(f"{head}(?:{stop}{escaped})*+(?={end})", re.DOTALL)
+    # atomic groups, not possessive ones: those go wrong around alternatives before Python 3.11.5
+    plain = re.compile(f"{head}(?>(?:{stop}{escaped})*)(?={end})", re.DOTALL)
     if not grammar.quote:
         return _Rules(None, plain, grammar)
     o, c = re.escape(grammar.quote), re.escape(CLOSING.get(grammar.quote, grammar.quote))
     if loose:
         after = f"(?!{blanks}{end})"
-        body = f"(?:[^{c}{e}]|{c}{c}{after}|{c}{after}{escaped})*+"
+        body = f"(?>(?:[^{c}{e}]|{c}{c}{after}|{c}{after}{escaped})*)"
     else:
-        body = f"(?:[^{c}{e}]{'' if e else f'|{c}{c}'}{escaped})*+"
+        body = f"(?>(?:[^{c}{e}]{'' if e else f'|{c}{c}'}{escaped})*)"
     return _Rules(re.compile(f"{blanks}{o}({body}){c}{blanks}(?={end})", re.DOTALL), plain, grammar)
 
 

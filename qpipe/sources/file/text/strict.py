@@ -165,7 +165,7 @@ def _few_quotes(block: bytes, separator: bytes, sign: bytes, count: int) -> _Quo
 @lru_cache(8)
 def _quoted_cells(separator: bytes, sign: bytes) -> re.Pattern[bytes]:
     s, q = re.escape(separator), re.escape(sign)
-    return re.compile(rb"%b(?<![^%b\n].)[^%b]*+(?:%b%b[^%b]*+)*+%b(?=[%b\r\n])" % (q, s, q, q, q, q, q, s), re.DOTALL)
+    return re.compile(rb"%b(?<![^%b\n].)[^%b]*+(?>(?:%b%b[^%b]*+)*)%b(?=[%b\r\n])" % (q, s, q, q, q, q, q, s), re.DOTALL)
 
 
 def _many_quotes(block: bytes, separator: int, sign: int) -> _Quotes | None:
