@@ -22,12 +22,13 @@ import pytest
 from qpipe.orchestrator.journal import Journal
 
 ASK = """
-import sys
+import signal, sys
 from pathlib import Path
 from qpipe.cli.ask import Asking
 from qpipe.orchestrator.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 asking = Asking(by="ann")
+signal.signal(signal.SIGINT, lambda number, frame: None)  # a run has a handler, too
 asking(journal, journal.run()["id"])
 asked = asking.asked
 print(f"END answered={asked.answered} postponed={len(asked.postponed)} stopped={asked.stopped}")
@@ -255,6 +256,18 @@ def test_interrupting_twice_stops_asking(journal: Journal, terminal: Open) -> No
         screen.until("> ")
         screen.type("", end="\x03")
     screen.until("END answered=0 postponed=2 stopped=True")
+
+
+def test_interrupting_while_it_writes_tears_nothing(journal: Journal, terminal: Open) -> None:
+    for n in range(3):
+        put(journal, f"big-{n}")
+    screen = terminal()
+    screen.until("question 1")
+    for _ in range(40):
+        screen.type("", end="\x03")
+        time.sleep(0.005)
+    shown = screen.until("END answered=0 postponed=. stopped=True")
+    assert "Traceback" not in shown
 
 
 def test_unknown_values(journal: Journal, terminal: Open) -> None:

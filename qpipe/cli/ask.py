@@ -349,6 +349,14 @@ class Keyboard:
 
     def __init__(self) -> None:
         self.stopping = False  # a signal said so
+        self._listening = False
+        self._interrupted = False
+
+    def interrupt(self, number: int, frame: Any) -> None:
+        """Ctrl-C: at once where a line is awaited, else when the next one is, so that nothing is torn while it is shown or kept."""
+        if self._listening:
+            raise KeyboardInterrupt
+        self._interrupted = True
 
     def forget(self) -> None:
         """What was typed before the question was there is no answer to it. Called before the prompt shows, not after."""
@@ -359,6 +367,15 @@ class Keyboard:
 
     def line(self, overtaken: Callable[[], bool]) -> str | None:
         """A line without its end; None when ``overtaken`` came true first. EOFError at the end of input."""
+        self._listening = True
+        try:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            return self._typed(overtaken)
+        finally:
+            self._listening = self._interrupted = False
+
+    def _typed(self, overtaken: Callable[[], bool]) -> str | None:
         if os.name == "nt":
             return input()
         descriptor = sys.stdin.fileno()
@@ -384,7 +401,7 @@ def _signals() -> Iterator[Keyboard]:
             handler(number, frame)
 
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, keyboard.interrupt)
         signal.signal(signal.SIGTERM, end)
         yield keyboard
     finally:
