@@ -353,7 +353,7 @@ class Keyboard:
         self._interrupted = False
 
     def interrupt(self, number: int, frame: Any) -> None:
-        """Ctrl-C: at once where a line is awaited, else when the next one is, so that nothing is torn while it is shown or kept."""
+        """Ctrl-C: at once where a line is awaited, else when the next one is: nothing is torn while it is shown or kept."""
         if self._listening:
             raise KeyboardInterrupt
         self._interrupted = True
