@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Json = dict[str, Any]
+Original = Callable[["pl.Series"], "pl.DataFrame"]
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
@@ -37,12 +39,17 @@ class Fault:
 class Chunk:
     """Rows as a source gave them, where they stood, and the position from which reading goes on after them."""
 
-    frame: pl.DataFrame  # text formats: every column a String; typed formats: as stored
+    frame: pl.DataFrame  # text formats: every column a String, or in the contract's type; typed formats: as stored
     position: Json  # exact: reading from here gives the rows after this chunk
     first_line: int | None = None  # line of the first row, where one row is one line
     lines: pl.Series | None = None  # a line for each row, where it is not
     faults: tuple[Fault, ...] = ()
     file: str | None = None  # as the user would name it
+    original: Original | None = None  # rows as they are written, by their offsets, where the frame has read them already
+
+    def as_it_came(self, offsets: pl.Series) -> pl.DataFrame:
+        """Rows as the source has them: those of a text format as text."""
+        return self.frame[offsets] if self.original is None else self.original(offsets)
 
 
 @dataclass(frozen=True)

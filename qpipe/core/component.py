@@ -52,6 +52,7 @@ class Context:
     answers: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (module id, value) → what a person said
     cursor: Json | None = None  # of the source that is read: what an earlier run has published already
     run: str = ""  # its id
+    contract: Types | None = None  # a text source may give these columns as values, if it can give their text, too
 
     def but(self, **changes: Any) -> Context:
         return dataclasses.replace(self, **changes)
@@ -120,6 +121,10 @@ class Source(Component):
     def read(self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         """Chunks of at most ``rows`` rows from a position on (None: the start), perhaps with some columns only."""
         raise NotImplementedError
+
+    def again(self, context: Context) -> bool:
+        """Whether reading it twice costs less than keeping what was read."""
+        return self.columnar
 
     def identity(self, context: Context) -> Json:
         """What is being read, so that a resume notices change: path, size, time, hash of the head. Never a secret."""

@@ -33,6 +33,8 @@ def _read(texts: pl.Series, type: DataType) -> pl.Series:
     """Everything at once; then, only where that failed, again without the blanks around."""
     if texts.dtype == pl.Null:
         return texts.cast(type.polars())
+    if texts.dtype != pl.String:  # its source has read it already
+        return texts
     read = _READERS[type.kind if type.name != "json" else "json"]
     values = read(texts, type)
     failed = values.is_null() & texts.is_not_null() if values.null_count() > texts.null_count() else None

@@ -111,10 +111,8 @@ class Execution:
 
     def _open(self) -> None:
         known = {row["id"]: row["identity"] for row in self.journal.rows("select * from source where run = ?", self.run)}
-        changed = [id for id, before in known.items() if before != self.prepared.identities.get(id)]
-        if changed and not self._read_everything():
-            raise ChangedInput(f"the source {changed[0]} has changed since {self.run} began",
-                               hint="put the old input back and resume, or start anew with `qpipe run`")  # fmt: skip
+        if not self._read_everything():
+            self._same_inputs(known, self.prepared.identities)
         (self.writer.directory / "sample").mkdir(exist_ok=True)
         with self.writer.commit("open") as tx:
             for id, identity in self.prepared.identities.items() if not known else ():
@@ -145,6 +143,12 @@ class Execution:
         if refused := self.publisher.refused(judged):
             raise DataRefused("nothing was read: " + "; ".join(refused), hint=f"see `qpipe show {self.run}`")
 
+    def _same_inputs(self, known: Mapping[str, Json], now: Mapping[str, Json]) -> None:
+        changed = [id for id, before in known.items() if before != now.get(id)]
+        if changed:
+            raise ChangedInput(f"the source {changed[0]} has changed since {self.run} began",
+                               hint="put the old input back and resume, or start anew with `qpipe run`")  # fmt: skip
+
     def _read_everything(self) -> bool:
         return all(self._is_done(each) for each in self.passes)
 
@@ -164,9 +168,10 @@ class Execution:
 
     # ── reading ──
 
+    @cached_property
     def _spills(self) -> bool:
         """Whether the first pass keeps what it reads: later ones then need not open the sources again."""
-        again = all(node.source.columnar for node in self.plan.streams)
+        again = all(node.source.again(self.prepared.cursors.given(node.id, self.context)) for node in self.plan.streams)
         return len(self.passes) > 1 and (not again or has_python(self.plan))
 
     def _reads(self, each: Pass, start: Start, only: Mapping[str, Sequence[str]] | None = None) -> Iterator[Read]:
@@ -174,13 +179,15 @@ class Execution:
         made = [result_source(id, r.folder, r.types) for id, r in self._replaced(each).items() if not r.same_rows]
         known = {**self.prepared.columns, **{node.id: node.source.columns(self.context) for node in made}}
         size = batch_rows(self.plan, self.prepared.union)
-        if self._spills() and each.number > 1:
+        if self._spills and each.number > 1:
             first = self.journal.rows("select batches, rows from pass where run=? and number=1", self.run)[0]
             return ahead(self._spooled(made, known, size, start, first["batches"], first["rows"]))
         return ahead(read_sources([*self.plan.streams, *made], self._reading, known, size, start, only))
 
     def _reading(self, source: str) -> Context:
-        return self.prepared.cursors.given(source, self.context)
+        context = self.prepared.cursors.given(source, self.context)
+        contract = next((node.types or {} for node in self.plan.streams if node.id == source), None)
+        return context if self._spills else context.but(contract=contract)  # what is kept for later passes is text
 
     def _spooled(
         self, made: Sequence[SourceNode], known: Mapping[str, Types], size: int, start: Start, batches: int, rows: int
@@ -230,8 +237,8 @@ class Execution:
     def _gather(self, each: Pass) -> None:
         start, row = self._start(each)
         collectors = Collectors(self.plan, each, self._programs(each), self.context, self.writer, row.get("checkpoint"))
-        keeps = self._spills() and each.number == 1
-        only = collectors.wanted() if collectors.fused and not self._spills() else None
+        keeps = self._spills and each.number == 1
+        only = collectors.wanted() if collectors.fused and not self._spills else None
         saved, last = time.monotonic(), None
         for read in self._reads(each, start, only):
             self.stop.check(self.run)
@@ -273,6 +280,8 @@ class Execution:
             counts.add(done)
             self._progress(each, done.read, counts.routes, counts.failed)
             self.stop.check(self.run)
+        if len(self.passes) > 1 and not self._spills:  # several readings must have been of the same rows
+            self._same_inputs(self.prepared.identities, self.prepared.identify())
         with self.writer.commit("pass-done") as tx:
             tx.execute("update pass set state='done', ended=? where run=? and number=?", time.time(), self.run, each.number)
             tx.event("pass.done", number=each.number)

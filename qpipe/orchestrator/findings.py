@@ -174,7 +174,7 @@ class Samples:
     def _samples(self, flag: Flag, rows: pl.Series, read: Read) -> list[dict[str, Any]]:
         offsets = read.offsets(rows)
         places = pl.DataFrame(read.whereabouts(offsets)).to_dicts()
-        given = read.chunk.frame[offsets].to_dicts()
+        given = read.chunk.as_it_came(offsets).to_dicts()
         made = []
         for row, place, cells in zip(rows.to_list(), places, given, strict=True):
             shown = {name: "***" if name in self._masked and value is not None else value for name, value in cells.items()}

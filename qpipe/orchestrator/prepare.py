@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,14 +48,19 @@ class Prepared:
         for node in plan.streams:
             _refuse_new(node, columns[node.id])
         union = union_of(plan, columns)
-        return cls(
-            plan, context, columns, union,
-            {n.id: n.source.identity(given.get(n.id, context)) for n in plan.sources}, _sizes(plan, given), cursors,
-        )  # fmt: skip
+        return cls(plan, context, columns, union, identities_of(plan.sources, given, context), _sizes(plan, given), cursors)
 
     def context_of(self, source: str) -> Context:
         """The context in which a source is read."""
         return self.cursors.given(source, self.context)
+
+    def identify(self) -> dict[str, Json]:
+        """What the sources are now."""
+        return identities_of(self.plan.sources, {n.id: self.context_of(n.id) for n in self.plan.streams}, self.context)
+
+
+def identities_of(sources: Sequence[SourceNode], given: Mapping[str, Context], context: Context) -> dict[str, Json]:
+    return {node.id: node.source.identity(given.get(node.id, context)) for node in sources}
 
 
 def batch_rows(plan: Plan, types: Types) -> int:

@@ -183,7 +183,7 @@ class Split:
         return self._cuts[codes]
 
     def _raw(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return conformed(self._read.chunk.frame[self._read.offsets(rows[ROW])], self._worker.raw_types)
+        return conformed(self._read.chunk.as_it_came(self._read.offsets(rows[ROW])), self._worker.raw_types)
 
     def _provenance(self, rows: pl.DataFrame, raw: pl.DataFrame) -> list[pl.Series]:
         """Where each row stood and why it is here."""

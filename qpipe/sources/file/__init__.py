@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from qpipe.core import component
-from qpipe.core.batch import Chunk, Fault, Json
+from qpipe.core.batch import Chunk, Fault, Json, Original
 from qpipe.core.component import Context, Source
 from qpipe.core.errors import DataRefused
 from qpipe.core.params import Path, param
@@ -64,6 +64,12 @@ class File(Source):
         paths = [self.path] if isinstance(self.path, str) else self.path
         return all((self.format or named_format(p)) in ("parquet", "arrow") for p in paths)
 
+    def again(self, context: Context) -> bool:
+        """So it is with text that lies here unpacked, too: its blocks are parsed faster than they are kept."""
+        return self.columnar or all(
+            asked.format in ("csv", "tsv") and asked.input.path and not asked.packed for _, asked, _ in self._files(context)
+        )
+
     def columns(self, context: Context) -> dict[str, DataType]:
         """The columns of all files, in the order in which they first appear."""
         from qpipe.core.types import DataType
@@ -74,6 +80,8 @@ class File(Source):
         files = self._files(context)
         start = self._start(files, position)
         types = self._types(context) if len({asked.format for _, asked, _ in files} & set(BINARY)) and len(files) > 1 else None
+        if types is not None:  # what text and values have in common is text
+            files = [(n, replace(asked, context=context.but(contract=None)), told) for n, asked, told in files]
         for number, asked, told in files[start:]:
             inner = position.get("at") if position and number == start else None
             for chunk in _chunks(asked, inner, rows, columns, types, several=len(files) > 1):
@@ -197,14 +205,21 @@ def _chunks(
     if columns is not None and (several or partition):  # a file may lack some
         here = _reader(asked.format).columns(asked)
         wanted = [name for name in columns if name in here and name not in partition]
+    folders = [pl.lit(value, dtype=pl.String).alias(name) for name, value in partition.items()]
     for chunk in _reader(asked.format).read(asked, position, rows, wanted):
-        frame = chunk.frame
+        frame, texts = chunk.frame, chunk.original
         if partition:
-            frame = frame.with_columns(pl.lit(value, dtype=pl.String).alias(name) for name, value in partition.items())
+            if texts is not None:
+                chunk = replace(chunk, original=_with_folders(texts, folders))
+            frame = frame.with_columns(folders)
             frame = frame.select(name for name in columns if name in frame.columns) if columns is not None else frame
         if types is not None:
             frame = frame.cast({n: types[n] for n, dtype in frame.schema.items() if types[n] != dtype})
         yield chunk if frame is chunk.frame else replace(chunk, frame=frame)
+
+
+def _with_folders(texts: Original, folders: Sequence[pl.Expr]) -> Original:
+    return lambda offsets: texts(offsets).with_columns(folders)
 
 
 def _common(a: pl.DataType, b: pl.DataType) -> pl.DataType:

@@ -27,8 +27,11 @@ def columns(asked: Asked) -> dict[str, pl.DataType]:
 
 def read(asked: Asked, position: Json | None, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
     from qpipe.sources.file.text.delimited import read_delimited
+    from qpipe.sources.file.text.typed import Wanted
 
-    for chunk in read_delimited(asked.input.opener, _options(asked), position, rows, name=asked.name):
+    types = asked.context.contract
+    wanted = None if types is None else Wanted(columns, types)
+    for chunk in read_delimited(asked.input.opener, _options(asked), position, rows, name=asked.name, wanted=wanted):
         yield chunk if columns is None else replace(chunk, frame=chunk.frame.select(columns))
 
 

@@ -35,13 +35,18 @@ class Asked:
 
     def local(self) -> Path:
         """Its unpacked bytes as a file on this machine: the file itself where it is one."""
-        from qpipe.sources.file.text.compression import compression_of
-
-        packing = compression_of(self.input.head(8))
-        packed = packing is not None and not (packing == "zip" and self.format == "excel" and not self._in_archive())
+        packed = self.packed
         if self.input.path and not packed:
             return self.input.path
         return local_copy(self.input, self.context, f".{self.format}", self.bytes if packed else self.input.opener)
+
+    @property
+    def packed(self) -> bool:
+        """Whether its bytes are compressed. A workbook's own packing does not count."""
+        from qpipe.sources.file.text.compression import compression_of
+
+        packing = compression_of(self.input.head(8))
+        return packing is not None and not (packing == "zip" and self.format == "excel" and not self._in_archive())
 
     def bytes(self) -> ByteStream:
         """Its unpacked bytes. Of an archive, the one file in it, or the one that was named."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from qpipe.core.batch import Original
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.sources.file.chunk import Chunk, Fault
@@ -18,6 +19,7 @@ from qpipe.sources.file.text.exact import AHEAD, NeedMore, Parsed, read_exact
 from qpipe.sources.file.text.options import DelimitedOptions, Opener
 from qpipe.sources.file.text.sniff import sniff
 from qpipe.sources.file.text.strict import Rows, read_strict
+from qpipe.sources.file.text.typed import Wanted, read_typed
 
 BLOCK = 8 << 20  # bytes parsed at once; more is no faster and needs more memory
 PIECE = 1 << 18  # bytes that go the exact way together when a block is not well-formed
@@ -34,9 +36,11 @@ def read_delimited(
     *,
     name: str = "input",
     block_size: int = BLOCK,
+    wanted: Wanted | None = None,
 ) -> Iterator[Chunk]:
     """The rows of a delimited file as text, in its order, from a chunk's ``position`` or from the start.
 
+    ``wanted`` allows some columns only, and typed ones: a chunk then has its rows as text in ``original``.
     Neither ``rows_per_chunk`` nor ``block_size`` nor a restart changes what is read. Memory is bounded by the block.
     Raises DataRefused where the file is no delimited text, is empty, or a record has no end.
     """
@@ -52,7 +56,7 @@ def read_delimited(
             raise DataRefused(f"the columns are not those of {parts[0]}", hint="choose one with member", file=place)
         if number >= first:
             start = position if position and number == first else None
-            reader = _Reader(opener, dialect, options, place, member, start, block_size)
+            reader = _Reader(opener, dialect, options, place, member, start, block_size, wanted)
             yield from reader.chunks(rows_per_chunk, {"member": number} if len(parts) > 1 else {})
 
 
@@ -86,7 +90,9 @@ class _Reader:
         member: str | None,
         position: dict[str, Any] | None,
         block_size: int,
+        wanted: Wanted | None = None,
     ) -> None:
+        self.wanted = wanted if not options.nulls else None  # which cells mean nothing is said of texts
         self.dialect, self.options, self.name = dialect, options, name
         self.block_size, self.piece = block_size, min(PIECE, block_size)
         start = position or {"offset": dialect.start, "skip": 0, "line": dialect.line}
@@ -130,7 +136,9 @@ class _Reader:
         careful = self.window.offset < self.careful_until
         size = self.piece if careful else self.block_size
         block, quotes = self.window.block(size, self.dialect.newline.encode(), self.dialect.quote.encode())
-        rows = read_strict(block, quotes, self.dialect, self.line) if block else None
+        rows = read_typed(block, self.dialect, self.line, self.wanted) if self.wanted and not careful else None
+        if rows is None:
+            rows = read_strict(block, quotes, self.dialect, self.line) if block else None
         if rows is None and len(block) > self.piece:
             self.careful_until = self.window.offset + len(block)
             return self._next()
@@ -202,7 +210,7 @@ class _Reader:
         told: list[Fault] = []
         last = rows.frame.height - 1
         line = rows.next_line - 1 if rows.lines is None else (rows.lines[-1] if last >= 0 else rows.first_line)
-        if last >= 0 and self.dialect.tables and _is_total(rows.frame.row(last)):
+        if last >= 0 and self.dialect.tables and _is_total(rows.texts(last)):
             told.append(Fault(last, line, "totals-row", "the last row is a total, not a record of its own"))
         if self.stream.torn:
             told.append(Fault(None, self.line, "torn-file", f"{self.stream.torn}; it could be read up to line {self.line}"))
@@ -222,7 +230,12 @@ class _Reader:
                 after if last else {**before, "skip": stop},
                 *_places(rows, start, stop),
                 faults=_faults(rows, start, stop, first=start == 0, last=last),
+                original=_shifted(rows.original, start),
             )
+
+
+def _shifted(original: Original | None, start: int) -> Original | None:
+    return None if original is None else lambda offsets: original(offsets + start)
 
 
 _TOTAL = re.compile(r"\W*(?:(?:grand|sub)[ -]?)?(?:totals?|sum|summe|gesamt|somme|suma|totale)\b\W*", re.IGNORECASE)

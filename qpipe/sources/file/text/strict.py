@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from functools import lru_cache
 
+from qpipe.core.batch import Original
 from qpipe.core.lazy import np, pl
 from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text.dialect import Dialect
@@ -34,12 +35,17 @@ class Rows:
     lines: pl.Series | None = None
     faults: tuple[Fault, ...] = ()
     ended: bool = False  # the table ends here, though the file may go on
+    original: Original | None = None  # the text of rows by their offsets, where the frame has values
+
+    def texts(self, row: int) -> tuple[str | None, ...]:
+        """A row as it is written."""
+        return self.frame.row(row) if self.original is None else self.original(pl.Series([row])).row(0)
 
 
 def read_strict(block: bytes, quotes_in: int, dialect: Dialect, line: int) -> Rows | None:
     """The rows of a block that ends with a record and has so many quotes; None unless it is proven well-formed."""
     separator = _separator(dialect, block)
-    if separator is None or _needs_exact(block, dialect):
+    if separator is None or needs_exact(block, dialect):
         return None
     plain, quotes_in = _doubled(block, quotes_in, dialect)
     lines, newline = _unix_lines(plain, quotes_in, dialect)
@@ -67,7 +73,7 @@ def _prove(
         if quotes.count:
             return None
         block = block.replace(dialect.delimiter.encode(), separator)
-    frame = _parse(block, dialect.width, separator, dialect.quote)
+    frame = parse(block, dialect.width, separator, dialect.quote)
     if frame is None:
         return None
     cells = sum(frame.get_column(name).str.len_bytes().sum() for name in frame.columns)
@@ -92,7 +98,7 @@ def _separator(dialect: Dialect, block: bytes) -> bytes | None:
     return None if b"\x1f" in block else b"\x1f"
 
 
-def _needs_exact(block: bytes, dialect: Dialect) -> bool:
+def needs_exact(block: bytes, dialect: Dialect) -> bool:
     """Whether there is something that Polars would read in another sense, or that must be told."""
     if b"\x00" in block or dialect.space or not dialect.quote.isascii() or dialect.newline not in "\n\r":
         return True
@@ -185,7 +191,7 @@ def _many_quotes(block: bytes, separator: int, sign: int) -> _Quotes | None:
     return _Quotes(len(places), int(doubled.sum()), inside)
 
 
-def _parse(block: bytes, width: int, separator: bytes, quote: str) -> pl.DataFrame | None:
+def parse(block: bytes, width: int, separator: bytes, quote: str) -> pl.DataFrame | None:
     try:
         return pl.read_csv(
             block,
