@@ -1,0 +1,162 @@
+"""Payloads of messages into rows: JSON objects, CSV lines, Avro records. One that cannot be read is a poison message: a row
+without cells and a fault that names the message and keeps its text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from qpipe.core.batch import Fault
+from qpipe.core.component import Context
+from qpipe.core.lazy import pl
+from qpipe.sources.file.json_values import VALUE, keys_of, rows_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qpipe.core.types import DataType
+    from qpipe.sources._messages import Messages, Taken
+
+_KEPT = 1000  # signs of a poison message
+
+
+class Decoder(Protocol):
+    def columns(self, payloads: Sequence[Any]) -> dict[str, DataType]:
+        """What columns these payloads have."""
+
+    def frame(self, taken: Taken, known: Sequence[str]) -> tuple[pl.DataFrame, list[Fault]]:
+        """A row for each message: the known columns, then new ones. A payload that is null is a row of nulls."""
+
+
+def decoder(source: Messages, context: Context) -> Decoder:
+    if source.format == "csv":
+        return Csv(tuple(source.names or source.schema or ()), source.delimiter)
+    if source.format == "avro":
+        from qpipe.sources._avro import Avro
+
+        return Avro(source.avro or "", source.framing, context.directory)
+    return JsonObjects()
+
+
+def problems(source: Messages) -> Iterator[tuple[str, str]]:
+    """What is wrong before a message is read."""
+    if source.format == "csv" and not (source.names or source.schema):
+        yield "names", "a CSV line has no names: say which columns there are, here or in the schema"
+    if source.format == "avro" and not source.avro:
+        yield "avro", "an Avro record is read by its schema: name its file"
+    if source.format == "avro":
+        from qpipe.sources._avro import missing
+
+        yield from missing()
+    if source.framing == "confluent" and isinstance(source.avro, str):
+        yield "avro", "a record with an id needs schemas by id: {7: orders.avsc}"
+
+
+def poison(taken: Taken, row: int, wrong: str, payload: Any) -> Fault:
+    """A message that cannot be read, with its name and what it holds."""
+    raw = payload.decode("utf-8", "backslashreplace") if isinstance(payload, bytes) else str(payload)
+    return Fault(row, _line(taken, row), "poison-message", f"{taken.name(row)}: {wrong}", None, raw[:_KEPT])
+
+
+def texts(taken: Taken) -> tuple[pl.Series, list[Fault]]:
+    """The payloads as texts. One that is no UTF-8 is null, and told."""
+    try:
+        return pl.Series(taken.payloads, dtype=pl.Binary).cast(pl.String), []
+    except pl.exceptions.ComputeError:
+        pass
+    found: list[str | None] = []
+    faults = []
+    for row, payload in enumerate(taken.payloads):  # only batches with such a one come here
+        try:
+            found.append(None if payload is None else payload.decode())
+        except UnicodeDecodeError as error:
+            found.append(None)
+            faults.append(poison(taken, row, f"no UTF-8: {error.reason} at byte {error.start}", payload))
+    return pl.Series(found, dtype=pl.String), faults
+
+
+class JsonObjects:
+    """A JSON object in each message. Every cell is the text it is written with."""
+
+    def columns(self, payloads: Sequence[Any]) -> dict[str, DataType]:
+        known = [p.decode("utf-8", "replace") for p in payloads if p is not None]
+        return _strings(_keys([text for text in known if text.lstrip().startswith("{")]))
+
+    def frame(self, taken: Taken, known: Sequence[str]) -> tuple[pl.DataFrame, list[Fault]]:
+        held, faults = texts(taken)
+        held = held.fill_null("{}")
+        frame, found = rows_of(held, known, lambda row: _line(taken, row))
+        if any(fault.code == "new-key" for fault in found):  # the batch gets their columns: the contract's policy decides
+            names = list(dict.fromkeys([*known, *_keys(held.to_list())]))
+            frame, found = rows_of(held, names, lambda row: _line(taken, row))
+        return frame, [*faults, *(_named(taken, fault) for fault in found)]
+
+
+def _keys(objects: Sequence[str]) -> list[str]:
+    """A text that is no object is a poison message and makes no column."""
+    found = keys_of(objects)
+    whole = VALUE not in found or any(f'"{VALUE}"' in text for text in objects)
+    return found if whole else [name for name in found if name != VALUE]
+
+
+def _named(taken: Taken, fault: Fault) -> Fault:
+    row = fault.row or 0
+    code = "poison-message" if fault.code in ("not-json", "no-object") else fault.code
+    return replace(fault, code=code, message=f"{taken.name(row)}: {fault.message}", raw=fault.raw[:_KEPT])
+
+
+@dataclass(frozen=True)
+class Csv:
+    """A CSV line in each message. Empty cells are null."""
+
+    names: tuple[str, ...]
+    delimiter: str
+
+    def columns(self, payloads: Sequence[Any]) -> dict[str, DataType]:
+        return _strings(self.names)
+
+    def frame(self, taken: Taken, known: Sequence[str]) -> tuple[pl.DataFrame, list[Fault]]:
+        held, faults = texts(taken)
+        if held.str.contains('["\\r\\n]').any():
+            cells, wrong = self._one_by_one(held.str.strip_chars_end("\r\n"))
+        else:
+            cells, wrong = held.str.split(self.delimiter), {}
+        counts = cells.list.len().fill_null(len(self.names))
+        for row in (counts != len(self.names)).arg_true():
+            said = wrong.get(row) or f"{counts[row]} cells, expected {len(self.names)}"
+            faults.append(poison(taken, row, said, taken.payloads[row]))
+        fits = pl.DataFrame({"cells": cells, "fits": counts == len(self.names)})
+        cell = pl.when("fits").then(pl.col("cells"))
+        made = (cell.list.get(n, null_on_oob=True).replace("", None).alias(name) for n, name in enumerate(self.names))
+        frame = fits.select(made)
+        rest = [pl.lit(None, pl.String).alias(name) for name in known if name not in self.names]
+        return frame.with_columns(rest), sorted(faults, key=lambda fault: fault.row or 0)
+
+    def _one_by_one(self, held: pl.Series) -> tuple[pl.Series, dict[int, str]]:
+        """Quoted cells: only batches with a quote or a line's end in them come here."""
+        found: list[list[str] | None] = []
+        wrong: dict[int, str] = {}
+        for row, text in enumerate(held.to_list()):
+            try:
+                lines = [] if text is None else list(csv.reader(io.StringIO(text), delimiter=self.delimiter, strict=True))
+                if len(lines) > 1:
+                    raise csv.Error("more than one line")
+                found.append(None if text is None else lines[0] if lines else [])
+            except csv.Error as error:
+                wrong[row] = f"no CSV line: {error}"
+                found.append([])
+        return pl.Series(found, dtype=pl.List(pl.String)), wrong
+
+
+def _strings(names: Sequence[str]) -> dict[str, DataType]:
+    from qpipe.core.types import DataType
+
+    return {name: DataType.parse("string") for name in names}
+
+
+def _line(taken: Taken, row: int) -> int:
+    return taken.lines[row] if taken.lines else row + 1

@@ -1,0 +1,242 @@
+"""kafka"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from qpipe.core.batch import Fault, Json
+from qpipe.core.component import Context, Input, Types
+from qpipe.core.errors import DataRefused
+from qpipe.core.lazy import pl
+from qpipe.core.params import Duration, param
+from qpipe.core.streams.kafka import Cluster, problems
+from qpipe.sources._messages import LOOK, Messages, Taken
+
+Metadata = Literal["key", "timestamp", "headers", "partition", "offset"]
+_POLL = 0.25  # seconds between two looks at the clock
+
+
+class Kafka(Messages):
+    """A topic of Kafka, each message once: a run reads what came after the last published one, partition by partition.
+
+    The journal keeps the offsets, so nothing is lost or doubled when a run is stopped, and `group`, if it is named, is moved to
+    them when everything is published, for others to see. No group is joined: the partitions are read by this spec alone. A
+    message that is not what `format` says is a malformed row with its topic, partition and offset; one without a value is a row
+    of nulls. Messages of transactions are read once they are committed.
+    """
+
+    extra = "kafka"
+
+    servers: str = param(help="the brokers: host:9092, or several with commas between")
+    topic: str = param(help="the topic")
+    group: str | None = param(None, help="a consumer group whose offsets are set to the last published messages")
+    start: Literal["earliest", "latest", "group"] = param(
+        "earliest", help="where the first run begins: at all there is, at what comes from now on, or where `group` stands"
+    )
+    metadata: tuple[Metadata, ...] = param((), help="columns beside the payload: message_key, message_timestamp, …")
+    auth: dict[str, Any] | None = param(
+        None, help="{mechanism: plain, scram-sha-256 or scram-sha-512, username, password}, or oauthbearer with its token_url"
+    )
+    tls: bool | dict[str, Any] = param(False, help="true, or {ca, cert, key, key_password, verify}")
+    options: dict[str, Any] | None = param(None, help="anything else of the client, by librdkafka's names")
+    timeout: Duration = param(30.0, help="how long to wait for a broker that does not answer")
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        yield from problems(self.auth, self.tls)
+        yield from super().problems(types)
+        if self.start == "group" and self.group is None:
+            yield "start", "which group? name it"
+
+    def identity(self, context: Context) -> Json:
+        return {"servers": self.servers, "topic": self.topic}
+
+    def inputs(self, context: Context) -> Sequence[Input]:
+        return [Input(self.topic, f"kafka://{self.servers}/{self.topic}")]
+
+    def acknowledge(self, cursor: Json, context: Context) -> None:
+        """The group's offsets. They are only shown: a run begins where the journal says."""
+        if self.group is None:
+            return
+        with self._log(context) as log:
+            log.commit(cursor["at"])
+
+    @contextmanager
+    def _log(self, context: Context) -> Iterator[Partitions]:
+        cluster = Cluster(self.servers, self.auth or {}, self.tls, self.options or {}, self.timeout, context.directory)
+        log = Partitions(self, cluster)
+        try:
+            yield log
+        finally:
+            log.close()
+
+
+class Partitions:
+    """A topic's partitions, one after the other. A place is the next offset of each."""
+
+    def __init__(self, source: Kafka, cluster: Cluster) -> None:
+        self._source, self._cluster, self._said = source, cluster, list[str]()
+        self._clients: dict[str, Any] = {}
+        self._assigned: tuple[int, int] | None = None  # partition and offset that the reader stands at
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+
+    def begin(self, cursor: Json | None) -> tuple[Json, list[Fault]]:
+        known: Mapping[str, int] = (cursor or {}).get("at", {})
+        topic, looker, faults = self._source.topic, self._client("look"), []
+        numbers = self._cluster.partitions(looker, topic, self._said)
+        lows = {}
+        with self._cluster.told(self._said, topic):
+            for number in numbers:
+                lows[str(number)] = looker.get_watermark_offsets(self._partition(number), timeout=self._source.timeout)[0]
+        first = known or self._first(lows)
+        at = {key: max(low, first.get(key, low)) for key, low in lows.items()}
+        for key, low in lows.items():
+            if key in known and known[key] < low:
+                said = f"{topic}/{key}: messages up to offset {low - 1} are gone, the last one read was {known[key] - 1}"
+                faults.append(Fault(None, 1, "trimmed", said, severity="warning"))
+        return at, faults
+
+    def end(self, at: Json, most: int | None) -> Json:
+        """Where each partition ends, which a broker says when it is asked for messages; ``most`` is shared out evenly."""
+        ends = self._ends(at)
+        if most is None:
+            return ends
+        left = {key: ends[key] - at[key] for key in at}
+        share = dict.fromkeys(at, 0)
+        while most > 0 and any(left.values()):
+            open_ = [key for key in at if left[key]]
+            for key in open_:
+                given = min(left[key], max(1, most // len(open_)), most)
+                share[key], left[key], most = share[key] + given, left[key] - given, most - given
+        return {key: at[key] + share[key] for key in at}
+
+    def take(self, at: Json, end: Json, most: int) -> Taken:
+        at, found = dict(at), list[Any]()
+        for key in at:
+            while at[key] < end.get(key, at[key]) and len(found) < most:
+                found += self._some(key, at, end, most - len(found))
+        numbers = {message.partition() for message in found[:1] + found[-1:]}
+        topic = self._source.topic
+        return Taken(
+            [message.value() for message in found], at,
+            lambda row: f"{topic}/{found[row].partition()} at offset {found[row].offset()}",
+            [message.offset() for message in found],
+            f"{topic}/{numbers.pop()}" if len(numbers) == 1 else topic,
+            {f"message_{name}": _METADATA[name](found) for name in self._source.metadata},
+        )  # fmt: skip
+
+    def commit(self, at: Json) -> None:
+        with self._cluster.told(self._said, f"group {self._source.group}"):
+            ends = [self._partition(int(key), offset) for key, offset in at.items()]
+            self._client("look").commit(offsets=ends, asynchronous=False)
+
+    def _some(self, key: str, at: dict[str, int], end: Json, most: int) -> list[Any]:
+        """The next messages of one partition; ``at`` moves along. Those past the end stay for a later run."""
+        reader = self._client("read")
+        if self._assigned != (int(key), at[key]):
+            reader.assign([self._partition(int(key), at[key])])
+        given = self._heard(reader, min(most, end[key] - at[key]), f"{self._source.topic}/{key} at offset {at[key]}")
+        ended = any(message.error() for message in given[-1:])
+        found = [message for message in given if not message.error() and message.offset() < end[key]]
+        ended = ended or len(found) < len(given)
+        at[key] = end[key] if ended else found[-1].offset() + 1
+        self._assigned = None if ended else (int(key), at[key])
+        return found
+
+    def _ends(self, at: Json) -> Json:
+        looker, ends = self._client("look"), dict[str, int]()
+        looker.assign([self._partition(int(key), offset) for key, offset in at.items()])
+        while len(ends) < len(at):
+            waiting = ", ".join(f"{self._source.topic}/{key}" for key in at if key not in ends)
+            for message in self._heard(looker, 1, waiting):
+                partition = self._partition(message.partition())
+                ends[str(message.partition())] = looker.get_watermark_offsets(partition, cached=True)[1]
+        looker.unassign()
+        for key, offset in at.items():
+            if ends[key] < offset:
+                raise self._shrunk(key, offset - 1, ends[key])
+        return {key: ends[key] for key in at}
+
+    def _heard(self, client: Any, most: int, at: str) -> list[Any]:
+        """At least one message, or word that there is no more. Unavailable when the broker is silent for too long."""
+        deadline = time.monotonic() + self._source.timeout
+        with self._cluster.told(self._said, at):
+            while time.monotonic() < deadline:
+                found: list[Any] = client.consume(most, timeout=_POLL)
+                for message in found:
+                    if message.error() and message.error().name() != "_PARTITION_EOF":
+                        raise self._wrong(message, at)
+                if found:
+                    return found
+        words = f"no answer for {self._source.timeout:g} s"
+        raise self._cluster.refused(words, self._said, at)
+
+    def _wrong(self, message: Any, at: str) -> Exception:
+        error = message.error()
+        if error.name() in ("_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"):
+            return self._shrunk(str(message.partition()), message.offset() - 1, None)
+        return self._cluster.refused(error.str(), self._said, at)
+
+    def _shrunk(self, key: str, last: int, end: int | None) -> DataRefused:
+        now = "" if end is None else f" ends at offset {end} and"
+        return DataRefused(f"{self._source.topic}/{key}{now} has no offset {last}, which was the last one read",
+                           hint="was the topic made anew? `qpipe run --full-refresh` reads all of it")  # fmt: skip
+
+    def _first(self, lows: dict[str, int]) -> Json:
+        """Where the first run of a spec begins."""
+        if self._source.start == "latest":
+            return self._ends(lows)
+        if self._source.start == "group":
+            asked = [self._partition(int(key)) for key in lows]
+            with self._cluster.told(self._said, f"group {self._source.group}"):
+                kept = self._client("look").committed(asked, timeout=self._source.timeout)
+            return {str(each.partition): each.offset for each in kept if each.offset >= 0}
+        return lows
+
+    def _client(self, use: str) -> Any:
+        """One client looks where partitions end and fetches little; another reads."""
+        if use not in self._clients:
+            ahead = self._source.buffer_size if use == "read" else LOOK
+            most = {} if use == "read" else {"queued.max.messages.kbytes": 1024, "fetch.message.max.bytes": 16_384}
+            self._clients[use] = self._cluster.client(
+                "Consumer", self._said, **{
+                    "group.id": self._source.group or "qpipe", "enable.auto.commit": False, "enable.auto.offset.store": False,
+                    "auto.offset.reset": "error", "enable.partition.eof": True, "queued.min.messages": ahead,
+                    "fetch.wait.max.ms": 20, "fetch.queue.backoff.ms": 20, "isolation.level": "read_committed", **most,
+                }
+            )  # fmt: skip
+        return self._clients[use]
+
+    def _partition(self, number: int, offset: int = -1001) -> Any:
+        from confluent_kafka import TopicPartition
+
+        return TopicPartition(self._source.topic, number, offset)
+
+
+def _texts(values: list[bytes | None]) -> pl.Series:
+    return pl.Series([None if v is None else v.decode("utf-8", "backslashreplace") for v in values], dtype=pl.String)
+
+
+def _headers(message: Any) -> str | None:
+    """A JSON object; of headers with one name the last counts."""
+    found = message.headers()
+    if not found:
+        return None
+    return json.dumps({k: None if v is None else v.decode("utf-8", "backslashreplace") for k, v in found}, ensure_ascii=False)
+
+
+_METADATA = {
+    "key": lambda found: _texts([message.key() for message in found]),
+    "timestamp": lambda found: pl.Series(
+        [message.timestamp()[1] if message.timestamp()[0] else None for message in found], dtype=pl.Int64
+    ).cast(pl.Datetime("ms", "UTC")),
+    "headers": lambda found: pl.Series([_headers(message) for message in found], dtype=pl.String),
+    "partition": lambda found: pl.Series([message.partition() for message in found], dtype=pl.Int64),
+    "offset": lambda found: pl.Series([message.offset() for message in found], dtype=pl.Int64),
+}
