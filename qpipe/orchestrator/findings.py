@@ -81,17 +81,17 @@ def reasons(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame, fault
     ``frame`` holds the flags, ``raw`` the rows as they came, in the same order; ``faults`` what the reader said, by position.
     """
     pieces = [
-        _piece(n, flag, frame, raw) for n, flag in enumerate(flags) if flag.bad in frame.columns and flag.bad != "__fault"
+        _piece(n, flag, at, frame, raw)
+        for n, flag in enumerate(flags)
+        if flag.bad in frame.columns and flag.bad != "__fault" and (at := frame[flag.bad].arg_true()).len()
     ]
-    if faults:
-        pieces.insert(0, _fault_piece(faults))
-    pieces = [piece for piece in pieces if piece.height]
-    if not pieces:
+    if not pieces and not faults:
         return pl.select(pl.repeat(pl.lit([], dtype=reason_type()), frame.height)).to_series().alias("_reasons")
-    told = pl.concat(pieces).sort("at", "order", maintain_order=True)
-    lists = told.group_by("at", maintain_order=True).agg(
-        pl.struct("check", "column", "severity", "message", "value").alias("_reasons")
-    )
+    told = _told(flags, pieces)
+    if faults:
+        told = pl.concat([_fault_piece(faults), told])
+    told = told.sort("at", maintain_order=True)  # the pieces come in the order of the checks
+    lists = told.group_by("at", maintain_order=True).agg(pl.col("_reasons"))
     if lists.height < frame.height:
         every = pl.DataFrame({"at": pl.int_range(frame.height, eager=True, dtype=pl.UInt32)})
         lists = every.join(lists, on="at", how="left", maintain_order="left").with_columns(
@@ -100,47 +100,50 @@ def reasons(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame, fault
     return lists["_reasons"]
 
 
-def _piece(order: int, flag: Flag, frame: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
-    at = frame[flag.bad].arg_true()
+def _piece(order: int, flag: Flag, at: pl.Series, frame: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+    """The failures of one flag: where, and the value."""
     given = raw if flag.column in raw.columns else frame
-    value = (
-        _text(given[flag.column].gather(at))
-        if flag.column in given.columns
-        else pl.Series("value", [None] * at.len(), pl.String)
-    )
-    return pl.DataFrame({"at": at.cast(pl.UInt32), "value": value}).select(
-        "at",
-        pl.lit(order, dtype=pl.Int32).alias("order"),
-        pl.lit(flag.check).alias("check"),
-        pl.lit(flag.column).alias("column"),
-        pl.lit(flag.severity).alias("severity"),
-        _message(flag).alias("message"),
-        pl.col("value"),
+    value = _text(given[flag.column].gather(at)) if flag.column in given.columns else _repeated(None, at.len(), pl.String)
+    return pl.DataFrame(
+        [at.cast(pl.UInt32).alias("at"), _repeated(order, at.len(), pl.UInt32).alias("order"), value.alias("value")]
     )
 
 
-def _message(flag: Flag) -> pl.Expr:
-    value = pl.col("value").fill_null("missing")
+def _repeated(value: Any, count: int, dtype: Any) -> pl.Series:
+    return pl.Series([value], dtype=dtype).new_from_index(0, count)
+
+
+def _told(flags: Sequence[Flag], pieces: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """``at`` and ``_reasons``, a struct, of all failures."""
+    schema = {"at": pl.UInt32, "order": pl.UInt32, "value": pl.String}
+    found = pl.concat(pieces) if pieces else pl.DataFrame(schema=schema)
+    about = {
+        "check": [flag.check for flag in flags],
+        "column": [flag.column for flag in flags],
+        "severity": [flag.severity for flag in flags],
+        "message": [_message(flag) for flag in flags],
+    }
+    named = pl.DataFrame(about, schema=dict.fromkeys(about, pl.String))[found["order"]].with_columns(found["value"])
+    said = pl.col("message").str.replace_all("{value}", pl.col("value").fill_null("missing"), literal=True)
+    return pl.DataFrame([found["at"], named.with_columns(said).to_struct("_reasons")])
+
+
+def _message(flag: Flag) -> str:
+    """What is said of a failure, with ``{value}`` where its value belongs."""
     if flag.message:
-        text = flag.message.replace("{column}", flag.column)
-        parts = text.split("{value}")
-        if len(parts) == 1:
-            return pl.lit(text)
-        return pl.concat_str([e for n, part in enumerate(parts) for e in ([value] if n else []) + [pl.lit(part)]])
-    if not flag.column:
-        return pl.lit(f"expected {flag.expected}")
-    return pl.concat_str([pl.lit(f"{flag.column} is "), value, pl.lit(f", expected {flag.expected}")])
+        return flag.message.replace("{column}", flag.column)
+    return f"{flag.column} is {{value}}, expected {flag.expected}" if flag.column else f"expected {flag.expected}"
 
 
 def _fault_piece(faults: Mapping[int, Sequence[Fault]]) -> pl.DataFrame:
     told = [
-        (at, -1, CONTRACT, f.column or "", f.severity, f.message, f.raw.rstrip("\r\n") or None)
-        for at, fs in faults.items()
+        {"check": CONTRACT, "column": f.column or "", "severity": f.severity, "message": f.message,
+         "value": f.raw.rstrip("\r\n") or None}
+        for fs in faults.values()
         for f in fs
-    ]
-    schema = {"at": pl.UInt32, "order": pl.Int32, "check": pl.String, "column": pl.String, "severity": pl.String,
-              "message": pl.String, "value": pl.String}  # fmt: skip
-    return pl.DataFrame(told, schema=schema, orient="row")
+    ]  # fmt: skip
+    at = [row for row, fs in faults.items() for _ in fs]
+    return pl.DataFrame([pl.Series("at", at, pl.UInt32), pl.Series("_reasons", told, reason_type().inner)])  # type: ignore[attr-defined]
 
 
 def _text(values: pl.Series) -> pl.Series:
