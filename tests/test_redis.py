@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,11 @@ from running import Project
 from test_crash import Killed, stop_at
 
 from qpipe.core import effects
-from tests.servers import fixture
+from qpipe.core.component import Context
+from qpipe.core.params import build
+from qpipe.sources.redis import Redis
+from tests.servers import fixture, folder
+from tests.servers import redis as server
 
 redis = fixture("redis")
 pytestmark = pytest.mark.xdist_group("redis")
@@ -34,8 +40,6 @@ def project(folder: Path) -> Project:
 
 
 def client() -> Any:
-    import os
-
     import redis as driver
 
     return driver.Redis.from_url(os.environ["EVENTS_URL"], decode_responses=True)
@@ -112,7 +116,78 @@ def test_a_server_that_is_not_there_is_told_without_the_password(events: Project
 
 
 def client_url_with(password: str) -> str:
-    import os
-
     host = os.environ.get("EVENTS_URL", "").rpartition("@")[2]
     return f"redis://:{password}@{host}"
+
+
+def source(events: Project, **given: Any) -> Redis:
+    made: Redis = build(Redis, {"url": os.environ["EVENTS_URL"], "stream": events.folder.name, **given})
+    return made
+
+
+def rows(found: Any) -> list[tuple[Any, ...]]:
+    return [row for chunk in found for row in chunk.frame.rows()]
+
+
+def test_every_position_restarts_exactly(events: Project) -> None:
+    send(events, *range(23))
+    for size, buffer in ((1, 10_000), (4, 3), (100, 7)):
+        read = source(events, field="data", buffer_size=buffer)
+        chunks = list(read.read(Context(), None, size))
+        assert rows(chunks) == [(str(n),) for n in range(23)]
+        send(events, "later")
+        for n, chunk in enumerate(chunks):
+            position = json.loads(json.dumps(chunk.position))
+            assert rows(read.read(Context(), position, 3)) == rows(chunks[n + 1 :])
+        client().xdel(events.folder.name, client().xrevrange(events.folder.name, count=1)[0][0])
+
+
+def test_fields_are_columns_and_what_is_no_text_is_poison(events: Project) -> None:
+    name = events.folder.name
+    client().xadd(name, {"n": "1", "ü": "é"})
+    bad = client().xadd(name, {"n": b"\xff"})
+    client().xadd(name, {"n": "", "other": "x"})
+    (chunk,) = (c for c in source(events, metadata=["id", "timestamp"]).read(Context(), None, 100) if c.frame.height)
+    assert chunk.frame.select("n", "ü", "other").rows() == [("1", "é", None), (None, None, None), ("", None, "x")]
+    assert chunk.frame["message_id"][1] == bad and chunk.frame["message_timestamp"].dtype.time_zone == "UTC"
+    assert [(f.row, f.code) for f in chunk.faults] == [(1, "poison-message")] and bad in chunk.faults[0].message
+
+
+def test_a_run_may_begin_now_and_take_so_many(events: Project) -> None:
+    send(events, 1, 2)
+    late = Project(events.folder / "late", events.spec.read_text().replace("group: copy", 'start: "$", until: {count: 2}'))
+    assert late.run().state == "done" and numbers(late) == []
+    send(events, 3, 4, 5)
+    assert late.run().state == "done" and numbers(late) == [3, 4]
+    assert late.run().state == "done" and numbers(late) == [3, 4, 5]
+
+
+def test_a_server_killed_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if how := server.missing():
+        pytest.skip(how)
+    with folder("redis") as place, server.durable(place) as killed:
+        monkeypatch.setenv("EVENTS_URL", killed.url)
+        stopped: list[str] = []
+
+        def restart(name: str) -> None:
+            if "commit" in name and "batch" in name and not stopped:
+                stopped.append(name)
+                killed.kill()
+                if comes_back:
+                    killed.start()
+
+        for comes_back in (True, False):
+            events = project(tmp_path / f"back-{comes_back}")
+            events.spec.write_text(events.spec.read_text().replace("group: copy", "buffer_size: 4"))
+            send(events, *range(30))
+            stopped.clear()
+            with effects.listening(restart):
+                outcome = events.run()
+            if not comes_back:
+                assert outcome.exit_code == 69 and f"{events.folder.name} after" in outcome.message, outcome
+                assert "resume" in outcome.hint and server.PASSWORD not in outcome.message
+                killed.start()
+                send(events, 30)
+                assert events.resume().state == "done"
+                assert events.run().state == "done"
+            assert stopped and numbers(events) == list(range(30 if comes_back else 31))

@@ -38,6 +38,7 @@ class Taken:
     lines: list[int] | None = None
     file: str | None = None
     metadata: dict[str, pl.Series] = field(default_factory=dict)  # key, timestamp, … where they were asked for
+    wrong: dict[int, tuple[str, str]] = field(default_factory=dict)  # rows without a payload: what is wrong, the text
 
 
 class Log(Protocol):
@@ -116,6 +117,8 @@ class Messages(Source):
         return {**found, **rest, **{name: DataType.of(part.dtype) for name, part in taken.metadata.items()}}
 
     def read(self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
+        from qpipe.sources._payloads import lacking
+
         known, decoder = list(self.columns(context)), self._decoder(context)
         for taken, after, told in self._rounds(context, position, rows):
             wanted = [name for name in known if name not in taken.metadata]
@@ -123,7 +126,7 @@ class Messages(Source):
             frame = frame.with_columns(part.alias(name) for name, part in taken.metadata.items())
             chosen = frame if columns is None else frame.select([c for c in columns if c in frame.columns])
             lines = None if taken.lines is None else pl.Series(taken.lines, dtype=pl.Int64)
-            yield Chunk(chosen, after, lines=lines, faults=(*told, *faults), file=taken.file)
+            yield Chunk(chosen, after, lines=lines, faults=(*told, *lacking(taken), *faults), file=taken.file)
 
     def cursor(self, position: Json | None, context: Context) -> Json | None:
         return {"at": position["at"]} if position else context.cursor
@@ -160,8 +163,7 @@ class Messages(Source):
 
     def _round(self, log: Log, position: Json, until: Until, rows: int) -> Iterator[tuple[Taken, Json, list[Fault]]]:
         """Up to the end that was fixed when the round began; ``position`` moves along."""
-        while position["at"] != position["end"]:
-            left = until.left(position["row"])
+        while position["at"] != position["end"] and (left := until.left(position["row"])) != 0:
             taken = log.take(position["at"], position["end"], rows if left is None else min(rows, left))
             position |= {"at": taken.at, "row": position["row"] + len(taken.payloads)}
             if taken.payloads:

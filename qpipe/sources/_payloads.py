@@ -62,6 +62,11 @@ def poison(taken: Taken, row: int, wrong: str, payload: Any) -> Fault:
     return Fault(row, _line(taken, row), "poison-message", f"{taken.name(row)}: {wrong}", None, raw[:_KEPT])
 
 
+def lacking(taken: Taken) -> list[Fault]:
+    """Messages without a payload."""
+    return [poison(taken, row, said, raw) for row, (said, raw) in taken.wrong.items()]
+
+
 def texts(taken: Taken) -> tuple[pl.Series, list[Fault]]:
     """The payloads as texts. One that is no UTF-8 is null, and told."""
     try:

@@ -17,16 +17,38 @@ def missing() -> str | None:
     return None if shutil.which("redis-server") else "apt-get install redis-server"
 
 
+class Server:
+    """A process that can be killed and started again at the same address, with what it had."""
+
+    def __init__(self, directory: Path) -> None:
+        port = self._port = free_port()
+        self._log = directory / "log"
+        options = {"port": port, "bind": "127.0.0.1", "dir": directory, "requirepass": PASSWORD, "save": "",
+                   "appendonly": "yes", "appendfsync": "always"}  # fmt: skip
+        self._command = ["redis-server", *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+        self.url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        until(lambda: listens(self._port))
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
 @contextmanager
 def start(directory: Path) -> Iterator[str]:
-    port = free_port()
-    options = {"port": port, "bind": "127.0.0.1", "dir": directory, "requirepass": PASSWORD, "save": "", "appendonly": "yes"}
-    command = ["redis-server", *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
-    with (directory / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
+    with durable(directory) as server:
+        yield server.url
+
+
+@contextmanager
+def durable(directory: Path) -> Iterator[Server]:
+    server = Server(directory)
+    server.start()
     try:
-        until(lambda: listens(port))
-        yield f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
+        yield server
     finally:
         server.kill()
-        server.wait()
