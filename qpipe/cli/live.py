@@ -83,6 +83,7 @@ class Seen:
     at: float = 0.0
     questions: set[str] = field(default_factory=set)
     done: str = ""  # how the run ended
+    trouble: str = ""  # what is out of reach, until something moves again
     every: int = 0  # rows of a pass that is through: the next one reads the same
     _marks: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -91,6 +92,8 @@ class Seen:
         self.began = self.began or event.at
         if event.name == "progress":
             self._progress(event)
+        elif event.name == "run.retrying":
+            self.trouble = f"{event.data['message']}; again in {duration(event.data['wait'])}"
         elif event.name == "pass.started":
             self._marks.clear()
         elif event.name == "question.opened":
@@ -104,7 +107,7 @@ class Seen:
         if event.data.get("pass") != self.now.get("pass"):
             self._marks.clear()
             self.every = int(self.now.get("rows") or 0)
-        self.now = event.data
+        self.now, self.trouble = event.data, ""
         self._marks.append((event.at, int(event.data.get("rows") or 0)))
         while len(self._marks) > 2 and event.at - self._marks[0][0] > WINDOW:
             self._marks.popleft()
@@ -168,6 +171,8 @@ class LogLines(View):
             self._say(event.at, f"{event.run} {event.name.removeprefix('run.')}")
         elif event.name == "progress" and self._clock() - self._last >= LOGGED:
             self._say(event.at, line(self._seen))
+        elif event.name == "run.retrying":
+            self._say(event.at, f"{event.run} {self._seen.trouble}")
         elif event.name == "question.opened" and self._seen.open == 1:
             self._say(event.at, f"{event.run} has questions: `qpipe decisions`")
         elif event.name in ENDS:
@@ -252,7 +257,8 @@ def picture(seen: Seen, width: int) -> RenderableType:
     """Pass and bar, routes filling, findings, memory, questions, stages."""
     from rich.text import Text
 
-    lines = [_title(seen), _done(seen, width), *_routes(seen, width), *_found(seen), _state(seen)]
+    trouble = [Text(f"  {seen.trouble}", style="bold yellow")] if seen.trouble else []
+    lines = [_title(seen), _done(seen, width), *_routes(seen, width), *_found(seen), *trouble, _state(seen)]
     for words in lines:
         words.no_wrap, words.overflow = True, "ellipsis"
     return Text("\n").join(lines)

@@ -377,6 +377,15 @@ class Step(Module):
         """The new frame. Rows are told by ``_row``: keep that column when rows are dropped, repeated or reordered."""
         raise NotImplementedError
 
+    def trial(self, frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """The same where failing is expected: without a search for the row that is at fault."""
+        return self.process(frame, context)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same rows may be processed again."""
+        return True
+
 
 # ── outputs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -91,6 +91,10 @@ class MissingExtra(Unavailable):
         self.extra = extra
 
 
+class CodeFailed(QpipeError):
+    """A user's own code raised something."""
+
+
 class CannotCreate(QpipeError):
     exit_code = 73
 

@@ -30,6 +30,7 @@ NAMES = (
     "run.failed",
     "run.refused",
     "run.interrupted",
+    "run.retrying",  # not journalled: something is out of reach, it will be tried again after so many seconds
     "pass.started",
     "pass.done",
     "batch.staged",

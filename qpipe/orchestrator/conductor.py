@@ -60,7 +60,7 @@ class Conductor:
             writer.listen(listener)
         try:
             wishes = Wishes(self.ask, self.answers, self.given, self.strict, self.afresh, self.stop)
-            outcome = Execution(self.plan, wishes, writer, started).through()
+            outcome = Execution(self.plan.of_run(run, started), wishes, writer, started).through()
         except BaseException as error:
             outcome = _ended(writer, error)
             if not isinstance(error, QpipeError):

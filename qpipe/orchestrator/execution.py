@@ -27,6 +27,7 @@ from qpipe.orchestrator.gathering import Collectors
 from qpipe.orchestrator.inspect import Inspector
 from qpipe.orchestrator.journal import Journal, Writer
 from qpipe.orchestrator.passes import Pass, has_python, passes_of
+from qpipe.orchestrator.patience import Patience
 from qpipe.orchestrator.prepare import Prepared, batch_rows, masked, memory_mb, new_columns, told_types, workers
 from qpipe.orchestrator.program import Program, Replaced, compile_program, misfits, table_types
 from qpipe.orchestrator.publish import Publisher, verdict_event
@@ -79,7 +80,10 @@ class Execution:
     def __init__(self, plan: Plan, wishes: Wishes, writer: Writer, started: float) -> None:
         self.plan, self.wishes, self.writer, self.journal, self.stop = plan, wishes, writer, writer.journal, wishes.stop
         self.run = writer.run
-        self.prepared = Prepared.of(self.plan, self.journal, writer.directory, started, self.run, wishes.afresh)
+        self.patience = Patience(plan.settings.retry, self._pause, self._tell_waiting)
+        self.prepared = self.patience.through(
+            lambda: Prepared.of(self.plan, self.journal, writer.directory, started, self.run, wishes.afresh)
+        )
         self.context = self.prepared.context
         self.reliability = reliability_before(self.plan, self.journal, self.run)
         self.router = Router(self.plan, self.reliability)
@@ -105,7 +109,7 @@ class Execution:
             types = step.module.types_after(types, table_types(self.context))
         made = [r.types for r in self._replaced(self.passes[-1]).values() if not r.same_rows]
         raw = raw_types([*self.prepared.columns.values(), *made])
-        return Publisher(self.plan, self.writer, self.context, types, raw, self.wishes.strict)
+        return Publisher(self.plan, self.writer, self.context, types, raw, self.wishes.strict, self.patience)
 
     # ── opening ──
 
@@ -181,8 +185,21 @@ class Execution:
         size = batch_rows(self.plan, self.prepared.union)
         if self._spills and each.number > 1:
             first = self.journal.rows("select batches, rows from pass where run=? and number=1", self.run)[0]
-            return ahead(self._spooled(made, known, size, start, first["batches"], first["rows"]))
-        return ahead(read_sources([*self.plan.streams, *made], self._reading, known, size, start, only))
+            return self._ahead(self._spooled(made, known, size, start, first["batches"], first["rows"]))
+        return self._ahead(read_sources([*self.plan.streams, *made], self._reading, known, size, start, only, self.patience))
+
+    def _ahead(self, reads: Iterator[Read]) -> Iterator[Read]:
+        return ahead(reads, self.plan.settings.buffer_size)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, unless the run is asked to stop."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.stop.check(self.run)
+            time.sleep(min(left, 0.2))
+
+    def _tell_waiting(self, error: QpipeError, wait: float) -> None:
+        self.writer.tell(Event("run.retrying", self.run, {"message": str(error).partition("\n")[0], "wait": round(wait, 1)}))
 
     def _reading(self, source: str) -> Context:
         context = self.prepared.cursors.given(source, self.context)

@@ -12,6 +12,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from qpipe.core.component import Context, Source, Types
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.core.types import DataType
+from qpipe.orchestrator.patience import Patience
 from qpipe.spec.plan import SourceNode
 
 T = TypeVar("T")
@@ -92,24 +94,31 @@ class Start:
 
 def read_sources(
     sources: Sequence[SourceNode], context: Callable[[str], Context], columns: Mapping[str, Types], rows: int, start: Start,
-    only: Mapping[str, Sequence[str]] | None = None,
+    only: Mapping[str, Sequence[str]] | None = None, patience: Patience | None = None,
 ) -> Iterator[Read]:  # fmt: skip
     """All streams, one after the other, from a position on. ``columns``: what each source is known to deliver.
 
     ``context``: in which context each is read.
     """
-    seq, first_row, position = start.seq, start.first_row, start.position
+    seq, first_row, position, patience = start.seq, start.first_row, start.position, patience or Patience()
     skipping = start.source is not None
     for node in sources:
         if skipping and node.id != start.source:
             continue
         skipping = False
         wanted = list(only[node.id]) if only else list(columns[node.id])
-        for chunk in node.source.read(context(node.id), position, rows, only[node.id] if only else None):
+        read = partial(_reading, node, context(node.id), rows, only[node.id] if only else None)
+        for chunk in patience.reading(read, position):
             shaped = _shape(chunk, wanted, columns[node.id], node)
             yield Read(seq, node, first_row, shaped, position)
             seq, first_row, position = seq + 1, first_row + chunk.frame.height, chunk.position
         position = None
+
+
+def _reading(
+    node: SourceNode, context: Context, rows: int, columns: Sequence[str] | None, position: Json | None
+) -> Iterator[Chunk]:
+    return node.source.read(context, position, rows, columns)
 
 
 def _shape(chunk: Chunk, wanted: Sequence[str], types: Types, node: SourceNode) -> Chunk:

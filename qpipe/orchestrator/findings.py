@@ -102,8 +102,8 @@ def reasons(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame, fault
 
 def _piece(order: int, flag: Flag, at: pl.Series, frame: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
     """The failures of one flag: where, and the value."""
-    given = raw if flag.column in raw.columns else frame
-    value = _text(given[flag.column].gather(at)) if flag.column in given.columns else _repeated(None, at.len(), pl.String)
+    given, column = (frame, flag.said) if flag.said else (raw if flag.column in raw.columns else frame, flag.column)
+    value = _text(given[column].gather(at)) if column in given.columns else _repeated(None, at.len(), pl.String)
     return pl.DataFrame(
         [at.cast(pl.UInt32).alias("at"), _repeated(order, at.len(), pl.UInt32).alias("order"), value.alias("value")]
     )

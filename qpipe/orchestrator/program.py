@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from qpipe.core.lazy import pl
 from qpipe.core.params import params_of
 from qpipe.core.rowset import RowSet
 from qpipe.core.types import DataType, parse_text
+from qpipe.orchestrator import salvage
 from qpipe.spec.plan import Plan, SourceNode, StepNode
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Flag:
     bad: str  # hidden column
     judged: str | None = None  # hidden column of its ``where``
     after: tuple[str, ...] = ()  # drop flags raised before it
+    said: str | None = None  # hidden column of what is told in place of a value
 
 
 @dataclass(frozen=True)
@@ -374,9 +377,19 @@ class _Compiler:
             self._transform(step, module, context)
         elif isinstance(module, Step):
             self._close()
-            self._program.stages.append(Whole(step.id, lambda frame: module.process(frame, context)))
+            self._own_code(step, module, context)
         if isinstance(module, Judging) and (made := tuple(self._program.flags[flags:])):
             self._stake(module, made, types)
+
+    def _own_code(self, step: StepNode, module: Step, context: Context) -> None:
+        on_error, n = self._plan.settings.on_error, len(self._program.flags)
+        flag, said = f"__f{n}", f"__e{n}"
+        process = partial(salvage.process, module, context=context, on_error=on_error, flag=flag, said=said)
+        self._program.stages.append(Whole(step.id, process))
+        if on_error.then != "fail":
+            self._program.flags.append(
+                Flag(step.id, "", (), "error", "", "{value}", 1.0, flag, after=self._dropped(), said=said)
+            )
 
     def _stake(self, module: Judging, flags: tuple[Flag, ...], types: Types) -> None:
         """Keep the groups and what is at stake as they are where the check stands."""

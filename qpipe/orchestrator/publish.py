@@ -6,16 +6,18 @@ import hashlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from qpipe.core.batch import Json
 from qpipe.core.component import Context, Judging, Output, Part, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.judgement import judge_rows
 from qpipe.orchestrator.gates import Gates, GateVerdict
 from qpipe.orchestrator.journal import Writer
+from qpipe.orchestrator.patience import Patience
 from qpipe.orchestrator.work import original_types
 from qpipe.spec.plan import OutputNode, Plan
 
@@ -30,6 +32,7 @@ class Publisher:
     processed: Types  # the columns after the last step
     raw: Types  # the columns of rows as they came
     strict: bool = False
+    patience: Patience = field(default_factory=Patience)
 
     def gate(self, gates: Gates) -> None:
         """Nothing is published when an error gate does not pass, or a check fails beyond its tolerance."""
@@ -93,13 +96,16 @@ class Publisher:
     def _show(self, id: str, parts: Sequence[Part], token: str, more: bool) -> None:
         node = self.plan.outputs[id]
         output = adding(node.output) if more else node.output
-        effect(f"output.{id}.publish")
-        result = output.publish(parts, self._types(node), token, self.context)
+        result = self.patience.through(lambda: self._published(id, output, parts, token))
         rows = sum(part.rows for part in parts)
         with self.writer.commit("published") as tx:
             counts = {"parts": len(parts), "rows": rows, "at": time.time(), "result_json": result}
             tx.put("publication", output=id, token=token, state="done", **counts)
             tx.event("output.published", output=id, rows=rows, **_but_rows(result))
+
+    def _published(self, id: str, output: Output, parts: Sequence[Part], token: str) -> Json:
+        effect(f"output.{id}.publish")
+        return output.publish(parts, self._types(self.plan.outputs[id]), token, self.context)
 
     def discard(self) -> None:
         """The run is over: what was staged and spooled is of no more use."""

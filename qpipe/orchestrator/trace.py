@@ -63,7 +63,8 @@ class Tracer:
 
     def __init__(self, plan: Plan, journal: Journal, run: str) -> None:
         self.plan, self.journal, self.run = plan, journal, run
-        self.prepared = Prepared.of(_reading_only(plan), journal, journal.directory(run), journal.run(run)["started"], run)
+        started = journal.run(run)["started"]
+        self.prepared = Prepared.of(_reading_only(plan.of_run(run, started)), journal, journal.directory(run), started, run)
         self.verdicts = self._verdicts()
         self.masked = set(masked(plan))
 

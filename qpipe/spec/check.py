@@ -187,6 +187,9 @@ class _Reading:
             return
         written = self.reader.mapping(path, value, f"group '{name}'")
         found = self.reader.section(path, written, GroupSection, f"group '{name}'")
+        if found.get("timeout") is not None:
+            self.reader.say((*path, "timeout"), "no-effect", "a group has no time-out of its own: its modules are computed "
+                            "in one query with all others.", "Take it out.", key=True, severity="warning")  # fmt: skip
         key = "steps" if "steps" in written else "modules"
         if key in written:
             yield from self._modules((*path, key), written[key], name, bool(found.get("enabled", True)))

@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from qpipe.core.component import Step
 from qpipe.core.errors import Problem, SpecError
 from qpipe.core.expression import Expression
+from qpipe.core.params import params_of
 from qpipe.core.registry import Registry
 from qpipe.spec.check import check
 from qpipe.spec.document import Document, Entry, RouteEntry
 from qpipe.spec.load import At, Spec
-from qpipe.spec.plan import Decision, OutputNode, Place, Plan, Route, Settings, SourceNode, SpecTest, StepNode
+from qpipe.spec.plan import Decision, OnError, OutputNode, Place, Plan, Retry, Route, Settings, SourceNode, SpecTest, StepNode
+from qpipe.spec.sections import RetrySection
 
 QUARANTINE = "quarantine"  # the output of this name keeps rows as they came, with reasons
 
@@ -38,12 +41,12 @@ def compile_plan(document: Document) -> Plan:
     settings = _settings(document.settings)
     outputs = {id: _output(document, id, entry) for id, entry in document.outputs.items()}
     decisions = {id: _decision(document, id, values, settings) for id, values in document.decisions.items()}
-    decisions |= _malformed_decisions(document, outputs)
+    decisions |= _malformed_decisions(document, outputs) | _broken_decisions(settings, outputs)
     return Plan(
         name=str(name), file=spec.file, directory=spec.directory, text=spec.safe_text, fingerprint=fingerprint(spec),
         sources=tuple(_source(document, id, entry) for id, entry in document.sources.items()),
         steps=tuple(StepNode(e.id, _built(spec, e), _place(spec, e.path)) for e in document.modules),
-        routes=_routes(document, outputs), decisions=decisions, outputs=outputs, settings=settings,
+        routes=_routes(document, outputs, settings), decisions=decisions, outputs=outputs, settings=settings,
         tests=tuple(_test(document, n, values) for n, values in enumerate(document.tests)),
         vars={k: str(v) for k, v in spec.vars.items()}, description=str(document.head.get("description") or ""),
     )  # fmt: skip
@@ -81,7 +84,7 @@ def _decision(document: Document, id: str, values: Mapping[str, Any], settings: 
     )  # fmt: skip
 
 
-def _routes(document: Document, outputs: Mapping[str, OutputNode]) -> tuple[Route, ...]:
+def _routes(document: Document, outputs: Mapping[str, OutputNode], settings: Settings) -> tuple[Route, ...]:
     """The routes as written; what the spec leaves unsaid is added, and marked as implied."""
     written = [_route(document.spec, entry, outputs) for entry in document.routes]
     if not written or written[-1].when is not None:
@@ -89,7 +92,8 @@ def _routes(document: Document, outputs: Mapping[str, OutputNode]) -> tuple[Rout
         if not written and QUARANTINE in outputs:
             written.append(Route("failed", Expression.parse("failed(error)"), (QUARANTINE,), implied=True))
         written.append(Route("default", None, rest, implied=True))
-    return (*_malformed_routes(document, outputs, written), *written)
+    broken = _broken_routes(document, outputs, settings, written)
+    return (*_malformed_routes(document, outputs, written), *broken, *written)
 
 
 def _route(spec: Spec, entry: RouteEntry, outputs: Mapping[str, OutputNode]) -> Route:
@@ -125,17 +129,49 @@ def _malformed_decisions(document: Document, outputs: Mapping[str, OutputNode]) 
     }
 
 
+def _broken_routes(
+    document: Document, outputs: Mapping[str, OutputNode], settings: Settings, written: list[Route]
+) -> list[Route]:
+    """Rows that a user's own code cannot do go to quarantine, or to a question, before any route of the spec sees them."""
+    steps = [entry.id for entry in document.modules if issubclass(entry.component, Step)]
+    if not steps or settings.on_error.then == "fail":
+        return []
+    when = Expression.parse(" or ".join(f"failed('{id}')" for id in steps))
+    if settings.on_error.then == "question":
+        return [Route("broken", when, (), "broken", implied=True)]
+    if QUARANTINE in outputs and not (written and _catches_errors(written[0])):
+        return [Route("broken", when, (QUARANTINE,), implied=True)]
+    return []
+
+
+def _broken_decisions(settings: Settings, outputs: Mapping[str, OutputNode]) -> dict[str, Decision]:
+    if settings.on_error.then != "question":
+        return {}
+    ends = {QUARANTINE: QUARANTINE} if QUARANTINE in outputs else {}
+    question = "{rows} rows break your code: what now?"
+    return {"broken": Decision("broken", question, {**ends, "drop": "drop", "stop": "fail"})}
+
+
 def _settings(values: Mapping[str, Any]) -> Settings:
     def number(name: str) -> int | None:
         value = values.get(name)
         return value if isinstance(value, int) else None
 
-    retry = values.get("retry") or {}
     return Settings(
         number("batch_size"), number("workers"), values.get("memory_limit") or Settings.memory_limit,
         values.get("decision_timeout"), values.get("fail_on") or "error", values.get("publish") or "decided",
-        retry.get("max_retries", Settings.retries) if isinstance(retry, Mapping) else Settings.retries,
+        _retry(values.get("retry")), number("buffer_size") or Settings.buffer_size,
+        OnError(**{name: value for name, value in (values.get("on_error") or {}).items() if value is not None}),
     )  # fmt: skip
+
+
+def _retry(given: Mapping[str, Any] | None) -> Retry:
+    """Unset, nothing is tried again; with the section, three times unless it says otherwise."""
+    if given is None:
+        return Retry()
+    chosen = {name: declared.default for name, declared in params_of(RetrySection).items()}
+    chosen |= {name: value for name, value in given.items() if value is not None}
+    return Retry(chosen["max_retries"], chosen["backoff"], chosen["initial_delay"], chosen["max_delay"])
 
 
 def _test(document: Document, number: int, values: Mapping[str, Any]) -> SpecTest:

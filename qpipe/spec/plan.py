@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from qpipe.core.component import Module, Output, Source
+from qpipe.core.component import Component, Module, Output, Source
 from qpipe.core.expression import Expression
 from qpipe.core.types import DataType
+from qpipe.spec.interpolate import fill_run
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,24 @@ class OutputNode:
 
 
 @dataclass(frozen=True)
+class Retry:
+    """How patiently to try again what is out of reach."""
+
+    times: int = 0
+    backoff: Literal["exponential", "linear", "constant"] = "exponential"
+    first: float = 1.0  # seconds
+    longest: float = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class OnError:
+    """What to do when a user's own code breaks."""
+
+    retry: int = 0  # times, on the same rows
+    then: Literal["fail", "quarantine", "question"] = "fail"  # of the rows that break it
+
+
+@dataclass(frozen=True)
 class Settings:
     batch_size: int | None = None  # rows; None: chosen from the width of the data
     workers: int | None = None  # None: as many as there are cores
@@ -87,7 +108,9 @@ class Settings:
     decision_timeout: float | None = None  # seconds, for decisions that name none
     fail_on: Literal["error", "warning", "never"] = "error"
     publish: Literal["decided", "complete"] = "decided"  # while questions are open: what is decided, or nothing
-    retries: int = 3
+    retry: Retry = Retry()
+    buffer_size: int = 1  # batches read ahead
+    on_error: OnError = OnError()
 
 
 @dataclass(frozen=True)
@@ -130,3 +153,28 @@ class Plan:
 
     def step(self, id: str) -> StepNode:
         return next(s for s in self.steps if s.id == id)
+
+    def of_run(self, id: str, started: float) -> Plan:
+        """The plan with ``${run.id}`` and ``${run.started}`` filled in."""
+        at = datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%dT%H%M%SZ")  # fit for a file's name
+        fill = partial(_filled, values={"id": id, "started": at})
+        return replace(
+            self,
+            sources=tuple(replace(node, source=fill(node.source)) for node in self.sources),
+            steps=tuple(replace(node, module=fill(node.module)) for node in self.steps),
+            outputs={name: replace(node, output=fill(node.output)) for name, node in self.outputs.items()},
+        )
+
+
+def _filled(value: Any, values: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return fill_run(value, values) if "{run." in value else value
+    if isinstance(value, (list, tuple)):
+        return type(value)(_filled(item, values) for item in value)
+    if isinstance(value, dict):
+        return {key: _filled(item, values) for key, item in value.items()}
+    if isinstance(value, Component):
+        now = {f.name: getattr(value, f.name) for f in fields(value)}  # type: ignore[arg-type]
+        new = {name: made for name, old in now.items() if (made := _filled(old, values)) != old}
+        return replace(value, **new) if new else value  # type: ignore[type-var]
+    return value

@@ -72,13 +72,15 @@ class SettingsSection(Section):
     publish: Literal["decided", "complete"] = param(
         "decided", help="while questions are open: publish what is decided, or nothing until all is"
     )
-    buffer_size: int | None = param(None, help="batches kept ready between reading, computing and writing", minimum=1)
-    retry: dict[str, Any] | None = param(None, alias="retry_config", help="how often and how patiently to try again")
-    on_error: Any = param(None, help="what to do when a step breaks: {retry: 3, then: question}")
+    buffer_size: int | None = param(None, help="batches read ahead of the one in hand; unset: one", minimum=1)
+    retry: dict[str, Any] | None = param(
+        None, alias="retry_config", help="how patiently to try again what is out of reach; unset: not at all"
+    )
+    on_error: Any = param(None, help="what to do when your own Python code breaks: {retry: 3, then: question}")
 
 
 class RetrySection(Section):
-    """How often and how patiently to try again."""
+    """How often and how patiently to try again what is out of reach: a source, an output."""
 
     max_retries: int = param(3, alias="retries", minimum=0, help="attempts after the first")
     backoff: Literal["exponential", "linear", "constant"] = param("exponential", help="how waits grow")
@@ -87,18 +89,20 @@ class RetrySection(Section):
 
 
 class OnErrorSection(Section):
-    """What to do when a step breaks."""
+    """What to do when your own Python code breaks on a batch."""
 
-    retry: int = param(3, minimum=0, help="attempts after the first")
-    then: Literal["question", "fail"] = param("fail", help="what comes after the last attempt")
+    retry: int = param(0, minimum=0, help="how often it is tried again on the same rows")
+    then: Literal["fail", "quarantine", "question"] = param(
+        "fail", help="stop; or let all other rows go on, and those that break it to quarantine, or to a person"
+    )
 
 
 class GroupSection(Section):
     """Several modules under one name, switched on and off together."""
 
     enabled: bool = param(True, help="false leaves all of its modules out")
-    parallel: bool = param(False, help="its modules may run side by side (independent ones always do)")
-    timeout: Duration | None = param(None, help="how long its modules may take for one batch")
+    parallel: bool = param(False, help="changes nothing: what is independent always runs side by side")
+    timeout: Duration | None = param(None, help="has no effect: the modules of all groups are computed together")
     modules: tuple[Any, ...] = param((), alias="steps", help="the modules, in order")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from qpipe.core.errors import QpipeError
+from qpipe.core.errors import CodeFailed, QpipeError
 
 _IMPORTING = threading.Lock()
 
@@ -79,7 +79,7 @@ class UserCode:
             return
 
 
-class UserError(QpipeError):
+class UserError(CodeFailed):
     """The user's code raised something."""
 
     def __init__(self, code: UserCode, name: str, error: Exception) -> None:

@@ -34,7 +34,8 @@ class Python(Step):
     Null is null in Polars, too.
 
     An exception ends the run with your own line, and, unless `side_effects: true` says that the code does more than compute,
-    with the first row it cannot do. The run can be resumed when the code is mended.
+    with the first row it cannot do. The run can be resumed when the code is mended. `settings.on_error` can say otherwise: the
+    rows that break the code are set aside, with what it said, and all others go on.
 
     Examples:
         ```yaml
@@ -75,14 +76,23 @@ class Python(Step):
         return {**types, **{name: DataType.parse(word) for name, word in (self.output or {}).items()}}
 
     def process(self, frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+        try:
+            return self.trial(frame, context)
+        except UserError as error:
+            user = self._user(context)
+            with user.turn:
+                self._name_row(error, user, frame, context)
+            raise
+
+    def trial(self, frame: pl.DataFrame, context: Context) -> pl.DataFrame:
         user = self._user(context)
         with user.turn:
-            try:
-                made = user.run(frame, context)
-            except UserError as error:
-                self._name_row(error, user, frame, context)
-                raise
+            made = user.run(frame, context)
         return self._checked(made, frame, self.output_types(context.types))
+
+    @property
+    def repeatable(self) -> bool:
+        return not self.side_effects
 
     def decisions(self, context: Context) -> list[Any]:
         """What the user's ``get_decisions()`` asks for."""
