@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from test_crash import Killed, stop_at
 from qpipe.core import effects
 from tests.servers import fixture, folder
 from tests.servers import kafka as kafka_server
+from tests.servers import nats as nats_server
 from tests.servers import redis as redis_server
 
 kafka, redis, nats = fixture("kafka"), fixture("redis"), fixture("nats")
@@ -28,9 +30,9 @@ SPEC = """
 """
 NAMES = ["Ärger", '"quoted"', "", "a,b", "日本", None, "line\u2028end", "tab\t", "ø", "last"]
 OUTPUTS = {
-    "kafka": '{type: kafka, servers: "${env:KAFKA}", topic: NAME, key: id, timeout: 6s, MORE}',
+    "kafka": '{type: kafka, servers: "${env:KAFKA}", topic: NAME, key: id, timeout: 4s, MORE}',
     "redis": '{type: redis, url: "${env:REDIS}", stream: NAME, key: id, timeout: 3s, MORE}',
-    "nats": '{type: nats, servers: "${env:NATS}", subject: NAME.rows, timeout: 6s, auth: {token: "${env:WORD}"}, MORE}',
+    "nats": '{type: nats, servers: "${env:NATS}", auth: {token: "${env:WORD}"}, subject: NAME.a, key: id, timeout: 4s, MORE}',
 }
 Found = list[tuple[str, str | None, dict[str, Any]]]  # id, key, row
 
@@ -57,7 +59,22 @@ def _redis(name: str) -> Found:
     return [(fields["qpipe-id"], fields["key"], json.loads(fields["data"])) for _, fields in entries]
 
 
-READ: dict[str, Callable[[str], Found]] = {"kafka": _kafka, "redis": _redis}
+def _nats(name: str) -> Found:
+    async def all_of_them() -> Found:
+        import nats
+
+        connection = await nats.connect(os.environ["NATS"], token=nats_server.PASSWORD)
+        stream = connection.jetstream()
+        count = (await stream.stream_info(name)).state.messages
+        taker = await stream.pull_subscribe(f"{name}.>", stream=name)
+        given = await taker.fetch(count, timeout=5)
+        await connection.close()
+        return [(m.headers["qpipe-id"], m.subject.rpartition(".")[2], json.loads(m.data)) for m in given]
+
+    return asyncio.run(all_of_them())
+
+
+READ: dict[str, Callable[[str], Found]] = {"kafka": _kafka, "nats": _nats, "redis": _redis}
 
 
 def project(kind: str, folder: Path, name: str, more: str = "delivery: at_least_once") -> Project:
@@ -78,6 +95,16 @@ def made(kind: str, name: str) -> None:
 
         admin = AdminClient({"bootstrap.servers": os.environ["KAFKA"]})
         admin.create_topics([NewTopic(name, 1, 1)])[name].result()
+    if kind == "nats":
+        asyncio.run(_stream(name))
+
+
+async def _stream(name: str) -> None:
+    import nats
+
+    connection = await nats.connect(os.environ["NATS"], token=nats_server.PASSWORD)
+    await connection.jetstream().add_stream(name=name, subjects=[f"{name}.>"])
+    await connection.close()
 
 
 @pytest.fixture(params=sorted(READ))
@@ -102,7 +129,7 @@ def test_every_row_is_sent_in_order_with_its_key(kind: str, tmp_path: Path) -> N
     assert sent.run().state == "done"
     found = READ[kind](f"plain-{kind}")
     assert [row for _, _, row in found] == wanted()
-    assert kind == "nats" or [key for _, key, _ in found] == [str(n) for n in range(10)]
+    assert [key for _, key, _ in found] == [str(n) for n in range(10)]
     assert len({id for id, _, _ in found}) == 10
 
 
@@ -127,20 +154,17 @@ def test_exactly_once_is_refused_and_so_is_a_key_that_is_no_column(kind: str, tm
 
     with pytest.raises(SpecError, match="at least once"):
         project(kind, tmp_path, f"refused-{kind}", "delivery: exactly_once").run()
-    if kind != "nats":
-        lost = project(kind, tmp_path, f"lost-{kind}")
-        lost.spec.write_text(lost.spec.read_text().replace("key: id", "key: nothing"))
-        outcome = lost.run()
-        assert outcome.exit_code == 65 and "no column nothing" in outcome.message
+    lost = project(kind, tmp_path, f"lost-{kind}")
+    lost.spec.write_text(lost.spec.read_text().replace("key: id", "key: nothing"))
+    outcome = lost.run()
+    assert outcome.exit_code == 65 and "no column nothing" in outcome.message
 
 
-DURABLE = {"kafka": kafka_server, "redis": redis_server}
+SERVERS = {"kafka": kafka_server, "nats": nats_server, "redis": redis_server}
 
 
 def test_a_broker_killed_while_rows_are_sent(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if kind not in DURABLE:
-        pytest.skip("only Kafka and Redis are killed here")
-    with folder(kind) as place, DURABLE[kind].durable(place) as broker:  # type: ignore[attr-defined]
+    with folder(kind) as place, SERVERS[kind].durable(place) as broker:  # type: ignore[attr-defined]
         monkeypatch.setenv(kind.upper(), broker.url)
 
         def kill(name: str) -> None:
