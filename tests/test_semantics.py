@@ -133,7 +133,73 @@ CELLS: list[tuple[str, dict[str, Any], str, list[Any], list[int]]] = [
     ("foreign_key", {"references": "t.name"}, "string", ["a", "", "A", None], [2]),
     ("foreign_key", {"references": "t.day"}, "date", ["2026-01-01", "2026-01-03"], [1]),
     ("foreign_key", {"references": "t.id", "negate": True}, "int", [1, 3, None], [0]),
+    ("is_null", {}, "string", ["a", None, "", " "], [0, 2, 3]),
+    ("is_null", {"blank": True}, "string", ["a", None, "", " "], [0]),
+    ("is_null", {}, "float", [NAN, None, 0], [0, 2]),
+    ("code_in", {"list": "iso4217"}, "string", ["EUR", "eur", "XYZ", "", None], [1, 2, 3]),
+    ("code_in", {"list": "iso3166-1-numeric"}, "string", ["276", "999"], [1]),
+    ("code_in", {"list": "iso639-2"}, "string", ["deu", "xx"], [1]),
+    ("precision", {"max_decimals": 2}, "float", [1.0, 1.25, 1.255, NAN, INF, None, 1e-7, 1e20], [2, 3, 4, 6, 7]),
+    ("precision", {"max_decimals": 1}, "decimal(9,3)", ["1.500", "1.250", None], [1]),
+    ("precision", {"max_digits": 3}, "int", [999, -999, 1000, None], [2]),
+    ("precision", {"max_decimals": 1}, "string", ["1.5", "1.50", "", "x", "1e3", ".5", None], [1, 2, 3, 4]),
+    ("text_is", {"case": "upper"}, "string", ["AB", "Ab", "", "12", "ß", None], [1, 4]),
+    ("text_is", {"case": "lower"}, "string", ["ab", "Ab", "É"], [1, 2]),
+    ("text_is", {"case": "title"}, "string", ["Ann O'Neill", "ann", "ANN", "Ann-Marie", "", "Ann's"], [0, 1, 2]),
+    ("text_is", {"trimmed": True}, "string", ["a b", " a", "a\t", "", " ", None], [1, 2, 4]),
+    ("text_is", {"ascii": True}, "string", ["abc", "äbc", "", None], [1]),
+    ("text_is", {"printable": True}, "string", ["abc", "a\nb", "a\x7fb", ""], [1, 2]),
+    ("text_is", {"cut_at": 3}, "string", ["ab", "abc", "äöü", "abcd", None], [1, 2, 3]),
+    ("json_is", {}, "string", ['{"a": 1}', "null", "", "NaN", "{", " 1 ", None], [2, 3, 4]),
+    ("json_is", {"keys": ["a"]}, "string", ['{"a": null}', "{}", "[]", "null"], [1, 2, 3]),
+    ("json_is", {"schema": {"type": "integer"}}, "string", ["1", "1.5", '"1"', None], [1, 2]),
+    ("date_is", {"not_future": True}, "date", ["2027-01-15", "2027-01-16", None], [1]),
+    ("date_is", {"not_future": True}, "datetime", ["2027-01-15T08:00:00", "2027-01-15T08:00:01"], [1]),
+    ("date_is", {"not_past": True}, "date", ["2027-01-15", "2027-01-14"], [1]),
+    ("date_is", {"max_age": "1d"}, "datetime(UTC)",
+     [dt.datetime(2027, 1, 14, 8), dt.datetime(2027, 1, 14, 7, 59)], [1]),
+    ("date_is", {"weekdays": ["sat", "sun"]}, "date", ["2026-01-31", "2026-01-30", None], [1]),
+    ("date_is", {"hours": ["22:00", "06:00"]}, "datetime", ["2026-01-01T23:00:00", "2026-01-01T06:00:00"], [1]),
+    ("date_is", {"not_holiday": "DE-BY"}, "date", ["2026-01-06", "2026-01-07", None], [0]),
+    ("any_of", {"checks": [{"between": {"column": "x", "min": 5}}, {"one_of": {"column": "x", "values": [1]}}]}, "int",
+     [1, 5, 2, None], [2]),
 ]  # fmt: skip
+
+# checks of several columns: parameters, types of a, b, c, rows, which fail
+ROWS: list[tuple[str, dict[str, Any], str, list[tuple[Any, ...]], list[int]]] = [
+    ("complete_together", {}, "int int", [(1, 1), (None, None), (1, None), (None, 1)], [2, 3]),
+    ("complete_together", {"require": "any"}, "int int", [(1, 1), (None, None), (1, None)], [1]),
+    ("complete_together", {"require": "all"}, "int int", [(1, 1), (None, None), (1, None)], [1, 2]),
+    ("complete_together", {"blank": True}, "string string", [("a", " "), ("a", ""), ("a", "b"), (None, " ")], [0, 1]),
+    ("complete_together", {}, "float string", [(NAN, ""), (NAN, None)], [1]),
+    ("geometry_is", {"latitude": "a", "longitude": "b"}, "float float",
+     [(90, 180), (90.1, 0), (0, -180.1), (NAN, 0), (None, 0), (None, None), (0, 0)], [1, 2, 3, 4]),
+    ("geometry_is", {"latitude": "a", "longitude": "b", "bounds": [170, -20, -170, 20]}, "float float",
+     [(0, 175), (0, -175), (0, 0), (30, 175), (None, None)], [2, 3]),
+    ("columns_sum_to", {"columns": ["a", "b"], "equals": "c"}, "int int int",
+     [(1, 2, 3), (1, 2, 4), (None, 2, 2), (1, 2, None)], [1]),
+    ("columns_sum_to", {"columns": ["a", "b"], "equals": "c", "nulls": "zero"}, "int int int",
+     [(None, 2, 2), (None, 2, 3)], [1]),
+    ("columns_sum_to", {"columns": ["a", "b"], "equals": 0.3}, "float float", [(0.1, 0.2), (NAN, 1), (INF, 1)], [1, 2]),
+    ("columns_sum_to", {"columns": ["a", "b"], "equals": "0.3"}, "decimal(9,2) decimal(9,2)",
+     [("0.10", "0.20"), ("0.10", "0.21")], [1]),
+    ("unique_within_row", {"columns": ["a", "b"]}, "int int", [(1, 1), (1, 2), (None, None), (None, 1)], [0]),
+    ("unique_within_row", {"columns": ["a", "b"]}, "float float", [(NAN, NAN), (0.0, -0.0), (1, 2)], [0, 1]),
+    ("unique_within_row", {"columns": ["a", "b"]}, "string string", [("", ""), ("a", "A")], [0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 3])
+@pytest.mark.parametrize("name, params, words, rows, failed", ROWS, ids=lambda value: None)
+def test_rows(
+    name: str, params: dict[str, Any], words: str, rows: list[tuple[Any, ...]], failed: list[int], batch_size: int | None
+) -> None:
+    types = dict(zip("abcde", words.split(), strict=False))
+    frame = frame_of([dict(zip(types, row, strict=True)) for row in rows], types)
+    given = {"columns": list(types), **params} if name == "complete_together" else params
+    assert run(name, given, frame, batch_size).failed == failed
+    empty = run(name, given, frame.clear())
+    assert (empty.failed, empty.verdict.outcome) == ([], "not evaluated")
 
 
 @pytest.mark.parametrize("batch_size", [None, 1, 2])
@@ -149,7 +215,7 @@ def test_cells(
 
 def test_every_check_has_cells() -> None:
     checks = {m.name for m in REGISTRY.all("module") if issubclass(m, (Check, Relational)) and m.category == "validation"}
-    assert checks - {name for name, *_ in CELLS} == {"compare_columns", "depends_on"}  # which have tables of pairs
+    assert checks - {name for name, *_ in (*CELLS, *ROWS)} == {"compare_columns", "depends_on"}  # which have tables of pairs
 
 
 DEPENDS: list[tuple[dict[str, Any], list[tuple[Any, Any]], list[int]]] = [

@@ -66,6 +66,7 @@ class Component:
     family: ClassVar[Literal["source", "module", "output"]]
     like: ClassVar[tuple[str, ...]] = ()  # what other systems call it: `qpipe modules --like`
     extra: ClassVar[str | None] = None  # the optional dependency it needs: pip install 'qpipe[extra]'
+    packages: ClassVar[tuple[str, ...]] = ()  # what of it is imported, so that its absence is told before a run
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -8,6 +8,7 @@ from typing import Any
 
 from qpipe.core.batch import RESERVED
 from qpipe.core.component import Judging, Module, Step, Types
+from qpipe.core.extras import lacking
 from qpipe.core.params import params_of
 from qpipe.spec.document import Document, Entry
 from qpipe.spec.expressions import ExpressionFlaw, Findable, check_expression
@@ -129,6 +130,10 @@ class _Columns:
         except (ValueError, TypeError) as error:
             if not self._has_problem(entry.path):
                 self.say(entry.path, "bad-value", sentence(f"{entry.component.name}: {error}"))
+            return None
+        if absent := lacking(entry.component.packages):
+            self.say(entry.path, "bad-value", f"{entry.component.name} needs {', '.join(absent)}: "
+                     f"pip install 'qpipe[{entry.component.extra}]'.")  # fmt: skip
             return None
         known = types if isinstance(types, dict) else None
         try:
