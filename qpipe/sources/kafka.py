@@ -157,6 +157,8 @@ class Partitions:
             for message in self._heard(looker, 1, waiting):
                 partition = self._partition(message.partition())
                 ends[str(message.partition())] = looker.get_watermark_offsets(partition, cached=True)[1]
+                looker.pause([partition])  # what it has fetched of it is let go
+        looker.resume([self._partition(int(key)) for key in at])
         looker.unassign()
         for key, offset in at.items():
             if ends[key] < offset:
