@@ -186,6 +186,41 @@ ROWS: list[tuple[str, dict[str, Any], str, list[tuple[Any, ...]], list[int]]] = 
     ("unique_within_row", {"columns": ["a", "b"]}, "int int", [(1, 1), (1, 2), (None, None), (None, 1)], [0]),
     ("unique_within_row", {"columns": ["a", "b"]}, "float float", [(NAN, NAN), (0.0, -0.0), (1, 2)], [0, 1]),
     ("unique_within_row", {"columns": ["a", "b"]}, "string string", [("", ""), ("a", "A")], [0]),
+    ("each_group", {"by": "a", "condition": "b > 0"}, "string int", [("x", 1), ("x", 0), ("y", 1), (None, None)], [0, 1, 3]),
+    ("each_group", {"by": "a", "condition": "b > 0", "min": 1}, "string int", [("x", 1), ("x", 0), ("y", None), ("", 1)], [2]),
+    ("each_group", {"by": "a", "condition": "b > 0", "max": "50%"}, "int int", [(1, 1), (1, 0), (2, 1)], [2]),
+    ("each_group", {"by": "a", "condition": "b > 0", "min": 2, "max": 2}, "int int", [(1, 1), (1, 1), (2, 1), (3, 0)], [2, 3]),
+    ("no_gaps", {"column": "a"}, "int", [(5,), (3,), (3,), (4,), (None,), (7,)], [5]),
+    ("no_gaps", {"column": "a", "step": 2}, "int", [(1,), (3,), (6,)], [2]),
+    ("no_gaps", {"column": "a"}, "int", [(-(2**63),), (2**63 - 1,)], [1]),
+    ("no_gaps", {"column": "a", "grain": "month"}, "date", [("2026-01-31",), ("2026-02-01",), ("2026-04-01",)], [2]),
+    ("no_gaps", {"column": "a", "grain": "hour"}, "datetime", [("2026-01-01T00:59:00",), ("2026-01-01T01:00:00",)], []),
+    ("no_gaps", {"column": "b", "by": "a"}, "string int", [("x", 1), ("y", 2), ("x", 3), (None, 1), (None, 2)], [2]),
+    ("no_overlap", {"start": "a", "end": "b"}, "int int", [(1, 5), (5, 9), (8, 10)], [1, 2]),
+    ("no_overlap", {"start": "a", "end": "b", "touching": False}, "int int", [(1, 5), (5, 9), (20, 21)], [0, 1]),
+    ("no_overlap", {"start": "a", "end": "b"}, "int int", [(1, None), (0, 1), (7, 8)], [0, 2]),
+    ("no_overlap", {"start": "a", "end": "b"}, "int int", [(None, 3), (2, 5), (6, 7), (None, None)], [0, 1]),
+    ("no_overlap", {"start": "a", "end": "b"}, "int int", [(5, 3), (1, 2)], [0]),
+    ("no_overlap", {"start": "a", "end": "b"}, "int int", [(1, 100), (2, 3), (50, 60), (100, 101)], [0, 1, 2]),
+    ("no_overlap", {"start": "a", "end": "b"}, "date date",
+     [("2026-01-01", "2026-01-03"), ("2026-01-02", "2026-01-04")], [0, 1]),
+    ("no_overlap", {"start": "a", "end": "b", "by": "c"}, "int int string", [(1, 5, "x"), (2, 3, "y"), (4, 6, "x")], [0, 2]),
+    ("transitions", {"state": "a", "by": "b", "order": "c", "allowed": {"n": "p", "p": ["s"]}}, "string int int",
+     [("n", 1, 1), ("p", 1, 2), ("p", 1, 3), ("n", 1, 4), ("x", 2, 1), ("x", 2, 2), (None, 1, 9)], [3, 4, 5]),
+    ("transitions", {"state": "a", "by": "b", "order": "c", "allowed": {"n": "p"}, "initial": ["n"]}, "string int int",
+     [("p", 1, 1), ("n", 2, 2), ("p", 2, 3), ("p", 3, None), ("n", 3, 1)], [0, 3, 4]),
+    ("hierarchy", {"id": "a", "parent": "b"}, "int int",
+     [(1, None), (2, 1), (3, 9), (4, 4), (5, 4), (6, 3), (None, 1)], [2, 3, 4]),
+    ("hierarchy", {"id": "a", "parent": "b"}, "string string", [("", None), ("x", ""), ("y", "z"), ("z", "y")], [2, 3]),
+    ("hierarchy", {"id": "a", "parent": "b", "one_root": True}, "int int", [(1, None), (2, None), (3, 1)], [1]),
+    ("reconcile", {"with": "t", "key": "id"}, "int string", [(1, "a"), (2, "x"), (3, "a"), (None, "a")], [1, 2, 3]),
+    ("delay", {"start": "a", "end": "b", "max": "1d"}, "datetime datetime",
+     [("2026-01-01T00:00:00", "2026-01-02T00:00:00"), ("2026-01-01T00:00:00", "2026-01-02T00:00:01"),
+      ("2026-01-01T00:00:00", None), (None, "2026-01-01T00:00:00")], [1]),
+    ("delay", {"start": "a", "end": "b", "min": 0}, "date date",
+     [("2026-01-02", "2026-01-01"), ("2026-01-01", "2026-01-01")], [0]),
+    ("delay", {"start": "a", "end": "b", "max": "1d", "max_if_open": True}, "date date",
+     [("2026-01-02", None), ("2027-01-15", None), (None, None)], [0]),
 ]  # fmt: skip
 
 
@@ -194,7 +229,7 @@ ROWS: list[tuple[str, dict[str, Any], str, list[tuple[Any, ...]], list[int]]] = 
 def test_rows(
     name: str, params: dict[str, Any], words: str, rows: list[tuple[Any, ...]], failed: list[int], batch_size: int | None
 ) -> None:
-    types = dict(zip("abcde", words.split(), strict=False))
+    types = dict(zip(("id", "name") if name == "reconcile" else "abcde", words.split(), strict=False))
     frame = frame_of([dict(zip(types, row, strict=True)) for row in rows], types)
     given = {"columns": list(types), **params} if name == "complete_together" else params
     assert run(name, given, frame, batch_size).failed == failed
@@ -390,6 +425,22 @@ GATES: list[tuple[str, dict[str, Any], str, list[Any], str]] = [
     ("control_totals", {"sums": {"x": "0.31"}, "within": 0.01}, "decimal(9,2)", ["0.10", "0.20"], "pass"),
     ("control_totals", {"sums": {"x": "0.32"}, "within": 0.01}, "decimal(9,2)", ["0.10", "0.20"], "fail"),
     ("control_totals", {"sums": {"x": 0}}, "int", [None], "pass"),
+    ("covers", {"columns": "x", "references": "t.id"}, "int", [1, 2, 2, 9, None], "pass"),
+    ("covers", {"columns": "x", "references": "t.id"}, "int", [1, None], "fail"),
+    ("covers", {"columns": "x", "references": "t.id", "min": "50%"}, "int", [1, None], "pass"),
+    ("covers", {"columns": "x", "references": "t.id"}, "int", [], "not evaluated"),
+    ("cardinality", {"column": "x", "max": 1}, "float", [NAN, NAN, None], "pass"),
+    ("cardinality", {"column": "x", "min": 2}, "string", ["", "a", None], "pass"),
+    ("cardinality", {"column": "x", "min": 2}, "int", [1, 1], "fail"),
+    ("cardinality", {"column": "x", "min_share": 1.0}, "int", [1, 2, None], "pass"),
+    ("cardinality", {"column": "x", "max_share": 0.5}, "int", [1, 2, 2], "fail"),
+    ("cardinality", {"column": "x", "max": 1}, "int", [None], "not evaluated"),
+    ("cardinality", {"column": "x", "max": 1}, "int", [], "not evaluated"),
+    ("correlation", {"columns": ["x", "x"], "min": 0.999}, "float", [1, 2, 3, NAN, None], "pass"),
+    ("correlation", {"columns": ["x", "x"], "max": 0.5}, "int", [1, 2, 3], "fail"),
+    ("correlation", {"columns": ["x", "x"], "max": 0.5}, "int", [1, 1, 1], "not evaluated"),
+    ("correlation", {"columns": ["x", "x"], "max": 0.5}, "int", [], "not evaluated"),
+    ("correlation", {"columns": ["x", "x"], "max": 0.5, "method": "cramers_v"}, "string", ["a", "b", "a", "b", None], "fail"),
     ("schema", {"columns": ["x"]}, "int", [], "pass"),
     ("schema", {"columns": ["x", "y"]}, "int", [1], "fail"),
     ("schema", {"columns": ["x", "y"], "optional": ["y"], "extra": "forbid"}, "int", [1], "pass"),

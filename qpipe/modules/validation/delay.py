@@ -1,0 +1,95 @@
+"""delay"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qpipe.core.component import Check, Context, Rule, Types
+from qpipe.core.lazy import pl
+from qpipe.core.params import Column, Duration, param
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Delay(Check):
+    """From one moment to another it takes no longer than allowed, and no less.
+
+    From the event to its arrival, from order to delivery. A date counts as its midnight. A row in which one of them is null
+    passes and is not evaluated; with `max_if_open`, a null second moment fails once it is overdue when the run begins. Zero
+    rows: not evaluated.
+
+    Examples:
+        ```yaml
+        module:
+          delay: {start: ordered, end: shipped, max: 3d, min: 0s}
+        schema: {ordered: date, shipped: date}
+        rows:
+          - {ordered: "2026-01-01", shipped: "2026-01-04"}
+          - {ordered: "2026-01-01", shipped: "2026-01-05"}
+          - {ordered: "2026-01-01", shipped: "2025-12-31"}
+          - {ordered: "2026-01-01", shipped: null}
+        failed: [1, 2]
+        ```
+        ```yaml
+        module:
+          delay: {start: ordered, end: shipped, max: 3d, max_if_open: true}
+        schema: {ordered: date, shipped: date}
+        rows: [{ordered: "2026-01-01", shipped: null}, {ordered: "2027-01-14", shipped: null}]
+        failed: [0]
+        ```
+    """
+
+    dimension = "timeliness"
+    like = (
+        "is_older_than_col2_for_n_days", "data_ingestion_delay", "timeliness", "latency", "delay", "expect_column_pair_lag",
+        "data-staleness", "is_data_fresh_per_time_window",
+    )  # fmt: skip
+
+    start: Column = param(help="the column of the first moment")
+    end: Column = param(help="the column of the second moment")
+    max: Duration | None = param(None, help="the longest time between them: 3d")
+    min: Duration | None = param(None, help="the shortest time between them; 0s: not before")
+    max_if_open: bool = param(False, help="without a second moment, max is counted up to the run's begin")
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        if self.max is None and self.min is None:
+            yield "max", "give max, min or both"
+        if self.max_if_open and self.max is None:
+            yield "max_if_open", "max_if_open needs max"
+        for name in ("start", "end"):
+            column = getattr(self, name)
+            if types and column in types and types[column].kind not in ("date", "datetime", "any"):
+                yield name, f"{column} is {types[column].kind}, not a date: parse_date first"
+
+    def rules(self, context: Context) -> tuple[Rule, ...]:
+        start, end = (_moment(name, context) for name in (self.start, self.end))
+        now = pl.lit(int(context.started * 1_000_000)).cast(pl.Datetime("us"))
+        until = pl.coalesce(end, now) if self.max_if_open else end
+        given = start.is_not_null() & until.is_not_null()
+        bad = pl.lit(False)
+        if self.max is not None:
+            bad = bad | ((until - start).dt.total_microseconds() > int(self.max * 1_000_000))
+        if self.min is not None:
+            bad = bad | ((end - start).dt.total_microseconds() < int(self.min * 1_000_000)).fill_null(False)
+        return (Rule(given & bad, (self.end, self.start), self._words(), given),)
+
+    def _words(self) -> str:
+        parts = [] if self.min is None else [f"at least {_shown(self.min)}"]
+        parts += [] if self.max is None else [f"at most {_shown(self.max)}"]
+        return f"{' and '.join(parts)} after {self.start}"
+
+
+def _moment(name: str, context: Context) -> pl.Expr:
+    cell = pl.col(name)
+    if context.types[name].kind == "datetime" and context.types[name].zone:
+        cell = cell.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return cell.cast(pl.Datetime("us"))
+
+
+def _shown(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{seconds:g}s"
