@@ -7,12 +7,14 @@ up to there.
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from qpipe.core.batch import Chunk, Fault, Json
 from qpipe.core.component import Context, Source, Types
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from qpipe.sources._payloads import Decoder
 
 LOOK = 500  # messages that tell which columns there are
+PIECE = 10_000  # messages asked of a client at once: more are slower, and keep a server busy for too long
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ class Messages(Source):
         "caught-up", help="what a run reads: what is there now; of it {count: n} at most; what comes within {time: 10m}"
     )
     batch_time: Duration = param(1.0, help="while a run waits for messages: how long it collects them for a batch")
-    buffer_size: int = param(10_000, help="messages fetched ahead at most; the broker waits when they are not taken", minimum=1)
+    buffer_size: int = param(
+        100_000, help="messages fetched ahead at most; the broker waits when they are not taken", minimum=1
+    )
     format: Literal["json", "csv", "avro"] = param("json", help="what a message is: a JSON object, a CSV line, an Avro record")
     names: Columns | None = param(None, help="csv: the columns, in order; unset, those of the schema")
     delimiter: str = param(",", help="csv: what stands between cells", minLength=1, maxLength=1)
@@ -120,7 +125,7 @@ class Messages(Source):
         from qpipe.sources._payloads import lacking
 
         known, decoder = list(self.columns(context)), self._decoder(context)
-        for taken, after, told in self._rounds(context, position, rows):
+        for taken, after, told in _one_ahead(lambda stop: self._rounds(context, position, rows, stop)):
             wanted = [name for name in known if name not in taken.metadata]
             frame, faults = decoder.frame(taken, wanted)
             frame = frame.with_columns(part.alias(name) for name, part in taken.metadata.items())
@@ -145,7 +150,9 @@ class Messages(Source):
 
         return decoder(self, context)
 
-    def _rounds(self, context: Context, position: Json | None, rows: int) -> Iterator[tuple[Taken, Json, list[Fault]]]:
+    def _rounds(
+        self, context: Context, position: Json | None, rows: int, stop: threading.Event
+    ) -> Iterator[tuple[Taken, Json, list[Fault]]]:
         """What is taken, the position after it, what is to be told with it."""
         until = Until.of(self.until)
         deadline = None if until.seconds is None else (context.started or time.time()) + until.seconds
@@ -157,7 +164,7 @@ class Messages(Source):
                     yield Taken([], at, str, metadata=log.take(at, at, 0).metadata), dict(position), told
             while True:
                 yield from self._round(log, position, until, rows)
-                position = self._next(log, position, until, deadline)
+                position = self._next(log, position, until, deadline, stop)
                 if position is None:
                     return
 
@@ -169,11 +176,49 @@ class Messages(Source):
             if taken.payloads:
                 yield taken, dict(position), []
 
-    def _next(self, log: Log, position: Json, until: Until, deadline: float | None) -> Json | None:
+    def _next(self, log: Log, position: Json, until: Until, deadline: float | None, stop: threading.Event) -> Json | None:
         """The position with which the next round begins; None: the run has read what it should."""
         while deadline is not None and time.time() < deadline and until.left(position["row"]) != 0:
-            time.sleep(max(0.0, min(self.batch_time, deadline - time.time())))
+            if stop.wait(max(0.0, min(self.batch_time, deadline - time.time()))):
+                return None
             end = log.end(position["at"], until.left(position["row"]))
             if end != position["at"]:
                 return {**position, "end": end}
         return None
+
+
+T = TypeVar("T")
+
+
+def _one_ahead(made: Callable[[threading.Event], Iterator[T]]) -> Iterator[T]:
+    """The same items, fetched in a thread while the last one is decoded. ``made`` is given what tells it to stop waiting.
+
+    The thread is a daemon: a run that is interrupted does not wait for messages.
+    """
+    stop, channel = threading.Event(), queue.Queue[tuple[str, Any]](1)
+
+    def put(kind: str, value: Any) -> bool:
+        while not stop.is_set():
+            with suppress(queue.Full):
+                channel.put((kind, value), timeout=0.1)
+                return True
+        return False
+
+    def work() -> None:
+        try:
+            with closing(made(stop)) as items:  # type: ignore[type-var]
+                if all(put("item", item) for item in items):
+                    put("end", None)
+        except BaseException as error:
+            put("error", error)
+
+    thread = threading.Thread(target=work, name="qpipe-fetch", daemon=True)
+    thread.start()
+    try:
+        while (given := channel.get())[0] == "item":
+            yield given[1]
+        if given[0] == "error":
+            raise given[1]
+    finally:
+        stop.set()
+        thread.join(timeout=5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, param
 from qpipe.core.streams.kafka import Cluster, problems
-from qpipe.sources._messages import LOOK, Messages, Taken
+from qpipe.sources._messages import LOOK, PIECE, Messages, Taken
 
 Metadata = Literal["key", "timestamp", "headers", "partition", "offset"]
 _POLL = 0.25  # seconds between two looks at the clock
@@ -117,19 +117,11 @@ class Partitions:
         return {key: at[key] + share[key] for key in at}
 
     def take(self, at: Json, end: Json, most: int) -> Taken:
-        at, found = dict(at), list[Any]()
+        at, found = dict(at), _Found(self._source)
         for key in at:
-            while at[key] < end.get(key, at[key]) and len(found) < most:
-                found += self._some(key, at, end, most - len(found))
-        numbers = {message.partition() for message in found[:1] + found[-1:]}
-        topic = self._source.topic
-        return Taken(
-            [message.value() for message in found], at,
-            lambda row: f"{topic}/{found[row].partition()} at offset {found[row].offset()}",
-            [message.offset() for message in found],
-            f"{topic}/{numbers.pop()}" if len(numbers) == 1 else topic,
-            {f"message_{name}": _METADATA[name](found) for name in self._source.metadata},
-        )  # fmt: skip
+            while at[key] < end.get(key, at[key]) and len(found.payloads) < most:
+                found.add(int(key), self._some(key, at, end, most - len(found.payloads)))
+        return found.taken(at)
 
     def commit(self, at: Json) -> None:
         with self._cluster.told(self._said, f"group {self._source.group}"):
@@ -142,9 +134,8 @@ class Partitions:
         if self._assigned != (int(key), at[key]):
             reader.assign([self._partition(int(key), at[key])])
         given = self._heard(reader, min(most, end[key] - at[key]), f"{self._source.topic}/{key} at offset {at[key]}")
-        ended = any(message.error() for message in given[-1:])
         found = [message for message in given if not message.error() and message.offset() < end[key]]
-        ended = ended or len(found) < len(given)
+        ended = len(found) < len(given)
         at[key] = end[key] if ended else found[-1].offset() + 1
         self._assigned = None if ended else (int(key), at[key])
         return found
@@ -170,10 +161,9 @@ class Partitions:
         deadline = time.monotonic() + self._source.timeout
         with self._cluster.told(self._said, at):
             while time.monotonic() < deadline:
-                found: list[Any] = client.consume(most, timeout=_POLL)
-                for message in found:
-                    if message.error() and message.error().name() != "_PARTITION_EOF":
-                        raise self._wrong(message, at)
+                found: list[Any] = client.consume(min(most, PIECE), timeout=_POLL)
+                for message in (m for m in found if m.error() and m.error().name() != "_PARTITION_EOF"):
+                    raise self._wrong(message, at)
                 if found:
                     return found
         words = f"no answer for {self._source.timeout:g} s"
@@ -221,24 +211,52 @@ class Partitions:
         return TopicPartition(self._source.topic, number, offset)
 
 
-def _texts(values: list[bytes | None]) -> pl.Series:
-    return pl.Series([None if v is None else v.decode("utf-8", "backslashreplace") for v in values], dtype=pl.String)
+class _Found:
+    """What is kept of messages: the client's own objects are dear."""
+
+    def __init__(self, source: Kafka) -> None:
+        self._topic, self._metadata = source.topic, {name: list[Any]() for name in source.metadata}
+        self._runs: list[tuple[int, int]] = []  # the row where a partition's messages begin, the partition
+        self.payloads: list[bytes | None] = []
+        self._offsets: list[int] = []
+
+    def add(self, partition: int, messages: Sequence[Any]) -> None:
+        if messages and (not self._runs or self._runs[-1][1] != partition):
+            self._runs.append((len(self.payloads), partition))
+        self.payloads += [message.value() for message in messages]
+        self._offsets += [message.offset() for message in messages]
+        for name, cells in self._metadata.items():
+            cells += map(_METADATA[name][0], messages)
+
+    def taken(self, at: Json) -> Taken:
+        columns = {f"message_{name}": pl.Series(cells, dtype=_METADATA[name][1]()) for name, cells in self._metadata.items()}
+        place = f"{self._topic}/{self._runs[0][1]}" if len(self._runs) == 1 else self._topic
+        return Taken(self.payloads, at, self._name, self._offsets, place, columns)
+
+    def _name(self, row: int) -> str:
+        partition = next(partition for start, partition in reversed(self._runs) if start <= row)
+        return f"{self._topic}/{partition} at offset {self._offsets[row]}"
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "backslashreplace")
 
 
 def _headers(message: Any) -> str | None:
     """A JSON object; of headers with one name the last counts."""
     found = message.headers()
-    if not found:
-        return None
-    return json.dumps({k: None if v is None else v.decode("utf-8", "backslashreplace") for k, v in found}, ensure_ascii=False)
+    return json.dumps({name: _text(value) for name, value in found}, ensure_ascii=False) if found else None
 
 
-_METADATA = {
-    "key": lambda found: _texts([message.key() for message in found]),
-    "timestamp": lambda found: pl.Series(
-        [message.timestamp()[1] if message.timestamp()[0] else None for message in found], dtype=pl.Int64
-    ).cast(pl.Datetime("ms", "UTC")),
-    "headers": lambda found: pl.Series([_headers(message) for message in found], dtype=pl.String),
-    "partition": lambda found: pl.Series([message.partition() for message in found], dtype=pl.Int64),
-    "offset": lambda found: pl.Series([message.offset() for message in found], dtype=pl.Int64),
+def _timestamp(message: Any) -> int | None:
+    kind, milliseconds = message.timestamp()
+    return milliseconds if kind else None
+
+
+_METADATA: dict[str, tuple[Callable[[Any], Any], Callable[[], Any]]] = {  # what a message says, the type of the column
+    "key": (lambda message: _text(message.key()), lambda: pl.String),
+    "timestamp": (_timestamp, lambda: pl.Datetime("ms", "UTC")),
+    "headers": (_headers, lambda: pl.String),
+    "partition": (lambda message: message.partition(), lambda: pl.Int64),
+    "offset": (lambda message: message.offset(), lambda: pl.Int64),
 }

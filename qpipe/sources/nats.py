@@ -14,7 +14,7 @@ from qpipe.core.errors import DataRefused, NotPermitted
 from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, SecretText, param
 from qpipe.core.streams.nats import Connection, Server, problems
-from qpipe.sources._messages import Messages, Taken
+from qpipe.sources._messages import PIECE, Messages, Taken
 
 _PATIENCE = 1.0  # seconds that a fetch may take before the consumer is made anew
 _ACKED_AT_ONCE = 500
@@ -97,7 +97,7 @@ class Sequences:
         found: list[Any] = []
         last = at["sequence"]
         while len(found) < most and last < end["sequence"]:
-            some = self._some(last, min(most - len(found), self._source.buffer_size))
+            some = self._some(last, min(most - len(found), self._source.buffer_size, PIECE))
             kept = [m for m in some if m.metadata.sequence.stream <= end["sequence"]]
             over = len(kept) < len(some) or not some or some[-1].metadata.num_pending == 0
             found += kept

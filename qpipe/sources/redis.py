@@ -13,7 +13,7 @@ from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, SecretText, param
 from qpipe.core.sql import shown
 from qpipe.core.streams.redis import client, problems, told
-from qpipe.sources._messages import Messages, Taken
+from qpipe.sources._messages import PIECE, Messages, Taken
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,7 +100,7 @@ class Entries:
         found: list[tuple[bytes, dict[bytes, bytes]]] = []
         last = at["id"]
         while len(found) < most and last != end["id"]:
-            wanted = min(most - len(found), self.source.buffer_size)
+            wanted = min(most - len(found), self.source.buffer_size, PIECE)
             with told(self.source.url, f"{self.source.stream} after {last}"):
                 some = self.server.xrange(self.source.stream, f"({last}", end["id"], wanted)
             found += some
