@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -419,3 +420,21 @@ def test_messages_that_are_gone_and_a_topic_made_anew_are_told(tmp_path: Path, m
         send("short", 1, partition=0)
         outcome = events.run()
         assert outcome.exit_code == 65 and "short/0" in outcome.message and "--full-refresh" in outcome.hint
+
+
+def test_a_run_that_waits_is_interrupted_at_once_and_goes_on(events: Project) -> None:
+    topic = events.folder.name
+    send(topic, *range(5))
+    copy = both(events.folder / "copy", topic, "until: {time: 10m}, batch_time: 200ms")
+    process = qpipe(copy, "run", str(copy.spec))
+    end = time.monotonic() + 20
+    while time.monotonic() < end and not _batches(copy):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    assert process.wait(30) == 130 and time.monotonic() - began < 8
+    assert copy.journal.run()["state"] == "interrupted"
+    send(topic, 5)
+    copy.spec.write_text(copy.spec.read_text().replace("until: {time: 10m}, ", ""))
+    assert copy.run().state == "done"
+    assert numbers(copy) == list(range(6)) == in_table(copy)
