@@ -438,3 +438,15 @@ def test_a_run_that_waits_is_interrupted_at_once_and_goes_on(events: Project) ->
     copy.spec.write_text(copy.spec.read_text().replace("until: {time: 10m}, ", ""))
     assert copy.run().state == "done"
     assert numbers(copy) == list(range(6)) == in_table(copy)
+
+
+def test_a_wrong_password_is_told(broker: server.Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = project(tmp_path)
+    send(made, 1)
+    broker.kill()
+    broker.start("--authentication")
+    monkeypatch.setenv("WORD", "wr0ng-word")
+    more = "timeout: 3s, auth: {mechanism: scram-sha-512, username: me, password: '${env:WORD}'}"
+    outcome = Project(tmp_path / "shut", SPEC.replace("TOPIC", tmp_path.name).replace("MORE", more)).run()
+    assert outcome.exit_code == 77 and broker.url in outcome.message and "SASL" in outcome.message, outcome
+    assert "`auth`" in outcome.hint and "wr0ng" not in outcome.message

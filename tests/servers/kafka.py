@@ -30,9 +30,9 @@ class Broker:
         self._variables = {**os.environ, **variables}
         self._process: Any = None
 
-    def start(self) -> None:
+    def start(self, *more: str) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._variables)
+            self._process = subprocess.Popen([*self._command, *more], stdout=log, stderr=log, env=self._variables)
         until(lambda: listens(self._port))
 
     def kill(self) -> None:

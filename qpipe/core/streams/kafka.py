@@ -67,11 +67,15 @@ class Cluster:
 
     def partitions(self, client: Any, topic: str, errors: list[str]) -> list[int]:
         """The numbers of a topic's partitions. Unavailable: no broker answers, or there is no such topic."""
-        with self.told(errors):
-            found = client.list_topics(topic, timeout=self.timeout).topics[topic]
-            if found.error is not None:
-                import confluent_kafka
+        import confluent_kafka
 
+        with self.told(errors):
+            try:
+                found = client.list_topics(topic, timeout=self.timeout).topics[topic]
+            except confluent_kafka.KafkaException:
+                client.poll(0)  # gives the client's own words on why
+                raise
+            if found.error is not None:
                 raise confluent_kafka.KafkaException(found.error)
         return sorted(found.partitions)
 

@@ -112,7 +112,7 @@ class Connection:
             return NotPermitted(text, hint="check `auth`, and what this user may do")
         if "stream not found" in low or "no stream matches" in low:
             return Unavailable(text, hint="check the stream's name, or create it")
-        if "workqueue" in low or "work queue" in low:
+        if "workqueue" in low or "requires ack policy" in low:
             return Unavailable(
                 text, hint="a work queue gives each message to one consumer: read a stream with another retention"
             )
