@@ -104,9 +104,7 @@ class Execution:
 
     @cached_property
     def publisher(self) -> Publisher:
-        types: Types = self.prepared.union
-        for step in self.plan.steps:
-            types = step.module.types_after(types, table_types(self.context))
+        types: Types = [self.prepared.union, *self._types_after.values()][-1]
         made = [r.types for r in self._replaced(self.passes[-1]).values() if not r.same_rows]
         raw = raw_types([*self.prepared.columns.values(), *made])
         return Publisher(self.plan, self.writer, self.context, types, raw, self.wishes.strict, self.patience)
@@ -234,8 +232,15 @@ class Execution:
         found = {}
         for row in self.journal.rows("select checkpoint_json from pass where run=? and number<?", self.run, each.number):
             for id, told in ((row["checkpoint"] or {}).get("replaced") or {}).items():
-                types = self.plan.step(id).module.output_types({})
-                found[id] = Replaced(Path(told["folder"]), types, told["same_rows"])
+                found[id] = Replaced(Path(told["folder"]), self._types_after[id], told["same_rows"])
+        return found
+
+    @cached_property
+    def _types_after(self) -> dict[str, Types]:
+        """The columns after each step."""
+        types, tables, found = self.prepared.union, table_types(self.context), {}
+        for step in self.plan.steps:
+            types = found[step.id] = step.module.types_after(types, tables)
         return found
 
     def _verdicts(self, each: Pass) -> dict[str, list[RowVerdict]]:

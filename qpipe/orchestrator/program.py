@@ -6,6 +6,7 @@ check's count is exact. Flags travel as hidden columns:
 
     __f<n>  true where rule n is broken        __w<n>  true where rule n was judged (its ``where``)
     __d<n>  true where step n drops the row    __a<n>  true where step n must ask; __v<n> the value it asks about
+    __b<n>  true where a user's own code broke; __e<n> what it said
     __s<n>_<column>  a column as it was when a gate saw it, where a later step may change it
 """
 
@@ -382,8 +383,8 @@ class _Compiler:
             self._stake(module, made, types)
 
     def _own_code(self, step: StepNode, module: Step, context: Context) -> None:
-        on_error, n = self._plan.settings.on_error, len(self._program.flags)
-        flag, said = f"__f{n}", f"__e{n}"
+        on_error, n = self._plan.settings.on_error, len(self._program.stages)
+        flag, said = f"__b{n}", f"__e{n}"
         process = partial(salvage.process, module, context=context, on_error=on_error, flag=flag, said=said)
         self._program.stages.append(Whole(step.id, process))
         if on_error.then != "fail":

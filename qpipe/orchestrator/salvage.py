@@ -18,15 +18,16 @@ MOST = 1000  # broken rows of a batch; beyond it, the code is broken rather than
 
 
 def process(step: Step, frame: pl.DataFrame, context: Context, on_error: OnError, flag: str, said: str) -> pl.DataFrame:
-    """The step's result with two more columns: ``flag`` is true of rows that broke it, ``said`` is what it said of them.
+    """The step's result, with two more columns where rows may be set aside: ``flag`` is true of rows that broke it, ``said``
+    is what it said of them.
 
     Raises CodeFailed where rows are not to be set aside, or too many break it.
     """
     for _ in range(on_error.retry if step.repeatable else 0):
         with suppress(CodeFailed):
-            return _done(step.trial(frame, context), flag, said)
+            return _marked(step.trial(frame, context), on_error, flag, said)
     if on_error.then == "fail" or not step.repeatable:
-        return _done(step.process(frame, context), flag, said)
+        return _marked(step.process(frame, context), on_error, flag, said)
     broken = 0
     parts = []
     for made, message in _parts(step, frame, context):
@@ -48,6 +49,10 @@ def _parts(step: Step, frame: pl.DataFrame, context: Context) -> Iterator[tuple[
         half = frame.height // 2
         yield from _parts(step, frame.head(half), context)
         yield from _parts(step, frame.slice(half), context)
+
+
+def _marked(made: pl.DataFrame, on_error: OnError, flag: str, said: str) -> pl.DataFrame:
+    return made if on_error.then == "fail" else _done(made, flag, said)
 
 
 def _done(made: pl.DataFrame, flag: str, said: str) -> pl.DataFrame:

@@ -1,0 +1,77 @@
+"""sample"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qpipe.core.batch import ROW
+from qpipe.core.component import Context, Transform, Types
+from qpipe.core.lazy import pl
+from qpipe.core.params import Columns, param
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_GRAIN = 1 << 32
+
+
+class Sample(Transform):
+    """A share of the rows stays, chosen by chance, the same ones every time; the others are dropped and counted.
+
+    Chance is a hash of the row's number and the `seed`, or of the values of `by`: then all rows that agree in them stay or
+    go together, in every run and every file, as long as those values are the same. The share is met on average. Nulls in
+    `by` are values like any other.
+
+    Examples:
+        ```yaml
+        module:
+          sample: {share: "100%"}
+        rows: [{n: 1}, {n: 2}]
+        gives: [{n: 1}, {n: 2}]
+        ```
+        ```yaml
+        module:
+          sample: {share: 0.5, by: customer, seed: 3}
+        rows: [{customer: a}, {customer: b}, {customer: a}, {customer: c}]
+        dropped: [3]
+        ```
+    """
+
+    like = ("sample", "tablesample", "random sample", "subsample", "df.sample", "hash sampling")
+
+    share: float | str = param(help="how many stay: 0.1, 10%", short=True)
+    by: Columns | None = param(None, help="rows that agree in these columns stay or go together")
+    seed: int = param(0, help="another number, another choice")
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        try:
+            if not 0 <= self._part <= 1:
+                yield "share", "a share is from 0 to 1, or from 0% to 100%"
+        except ValueError:
+            yield "share", f"'{self.share}' is no share: write 0.1 or 10%"
+
+    def keeps(self, context: Context) -> pl.Expr:
+        return _spread(self._number(), self.seed) < int(self._part * _GRAIN)
+
+    @property
+    def _part(self) -> float:
+        text = str(self.share).strip()
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+
+    def _number(self) -> pl.Expr:
+        """A number that is the same for what stays or goes together."""
+        if not self.by:
+            return pl.col(ROW).cast(pl.UInt64)
+        from qpipe.modules._stable import stable_hash
+
+        return stable_hash(self.by)
+
+
+def _spread(number: pl.Expr, seed: int) -> pl.Expr:
+    """Evenly from 0 to 2**32: multiplication and folding, twice (after Knuth, TAOCP 3, 6.4)."""
+    mixed = (number % _GRAIN) ^ (number // _GRAIN)
+    for factor in (2654435761, 2246822519):
+        mixed = ((mixed + seed + 1) * factor) % _GRAIN
+        mixed = mixed ^ (mixed // (1 << 15))
+    return mixed % _GRAIN
