@@ -7,6 +7,7 @@ up to there.
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
@@ -14,6 +15,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from qpipe.core.batch import Chunk, Fault, Json
@@ -119,12 +121,19 @@ class Messages(Source):
         found = self._decoder(context).columns(taken.payloads)
         text = DataType.parse("string")
         rest = {name: text for name in self.schema or {} if name not in found}
-        return {**found, **rest, **{name: DataType.of(part.dtype) for name, part in taken.metadata.items()}}
+        known = {**found, **rest, **{name: DataType.of(part.dtype) for name, part in taken.metadata.items()}}
+        self._looked[json.dumps(context.cursor)] = known
+        return known
+
+    @cached_property
+    def _looked(self) -> dict[str, dict[str, DataType]]:
+        """What columns were found from a cursor on: a run that has asked for them reads with the same ones."""
+        return {}
 
     def read(self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         from qpipe.sources._payloads import lacking
 
-        known, decoder = list(self.columns(context)), self._decoder(context)
+        known, decoder = list(self._looked.get(json.dumps(context.cursor)) or self.columns(context)), self._decoder(context)
         for taken, after, told in _one_ahead(lambda stop: self._rounds(context, position, rows, stop)):
             wanted = [name for name in known if name not in taken.metadata]
             frame, faults = decoder.frame(taken, wanted)
