@@ -23,6 +23,8 @@ STEPS: dict[str, tuple[str, int]] = {  # name → steps, rows that come out
     "explode": ("- explode: {column: tags, by: '|'}", 120),
     "unpivot": ("- unpivot: {columns: [item, tags]}", 120),
     "window": ("- window: {by: shop, order: day, make: {place: row_number(), total: running_sum(n)}}", 60),
+    "twice": ("- explode: {column: tags, by: '|'}\n      - unpivot: {columns: [item, tags]}\n      - not_null: n\n"
+              "      - window: {by: shop, make: {place: row_number()}}", 240),
     "sort": ("- sort: {by: [day, shop], direction: desc}", 60),
     "several": ("- explode: {column: tags, by: '|'}\n      - group: {by: [shop, tags], make: {rows: count(*)}}\n"
                 "      - window: {by: shop, make: {share: group_sum(rows)}}\n      - between: {column: rows, max: 15}", 9),

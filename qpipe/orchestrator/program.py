@@ -232,7 +232,19 @@ class Program:
             dropped[stage.step] += lost.height
         if (more := made.height - (seen.height - lost.height)) > 0:
             created[stage.step] += more
-        return made.join(aside, on=ROW, how="left", maintain_order="left")
+        if made[ROW].equals(aside[ROW]):
+            return made.hstack(aside.drop(ROW))
+        return made.join(_one_each(aside), on=ROW, how="left", maintain_order="left")
+
+
+def _one_each(aside: pl.DataFrame) -> pl.DataFrame:
+    """One line for each ``_row``: of rows with one origin, a flag of any is a flag of all."""
+    if aside[ROW].n_unique() == aside.height:
+        return aside
+    flags = [pl.col(name).any() if dtype == pl.Boolean else pl.col(name).first() for name, dtype in aside.schema.items()]
+    return aside.group_by(ROW, maintain_order=True).agg(
+        flag for flag, name in zip(flags, aside.columns, strict=True) if name != ROW
+    )
 
 
 def _replacement(replaced: Replaced) -> Callable[[pl.DataFrame], pl.DataFrame]:

@@ -63,7 +63,7 @@ class Group(Reshaping):
     def query(self, context: Context) -> str:
         by = ", ".join(name(column) for column in self.by)
         made = ", ".join(f"{_call(*_parsed(written))} as {name(new)}" for new, written in self.make.items())
-        return f"select {by}, {made} from data group by {by} order by min(_row)"
+        return f"select {by}, {made} from data group by {by} order by min(_row), {by}"
 
 
 def _parsed(written: str) -> tuple[str, str]:
@@ -78,9 +78,9 @@ def _call(function: str, column: str) -> str:
         "count_distinct": f"count(distinct {cell})",
         "mean": f"avg({cell})",
         "stddev": f"stddev_samp({cell})",
-        "first": f"first({cell} order by _row)",
-        "last": f"last({cell} order by _row)",
-        "list": f"list({cell} order by _row) filter ({cell} is not null)",
+        "first": f"first({cell} order by _row, {cell})",
+        "last": f"last({cell} order by _row, {cell})",
+        "list": f"list({cell} order by _row, {cell}) filter ({cell} is not null)",
     }.get(function, f"{function}({cell})")
 
 

@@ -51,14 +51,14 @@ class Pivot(Reshaping):
 
     def query(self, context: Context) -> str:
         cell = name(self.values_from)
-        made = {"first": f"first({cell} order by _row)", "last": f"last({cell} order by _row)", "mean": f"avg({cell})"}
+        made = {"first": f"first({cell} order by _row, {cell})", "last": f"last({cell} order by _row, {cell})", "mean": f"avg({cell})"}
         call = made.get(self.function, f"{self.function}({cell})")
         cells = [
             f"{call} filter ({name(self.names_from)}::varchar = {text(value)}) as {name(column)}"
             for value, column in self._columns.items()
         ]
         by = ", ".join(name(column) for column in self.by)
-        return f"select {by}, {', '.join(cells)} from data group by {by} order by min(_row)"
+        return f"select {by}, {', '.join(cells)} from data group by {by} order by min(_row), {by}"
 
     @property
     def _columns(self) -> dict[str, str]:

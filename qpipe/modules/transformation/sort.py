@@ -38,4 +38,4 @@ class Sort(Reshaping):
     def query(self, context: Context) -> str:
         keys = [f"{name(column)} {self.direction} nulls last" for column in self.by]
         columns = ", ".join(name(column) for column in context.types)
-        return f"select {columns} from data order by {', '.join(keys)}, _row"
+        return f"select {columns} from data order by {', '.join(keys)}, _row, {columns}"

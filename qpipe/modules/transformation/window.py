@@ -64,7 +64,8 @@ class Window(Reshaping):
 
     def query(self, context: Context) -> str:
         part = f"partition by {', '.join(name(c) for c in self.by)} " if self.by else ""
-        keys = ", ".join([*(f"{name(c)} nulls first" for c in self.order or ()), "_row"])
+        columns = ", ".join(name(column) for column in context.types)  # rows of one origin share _row
+        keys = ", ".join([*(f"{name(c)} nulls first" for c in self.order or ()), "_row", columns])
         # rank counts equals as equals: the row's number must not part them
         ranks = ", ".join(f"{name(c)} nulls first" for c in self.order or ()) or "_row"
         made = []
@@ -73,7 +74,6 @@ class Window(Reshaping):
             cell = name(column) if column else ""
             over = f"over ({part}order by {ranks if function in ('rank', 'dense_rank') else keys})"
             made.append(f"{_call(function, cell, over, f'over ({part})')} as {name(new)}")
-        columns = ", ".join(name(column) for column in context.types)
         return f"select _row, {columns}, {', '.join(made)} from data"
 
 
