@@ -18,6 +18,7 @@ def named_holidays(place: str, years: Sequence[int]) -> dict[dt.date, str]:
     holidays = needed("holidays", "know public holidays", "standards")
     country, _, part = place.partition("-")
     try:
-        return dict(holidays.country_holidays(country, subdiv=part or None, years=list(years)))
+        own = holidays.country_holidays(country).default_language  # not that of this machine
+        return dict(holidays.country_holidays(country, subdiv=part or None, years=list(years), language=own))
     except (NotImplementedError, AttributeError) as error:
         raise QpipeError(f"no holidays are known of '{place}'", hint="write DE, or DE-BY for a part of a country") from error

@@ -46,20 +46,25 @@ class Schema(Gate):
     like = (
         "expect_column_to_exist", "expect_table_columns_to_match_set", "expect_table_columns_to_match_ordered_list",
         "expect_table_column_count_to_equal", "expect_column_values_to_be_of_type", "col_schema_match", "col_exists",
+        "expect_table_column_count_to_be_between",
         "SchemaMatch", "has_valid_schema", "columns_match", "schema_changes", "missing-label", "extra-label",
         "incorrect-label", "strict", "col_count_match", "hasColumnCount", "required columns", "forbidden columns",
     )  # fmt: skip
 
     columns: Annotated[dict[str, str] | tuple[str, ...], Role("names-or-types", _NAMES_OR_TYPES)] = param(
-        help="the columns: a list of names, or a mapping of column to type", short=True
+        (), help="the columns: a list of names, or a mapping of column to type", short=True
     )
     optional: tuple[str, ...] = param((), help="of these columns, those that may be absent")
     order: Literal["any", "exact"] = param("any", help="whether they come in the order written")
     extra_: Literal["allow", "forbid"] = param("allow", help="whether there may be others")
+    min_columns: int | None = param(None, help="the least number of columns", minimum=0)
+    max_columns: int | None = param(None, help="the greatest number of columns", minimum=0)
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
-        if not self.columns:
+        if not self.columns and self.min_columns is None and self.max_columns is None:
             yield "columns", "there are no columns"
+        if self.min_columns is not None and self.max_columns is not None and self.min_columns > self.max_columns:
+            yield "min_columns", "min_columns is above max_columns"
         if len(set(self.columns)) < len(self.columns):
             yield "columns", "a column is named twice"
         for column in sorted(set(self.optional) - set(self.columns)):
@@ -76,7 +81,10 @@ class Schema(Gate):
     def verdict(self, values: Mapping[str, Any], context: Context) -> Verdict:
         faults = list(self._faults({c: t for c, t in context.types.items() if not c.startswith("_")}))
         observed = {"columns": [f"{column} {type_}" for column, type_ in context.types.items()]}
-        expected = ", ".join(f"{column} {self._words.get(column, '')}".strip() for column in self.columns)
+        parts = [f"{column} {self._words.get(column, '')}".strip() for column in self.columns]
+        parts += [] if self.min_columns is None else [f"at least {self.min_columns} columns"]
+        parts += [] if self.max_columns is None else [f"at most {self.max_columns} columns"]
+        expected = ", ".join(parts)
         return Verdict("fail" if faults else "pass", observed, expected, "; ".join(faults))
 
     def _faults(self, types: Types) -> Iterator[str]:
@@ -87,6 +95,8 @@ class Schema(Gate):
                 yield f"column {column} is {types[column]}, expected {self._words[column]}"
         if self.extra_ == "forbid":
             yield from (f"column {column} is not expected" for column in types if column not in self.columns)
+        if not (self.min_columns or 0) <= len(types) <= (len(types) if self.max_columns is None else self.max_columns):
+            yield f"there are {len(types)} columns"
         here = [column for column in types if column in self.columns]
         if self.order == "exact" and here != [column for column in self.columns if column in types]:
             yield f"the columns come in the order {', '.join(here)}"

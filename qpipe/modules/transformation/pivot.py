@@ -51,7 +51,8 @@ class Pivot(Reshaping):
 
     def query(self, context: Context) -> str:
         cell = name(self.values_from)
-        made = {"first": f"first({cell} order by _row, {cell})", "last": f"last({cell} order by _row, {cell})", "mean": f"avg({cell})"}
+        ends = {end: f"{end}({cell} order by _row, {cell})" for end in ("first", "last")}
+        made = {**ends, "mean": f"avg({cell})"}
         call = made.get(self.function, f"{self.function}({cell})")
         cells = [
             f"{call} filter ({name(self.names_from)}::varchar = {text(value)}) as {name(column)}"

@@ -175,14 +175,29 @@ def quantile(q: float) -> Statistic:
 
     def value(values: Values, type_: DataType) -> float | None:
         histogram = values["histogram"] or {}
-        rank, seen = max(math.ceil(Fraction(str(q)) * sum(histogram.values())), 1), 0
-        for bucket in sorted(histogram):
-            seen += histogram[bucket]
-            if seen >= rank:
-                return bucket
-        return None
+        return _ranked(histogram, max(math.ceil(Fraction(str(q)) * sum(histogram.values())), 1))
 
     return Statistic(_histogram, value, approximate=True)
+
+
+def _median(values: Values, type_: DataType) -> float | None:
+    """The value in the middle; of an even number, half way between the two in the middle."""
+    histogram = values["histogram"] or {}
+    count = sum(histogram.values())
+    low, high = _ranked(histogram, (count + 1) // 2), _ranked(histogram, count // 2 + 1)
+    if low is None or high is None or low == high:
+        return low
+    return low / 2 + high / 2
+
+
+def _ranked(histogram: Mapping[float, int], rank: int) -> float | None:
+    """The value that so many are at or below."""
+    seen = 0
+    for bucket in sorted(histogram):
+        seen += histogram[bucket]
+        if seen >= rank:
+            return bucket
+    return None
 
 
 def _hashes(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:
@@ -207,7 +222,7 @@ STATISTICS: dict[str, Statistic] = {
     "max": Statistic(_greatest, lambda values, _: values["max"], _ORDERED),
     "stddev": Statistic(_squares, _stddev),
     "variance": Statistic(_squares, _variance),
-    "median": quantile(0.5),
+    "median": Statistic(_histogram, _median, approximate=True),
     "count": Statistic(_count, lambda values, _: values["count"], _ANY),
     "count_distinct": Statistic(_hashes, _distinct, _ANY, approximate=True),
     "null_count": Statistic(lambda cell, _: {"nulls": Measure(cell.null_count())}, lambda values, _: values["nulls"], _ANY),

@@ -1,0 +1,106 @@
+"""standardize_code"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from qpipe.core.component import Context, Rule, Transform, Types
+from qpipe.core.extras import needed
+from qpipe.core.lazy import pl
+from qpipe.core.params import Columns, param
+from qpipe.modules._stable import by_value
+from qpipe.modules.transformation._text import not_text, text, text_columns
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_FORMS = {
+    "country": ("alpha_2", "alpha_3", "numeric", "name"),
+    "currency": ("alpha_3", "numeric", "name"),
+    "language": ("alpha_2", "alpha_3", "name"),
+}
+
+
+class StandardizeCode(Transform):
+    """Countries, currencies and languages are written one way, whichever of their names and codes was used.
+
+    Codes of two and three letters, numbers, English names, official names and common ones are known, in any case, from the
+    lists of iso-codes by way of pycountry. What is not known stays as it is and is an error, unless `unknown: keep`. Each
+    different text is looked up once. Null stays null; a text of nothing but blanks becomes null.
+
+    Examples:
+        ```yaml
+        module:
+          standardize_code: {column: country, kind: country}
+        rows: [{country: Germany}, {country: DEU}, {country: "276"}, {country: Germny}, {country: null}]
+        failed: [3]
+        gives: [{country: DE}, {country: DE}, {country: DE}, {country: Germny}, {country: null}]
+        ```
+        ```yaml
+        module:
+          standardize_code: {column: money, kind: currency, to: name}
+        rows: [{money: eur}]
+        gives: [{money: Euro}]
+        ```
+    """
+
+    extra = "standards"
+    packages = ("pycountry",)
+    like = ("country_converter", "countrycode", "pycountry", "standardize country", "iso code lookup", "currency code")
+
+    columns: Columns = param(help="the columns to change", alias="column")
+    kind: Literal["country", "currency", "language"] = param(help="what they hold")
+    to: Literal["alpha_2", "alpha_3", "numeric", "name"] | None = param(
+        None, help="how it is written; unset: alpha_2 of countries and languages, alpha_3 of currencies"
+    )
+    unknown: Literal["quarantine", "keep"] = param("quarantine", help="what is not known: an error, or left alone")
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        yield from not_text(self.columns, types)
+        if self.to is not None and self.to not in _FORMS[self.kind]:
+            yield "to", f"a {self.kind} is written as {', '.join(_FORMS[self.kind])}"
+
+    def apply(self, frame: pl.LazyFrame, context: Context) -> pl.LazyFrame:
+        names = text_columns(self.columns, context.types)
+        return frame.with_columns(self._known(name).fill_null(_filled(name)).alias(name) for name in names)
+
+    def rules(self, context: Context) -> tuple[Rule, ...]:
+        if self.unknown == "keep":
+            return ()
+        return tuple(
+            Rule(_filled(n).is_not_null() & self._known(n).is_null(), (n,), f"a {self.kind}", _filled(n).is_not_null())
+            for n in text_columns(self.columns, context.types)
+        )
+
+    def _known(self, name: str) -> pl.Expr:
+        form = self.to or _FORMS[self.kind][0]
+        read = partial(_found, kind=self.kind, form=form)
+        return _filled(name).map_batches(
+            partial(by_value, make=read, dtype=pl.String()), return_dtype=pl.String(), is_elementwise=True
+        )
+
+
+def _filled(name: str) -> pl.Expr:
+    cell = text(name).str.strip_chars()
+    return pl.when(cell != "").then(cell)
+
+
+def _found(value: str, kind: str, form: str) -> str | None:
+    entry = _book(kind).get(" ".join(value.casefold().split()))
+    return getattr(entry, form, None) if entry is not None else None
+
+
+@lru_cache(3)
+def _book(kind: str) -> dict[str, Any]:
+    """Every code and name, folded → its entry. A code is never hidden by a name."""
+    pycountry = needed("pycountry", "know countries, currencies and languages", "standards")
+    entries = list({"country": pycountry.countries, "currency": pycountry.currencies, "language": pycountry.languages}[kind])
+    book: dict[str, Any] = {}
+    for fields in (("alpha_2", "alpha_3", "numeric", "bibliographic"), ("name", "common_name", "official_name")):
+        for entry in entries:
+            for field in fields:
+                if found := getattr(entry, field, None):
+                    book.setdefault(" ".join(str(found).casefold().split()), entry)
+    return book

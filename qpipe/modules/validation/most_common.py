@@ -1,0 +1,71 @@
+"""most_common"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from qpipe.core.batch import ROW
+from qpipe.core.component import Context, Relational, RowVerdict, Types
+from qpipe.core.lazy import pl
+from qpipe.core.params import Column, Scalar, param
+from qpipe.modules.validation._values import listed, series, unreadable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class MostCommon(Relational):
+    """The most frequent value of a column is one of these.
+
+    Where several values are equally frequent, it is enough that one of them is (`ties: any`), or all of them are (`all`), or a
+    tie is itself a failure (`forbid`). Bad rows are those that hold the most frequent value where it should not be. Null is no
+    value and is not counted; an empty text is a value; NaN is one value and equals no other. Zero rows: not evaluated.
+
+    Examples:
+        ```yaml
+        module:
+          most_common: {column: currency, values: [EUR, USD]}
+        rows: [{currency: GBP}, {currency: EUR}, {currency: GBP}, {currency: null}]
+        failed: [0, 2]
+        ```
+        ```yaml
+        module:
+          most_common: {column: currency, values: [EUR], ties: forbid}
+        rows: [{currency: EUR}, {currency: EUR}, {currency: USD}]
+        failed: []
+        ```
+    """
+
+    dimension = "consistency"
+    like = (
+        "expect_column_most_common_value_to_be_in_set", "most_common_value_in_set", "frequent_strings", "n_most_common",
+        "expected-texts-in-top-values-count", "mode",
+    )  # fmt: skip
+
+    column: Column = param(help="the column to look at")
+    values: tuple[Scalar, ...] = param(help="the values that may be the most frequent", minItems=1)
+    ties: Literal["any", "all", "forbid"] = param("any", help="of equally frequent values: one, all, or there must be none")
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        yield from unreadable({"values": self.values}, [self.column], types)
+
+    def gather(self, context: Context) -> dict[str, pl.Expr]:
+        cell, members = pl.col(self.column), series(self.values, context.types[self.column])
+        return {"value": cell, "known": cell.is_in(members.unique().implode())}
+
+    def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
+        bad = {
+            "any": "not known and not (select bool_or(known) from top)",
+            "all": "not known",
+            "forbid": "not known or (select count(*) from top) > 1",
+        }[self.ties]
+        query = f"""
+            with counts as (
+                select value, bool_or(known) as known, count(*) as n from data where value is not null group by value
+            ),
+            top as (select value, known from counts where n = (select max(n) from counts))
+            select {ROW} from data where value in (select value from top where {bad})
+        """
+        words = f"{listed(self.values)} as the most frequent value"
+        return (RowVerdict(collected.rows(query), (self.column,), words),)
