@@ -187,7 +187,7 @@ class Execution:
         return self._ahead(read_sources([*self.plan.streams, *made], self._reading, known, size, start, only, self.patience))
 
     def _ahead(self, reads: Iterator[Read]) -> Iterator[Read]:
-        return ahead(reads, self.plan.settings.buffer_size)
+        return ahead(reads, self.plan.settings.buffer_size, lambda: self.stop.check(self.run))
 
     def _pause(self, seconds: float) -> None:
         """Wait, unless the run is asked to stop."""

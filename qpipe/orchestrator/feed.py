@@ -208,8 +208,11 @@ class Spool:
         return self._directory / f"{seq:06d}.arrow", self._directory / f"{seq:06d}.json"
 
 
-def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:
-    """The same items, made in a thread that stays at most ``depth`` ahead. Its errors arrive here."""
+def ahead(items: Iterator[T], depth: int = 1, idle: Callable[[], None] = lambda: None) -> Iterator[T]:
+    """The same items, made in a thread that stays at most ``depth`` ahead. Its errors arrive here.
+
+    ``idle`` is called now and then while there is nothing: a source may wait for minutes.
+    """
     channel: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
     stop = threading.Event()
 
@@ -235,7 +238,11 @@ def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:
     thread.start()
     try:
         while True:
-            kind, value = channel.get()
+            try:
+                kind, value = channel.get(timeout=0.2)
+            except queue.Empty:
+                idle()
+                continue
             if kind == "end":
                 return
             if kind == "error":
