@@ -450,3 +450,14 @@ def test_a_wrong_password_is_told(broker: server.Broker, tmp_path: Path, monkeyp
     outcome = Project(tmp_path / "shut", SPEC.replace("TOPIC", tmp_path.name).replace("MORE", more)).run()
     assert outcome.exit_code == 77 and broker.url in outcome.message and "SASL" in outcome.message, outcome
     assert "`auth`" in outcome.hint and "wr0ng" not in outcome.message
+
+
+def test_quarantine_keeps_numbers_as_they_were_written(events: Project) -> None:
+    topic = events.folder.name
+    text = events.spec.read_text().replace("schema: {n: int}", "schema: {n: int, x: float}")
+    made = Project(events.folder / "typed", text + "modules: [between: {column: x, max: 1}]\n")
+    send(topic, b'{"n": 1, "x": 0.50}', b'{"n": 2, "x": 1.10}', b'{"n": 3, "x": 1e0}', partition=0)
+    assert made.run().state == "done"
+    assert numbers(made) == [1, 3]
+    (row,) = (json.loads(line) for p in (made.folder / "bad").glob("*.ndjson") for line in p.read_text().splitlines())
+    assert (row["n"], row["x"]) == ("2", "1.10") and row["_file"] == f"{topic}/0" and row["_line"] == 1

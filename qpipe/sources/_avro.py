@@ -11,10 +11,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qpipe.core.batch import Fault
 from qpipe.core.errors import MissingExtra, Unavailable
 from qpipe.core.lazy import pl
-from qpipe.sources._payloads import poison
+from qpipe.sources._payloads import Decoded, poison
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,7 +49,7 @@ class Avro:
 
         return {field["name"]: DataType.parse(_word(field["type"])) for field in self._schema["fields"]}
 
-    def frame(self, taken: Taken, known: Sequence[str]) -> tuple[pl.DataFrame, list[Fault]]:
+    def frame(self, taken: Taken, known: Sequence[str]) -> Decoded:
         """fastavro decodes record by record: there is no decoder of whole batches."""
         records: list[dict[str, Any]] = []
         faults = []
@@ -65,7 +64,7 @@ class Avro:
             records.append(record)
         types = self.columns(())
         made = {name: self._series(name, types, records) for name in dict.fromkeys([*known, *types])}
-        return pl.DataFrame(made), faults
+        return Decoded(pl.DataFrame(made), faults)
 
     def _series(self, name: str, types: Mapping[str, DataType], records: Sequence[dict[str, Any]]) -> pl.Series:
         if name not in types:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from qpipe.core.batch import Chunk, Fault, Json
+from qpipe.core.batch import Chunk, Fault, Json, Original
 from qpipe.core.component import Context, Source, Types
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, Duration, param, read_duration
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from qpipe.core.types import DataType
-    from qpipe.sources._payloads import Decoder
+    from qpipe.sources._payloads import Decoded, Decoder
 
 LOOK = 500  # messages that tell which columns there are
 PIECE = 10_000  # messages asked of a client at once: more are slower, and keep a server busy for too long
@@ -136,11 +136,12 @@ class Messages(Source):
         known, decoder = list(self._looked.get(json.dumps(context.cursor)) or self.columns(context)), self._decoder(context)
         for taken, after, told in _one_ahead(lambda stop: self._rounds(context, position, rows, stop)):
             wanted = [name for name in known if name not in taken.metadata]
-            frame, faults = decoder.frame(taken, wanted)
-            frame = frame.with_columns(part.alias(name) for name, part in taken.metadata.items())
+            made = decoder.frame(taken, wanted)
+            frame = made.frame.with_columns(part.alias(name) for name, part in taken.metadata.items())
             chosen = frame if columns is None else frame.select([c for c in columns if c in frame.columns])
             lines = None if taken.lines is None else pl.Series(taken.lines, dtype=pl.Int64)
-            yield Chunk(chosen, after, lines=lines, faults=(*told, *lacking(taken), *faults), file=taken.file)
+            faults = (*told, *lacking(taken), *made.faults)
+            yield Chunk(chosen, after, lines=lines, faults=faults, file=taken.file, original=_original(made, taken))
 
     def cursor(self, position: Json | None, context: Context) -> Json | None:
         return {"at": position["at"]} if position else context.cursor
@@ -194,6 +195,14 @@ class Messages(Source):
             if end != position["at"]:
                 return {**position, "end": end}
         return None
+
+
+def _original(made: Decoded, taken: Taken) -> Original | None:
+    """Rows as they are written, with the columns beside the payload."""
+    if made.original is None:
+        return None
+    written = made.original
+    return lambda rows: written(rows).with_columns(part.gather(rows).alias(name) for name, part in taken.metadata.items())
 
 
 T = TypeVar("T")

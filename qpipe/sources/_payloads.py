@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from qpipe.core.batch import Fault
+from qpipe.core.batch import Fault, Original
 from qpipe.core.component import Context
 from qpipe.core.lazy import pl
+from qpipe.sources import _json_typed as json_typed
 from qpipe.sources.file.json_values import VALUE, keys_of, rows_of
 
 if TYPE_CHECKING:
@@ -24,11 +25,20 @@ if TYPE_CHECKING:
 _KEPT = 1000  # signs of a poison message
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """A row for each message, what is to be told of them, and the rows as they are written where they were read into types."""
+
+    frame: pl.DataFrame
+    faults: Sequence[Fault] = ()
+    original: Original | None = None
+
+
 class Decoder(Protocol):
     def columns(self, payloads: Sequence[Any]) -> dict[str, DataType]:
         """What columns these payloads have."""
 
-    def frame(self, taken: Taken, known: Sequence[str]) -> tuple[pl.DataFrame, list[Fault]]:
+    def frame(self, taken: Taken, known: Sequence[str]) -> Decoded:
         """A row for each message: the known columns, then new ones. A payload that is null is a row of nulls."""
 
 
@@ -39,7 +49,7 @@ def decoder(source: Messages, context: Context) -> Decoder:
         from qpipe.sources._avro import Avro
 
         return Avro(source.avro or "", source.framing, context.directory)
-    return JsonObjects()
+    return JsonObjects(context.contract or {})
 
 
 def problems(source: Messages) -> Iterator[tuple[str, str]]:
@@ -84,21 +94,27 @@ def texts(taken: Taken) -> tuple[pl.Series, list[Fault]]:
     return pl.Series(found, dtype=pl.String), faults
 
 
+@dataclass(frozen=True)
 class JsonObjects:
-    """A JSON object in each message. Every cell is the text it is written with."""
+    """A JSON object in each message. Every cell is the text it is written with, or in the contract's type where all are."""
+
+    contract: Mapping[str, DataType]  # types that may be read at once
 
     def columns(self, payloads: Sequence[Any]) -> dict[str, DataType]:
         known = [p.decode("utf-8", "replace") for p in payloads if p is not None]
         return _strings(_keys([text for text in known if text.lstrip().startswith("{")]))
 
-    def frame(self, taken: Taken, known: Sequence[str]) -> tuple[pl.DataFrame, list[Fault]]:
+    def frame(self, taken: Taken, known: Sequence[str]) -> Decoded:
         held, faults = texts(taken)
         held = held.fill_null("{}")
+        typed = json_typed.at_once(held, known, self.contract)
+        if typed is not None:
+            return Decoded(typed, faults, lambda rows: rows_of(held.gather(rows), known, int)[0])
         frame, found = rows_of(held, known, lambda row: _line(taken, row))
         if any(fault.code == "new-key" for fault in found):  # the batch gets their columns: the contract's policy decides
             names = list(dict.fromkeys([*known, *_keys(held.to_list())]))
             frame, found = rows_of(held, names, lambda row: _line(taken, row))
-        return frame, [*faults, *(_named(taken, fault) for fault in found)]
+        return Decoded(frame, [*faults, *(_named(taken, fault) for fault in found)])
 
 
 def _keys(objects: Sequence[str]) -> list[str]:
@@ -124,7 +140,7 @@ class Csv:
     def columns(self, payloads: Sequence[Any]) -> dict[str, DataType]:
         return _strings(self.names)
 
-    def frame(self, taken: Taken, known: Sequence[str]) -> tuple[pl.DataFrame, list[Fault]]:
+    def frame(self, taken: Taken, known: Sequence[str]) -> Decoded:
         held, faults = texts(taken)
         if held.str.contains('["\\r\\n]').any():
             cells, wrong = self._one_by_one(held.str.strip_chars_end("\r\n"))
@@ -139,7 +155,7 @@ class Csv:
         made = (cell.list.get(n, null_on_oob=True).replace("", None).alias(name) for n, name in enumerate(self.names))
         frame = fits.select(made)
         rest = [pl.lit(None, pl.String).alias(name) for name in known if name not in self.names]
-        return frame.with_columns(rest), sorted(faults, key=lambda fault: fault.row or 0)
+        return Decoded(frame.with_columns(rest), sorted(faults, key=lambda fault: fault.row or 0))
 
     def _one_by_one(self, held: pl.Series) -> tuple[pl.Series, dict[int, str]]:
         """Quoted cells: only batches with a quote or a line's end in them come here."""

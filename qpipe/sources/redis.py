@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from qpipe.core.types import DataType
-    from qpipe.sources._payloads import Decoder
+    from qpipe.sources._payloads import Decoded, Decoder
 
 
 class Redis(Messages):
@@ -141,8 +141,8 @@ class Fields:
 
         return {name.decode("utf-8", "replace"): DataType.parse("string") for fields in payloads for name in fields}
 
-    def frame(self, taken: Taken, known: Sequence[str]) -> tuple[pl.DataFrame, list[Fault]]:
-        from qpipe.sources._payloads import poison
+    def frame(self, taken: Taken, known: Sequence[str]) -> Decoded:
+        from qpipe.sources._payloads import Decoded, poison
 
         rows: list[dict[str, str]] = []
         faults = []
@@ -153,7 +153,9 @@ class Fields:
                 rows.append({})
                 faults.append(poison(taken, row, f"no UTF-8: {error.reason}", fields))
         names = dict.fromkeys([*known, *(name for row in rows for name in row)])
-        return pl.DataFrame({name: pl.Series([row.get(name) for row in rows], dtype=pl.String) for name in names}), faults
+        return Decoded(
+            pl.DataFrame({name: pl.Series([row.get(name) for row in rows], dtype=pl.String) for name in names}), faults
+        )
 
 
 def _shown(fields: dict[bytes, bytes]) -> str:

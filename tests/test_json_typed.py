@@ -1,0 +1,56 @@
+"""JSON objects read into types at once: never another value than the text would have given."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+from hypothesis import example, given, settings
+from hypothesis import strategies as some
+
+from qpipe.core.texts import reader
+from qpipe.core.types import DataType
+from qpipe.sources._json_typed import at_once
+from qpipe.sources.file.json_values import rows_of
+
+WORDS = {"n": "int", "x": "float", "b": "bool", "s": "string", "i8": "int8"}
+CONTRACT = {name: DataType.parse(word) for name, word in WORDS.items()}
+NUMBERS = some.one_of(
+    some.integers(-(2**70), 2**70).map(str), some.integers(-200, 200).map(str),
+    some.floats(allow_nan=False, allow_infinity=False).map(repr),
+    some.sampled_from(["1.10", "1e3", "-0", "12.0", "1E-400", "0.1", "123456789012345678901234567890"]),
+)  # fmt: skip
+OTHERS = some.sampled_from(['"a: 5"', '": true"', '"12"', '"ü"', '""', "true", "false", "null", "[1]", '{"n": 1}', '"\\u0041"'])
+VALUES = some.one_of(NUMBERS, OTHERS)
+FITTING = {"n": some.integers(-(2**63), 2**63 - 1).map(str), "x": some.floats(allow_nan=False, allow_infinity=False).map(repr),
+           "b": some.sampled_from(["true", "false"]), "s": some.text().map(lambda t: json.dumps(t, ensure_ascii=False)),
+           "i8": some.integers(-128, 127).map(str)}  # fmt: skip
+OBJECTS = some.one_of(
+    some.fixed_dictionaries({}, optional=FITTING),
+    some.dictionaries(some.sampled_from([*CONTRACT, "new"]), VALUES),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(some.lists(OBJECTS.map(lambda found: "{" + ", ".join(f'"{k}": {v}' for k, v in found.items()) + "}"), min_size=1))
+@example(['{"n": true, "s": "a: 5"}'])
+@example(['{"n": 12.5}', '{"s": 1}'])
+@example(['{"n": 1, "n": 2}', '{"x": 1}'])
+@example(['{"i8": 300}', '{"s": "b: 1"}'])
+def test_it_gives_the_values_of_the_texts_or_nothing(objects: list[str]) -> None:
+    texts = pl.Series(objects)
+    typed = at_once(texts, list(CONTRACT), CONTRACT)
+    if typed is None:
+        return
+    plain, faults = rows_of(texts, list(CONTRACT), int)
+    assert not faults
+    for name, kind in CONTRACT.items():
+        read = reader(kind)(plain[name]) if kind.polars() != pl.String else plain[name]
+        assert read.null_count() == plain[name].null_count()
+        assert typed[name].equals(read, null_equal=True), (name, typed[name], read)
+
+
+def test_plain_objects_are_taken() -> None:
+    texts = pl.Series(['{"n": 1, "x": 1.10, "b": true, "s": "ü"}', '{"x": 2, "n": -3, "s": "", "b": false, "i8": 7}'])
+    typed = at_once(texts, list(CONTRACT), CONTRACT)
+    assert typed is not None and typed.rows() == [(1, 1.1, True, "ü", None), (-3, 2.0, False, "", 7)]
