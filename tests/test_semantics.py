@@ -635,6 +635,10 @@ PROBLEMS: list[tuple[str, dict[str, Any], str, str]] = [
     ("matches", {"regex": "a", "like": "a"}, "string", "regex"),
     ("format_is", {"kind": "postcode"}, "string", "country"),
     ("format_is", {"kind": "email", "country": "DE"}, "string", "country"),
+    ("format_is", {"kind": "national_id"}, "string", "country"),
+    ("format_is", {"kind": "tax_id", "country": "XX"}, "string", "country"),
+    ("format_is", {"kind": "vin", "country": "DE"}, "string", "country"),
+    ("format_is", {"kind": "phone", "country": "GERMANY"}, "string", "country"),
     ("length", {}, "string", "min"),
     ("length", {"min": 3, "max": 2}, "string", "min"),
     ("length", {"min": 3, "equals": 2}, "string", "equals"),
@@ -825,6 +829,29 @@ def test_formats(kind: str) -> None:
 def test_postcodes(country: str, good: str, bad: str) -> None:
     cells = column("string", [good, bad])
     assert cells.select(postcode(country)(pl.col("x"))).to_series().to_list() == [True, False]
+
+
+# kind, country, a good one, a bad one
+IDENTIFIERS: list[tuple[str, str | None, str, str]] = [
+    ("phone", None, "+49 30 123456", "030 123456"), ("phone", "DE", "030 123456", "030"),
+    ("phone", "US", "(202) 555-0123", "555"), ("vat", None, "DE136695976", "DE136695978"),
+    ("vat", "DE", "136695976", "136695978"), ("isin", None, "US0378331005", "US0378331004"),
+    ("lei", None, "213800KUD8LAJWSQ9D15", "213800KUD8LXJWSQ9D15"), ("imei", None, "49-015420-323751-8", "49-015420-323751-7"),
+    ("cusip", None, "037833100", "037833101"), ("isni", None, "0000-0001-2281-955X", "0000-0001-2281-9550"),
+    ("container", None, "CSQU3054383", "CSQU3054384"), ("cas_number", None, "7732-18-5", "7732-18-6"),
+    ("creditor_reference", None, "RF18539007547034", "RF18539007547035"), ("national_id", "US", "536-90-4399", "000-90-4399"),
+    ("national_id", "PL", "44051401359", "44051401358"), ("national_id", "ES", "54362315K", "54362315L"),
+    ("national_id", "SE", "880320-0016", "880320-0018"), ("tax_id", "PL", "8567346215", "8567346216"),
+    ("tax_id", "AU", "83 914 571 673", "99 999 999 999"), ("vin", "US", "1HGCM82633A004352", "1HGCM82643A004352"),
+    ("vin", None, "1HGCM82643A004352", "1HGCM82643A00435"), ("vin", "CA", "1M8GDM9AXKP042788", "1M8GDM9A1KP042788"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind, country, good, bad", IDENTIFIERS)
+def test_identifiers(kind: str, country: str | None, good: str, bad: str) -> None:
+    frame = column("string", [good, bad, "", None, good])
+    assert run("format_is", {"columns": "x", "kind": kind, "country": country}, frame).failed == [1, 2]
+    assert run("format_is", {"columns": "x", "kind": kind, "country": country, "negate": True}, frame).failed == [0, 4]
 
 
 @settings(max_examples=40, deadline=None)

@@ -140,6 +140,16 @@ def _iban(cell: pl.Expr) -> pl.Expr:
     return shape & (rest == 1)
 
 
+def checked_vin(cell: pl.Expr) -> pl.Expr:
+    """49 CFR 565: the ninth character of a North American number is a check digit, modulo 11; X stands for 10."""
+    letters = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", "12345678123457923456789", strict=True))
+    digits = cell.str.replace_many(list(letters), list(letters.values()))
+    weights = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+    rest = _sum([digits.str.slice(k, 1).cast(pl.UInt64, strict=False) * weight for k, weight in enumerate(weights)]) % 11
+    check = pl.when(rest == 10).then(pl.lit("X")).otherwise(rest.cast(pl.String))
+    return cell.str.contains("^[A-HJ-NPR-Z0-9]{17}$") & (cell.str.slice(8, 1) == check)
+
+
 def _bic(cell: pl.Expr) -> pl.Expr:
     """ISO 9362; XK is Kosovo's, which ISO 3166 has not."""
     return cell.str.contains(r"^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?$") & cell.str.slice(4, 2).is_in(
