@@ -16,7 +16,7 @@ BELOW = {
     "analysis": {"core"},
     "modules": {"core", "analysis"},
     "outputs": {"core"},
-    "testing": {"core"},
+    "testing": {"core", "spec", "orchestrator"},
     "spec": {"core"},
     "orchestrator": {"core", "spec"},
     "report": {"core", "spec", "orchestrator"},

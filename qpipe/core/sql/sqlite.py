@@ -70,7 +70,11 @@ class SQLite:
         mode = "rwc" if writing else "ro"
         try:
             db = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode={mode}", uri=True, timeout=self._timeout, isolation_level=None
+                f"{self._path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=self._timeout,
+                isolation_level=None,
+                check_same_thread=False,  # a reader that is broken off is closed by another thread than the one that read
             )
         except sqlite3.Error as error:
             raise self._told(error) from error
