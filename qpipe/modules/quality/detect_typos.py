@@ -1,0 +1,71 @@
+"""detect_typos"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qpipe.core.batch import ROW
+from qpipe.core.component import Context, Relational, RowVerdict
+from qpipe.core.lazy import pl
+from qpipe.core.params import Columns, param
+from qpipe.modules.transformation._text import not_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+    from qpipe.core.component import Types
+
+
+class DetectTypos(Relational):
+    """Rare values that are nearly a frequent one of the same column: probably misspelt.
+
+    One edit away for short texts, two for long ones, swaps counted as one (optimal string alignment); the value that was
+    meant is at least four times as frequent. Texts that differ in digits only are different things. At most 4,000 different
+    values are compared, the most frequent with the rarest. Nulls are left out. Zero rows: not evaluated.
+
+    Examples:
+        ```yaml
+        module:
+          detect_typos: city
+        rows: [{city: Berlin}, {city: Berlin}, {city: Berlin}, {city: Berlin}, {city: Berlni}, {city: Bonn}, {city: null}]
+        failed: [4]
+        ```
+    """
+
+    dimension = "accuracy"
+    like = ("typo", "misspelling", "near duplicate values", "fuzzy", "cluster and edit", "levenshtein", "spelling")
+
+    columns: Columns = param(help="the columns of texts", short=True, alias="column")
+    confidence: float = param(0.6, help="how sure it must be, from 0 to 1", minimum=0, maximum=1)
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        yield from not_text(self.columns, types)
+
+    def gather(self, context: Context) -> dict[str, pl.Expr]:
+        return {f"v{n}": pl.col(column).cast(pl.String) for n, column in enumerate(self.columns)}
+
+    def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
+        found = []
+        for n, column in enumerate(self.columns):
+            misspelt = self._misspelt(collected, f"v{n}")
+            tables = {"misspelt_": pl.DataFrame({"v": misspelt}, schema={"v": pl.String})}
+            rows = collected.rows(f"select {ROW} from data where v{n} in (select v from misspelt_) order by 1", tables)
+            found.append(RowVerdict(rows, (column,), "no near miss of a frequent value"))
+        return tuple(found)
+
+    def _misspelt(self, collected: Any, cell: str) -> list[str]:
+        from qpipe.analysis.typos import typos
+
+        if not collected.has_rows:
+            return []
+        connection = collected.connect()
+        try:
+            query = (
+                f"select {cell} as value, count(*) as count from data where {cell} is not null group by 1 order by 2 desc, 1"
+            )
+            counts = connection.sql(f"{query} limit 100000").pl()
+        finally:
+            connection.close()
+        return [typo.value for typo in typos(counts) if typo.confidence >= self.confidence]
