@@ -105,7 +105,8 @@ class Connection:
             for secret in embedded_secrets(address):
                 mask.add(secret)
         said = error if isinstance(error, str) else f"{getattr(error, 'description', None) or error}" or type(error).__name__
-        last = self._said[-1] if self._said and self._said[-1] not in said else ""
+        heard = sorted(self._said, key=lambda words: "authorization" in words.lower())  # a refusal says more than its end
+        last = heard[-1] if heard and heard[-1] not in said else ""
         text = mask(f"NATS at {self._server.shown}{', ' if at else ''}{at}: {said}" + (f" ({last})" if last else ""))
         low = text.lower()
         if "authorization" in low or "permissions violation" in low or "authentication" in low:
