@@ -113,8 +113,7 @@ def test_what_a_run_reads(events: Project) -> None:
     assert counted[-1].position["at"] == {"0": 3, "1": 2, "2": 2}  # no partition is forgotten
     began = time.time()
     waiting = source(topic, until={"time": 2}, batch_time=0.3).read(Context(started=began), None, 100)
-    seen = [next(waiting)]  # an empty one: where the run begins
-    seen.append(next(waiting))
+    seen = [next(waiting)]
     send(topic, 20, 21)
     seen += list(waiting)
     assert len(rows(seen)) == 22 and 1.9 < time.time() - began < 4
@@ -461,3 +460,19 @@ def test_quarantine_keeps_numbers_as_they_were_written(events: Project) -> None:
     assert numbers(made) == [1, 3]
     (row,) = (json.loads(line) for p in (made.folder / "bad").glob("*.ndjson") for line in p.read_text().splitlines())
     assert (row["n"], row["x"]) == ("2", "1.10") and row["_file"] == f"{topic}/0" and row["_line"] == 1
+
+
+def test_a_look_shows_the_first_messages_and_watching_sees_new_ones(events: Project) -> None:
+    from qpipe.orchestrator.connect import look_at
+    from qpipe.spec.compile import plan_of
+
+    send(events, *range(5))
+    plan = plan_of(events.spec)
+    look = look_at(plan, plan.streams[0], 3, None)
+    assert not look.error and [row["n"] for row in look.rows] == ["0", "3", "1"] and look.inputs == [events.folder.name]
+    watched, context = source(events.folder.name), Context()
+    assert watched.pending(context)
+    cursor = watched.cursor(list(watched.read(context, None, 100))[-1].position, context)
+    assert not watched.pending(Context(cursor=cursor))
+    send(events, 5)
+    assert watched.pending(Context(cursor=cursor))

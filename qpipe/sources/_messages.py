@@ -170,7 +170,7 @@ class Messages(Source):
             if position is None:
                 at, told = log.begin(context.cursor)
                 position = {"at": at, "end": log.end(at, until.left(0)), "row": 0}
-                if told or context.cursor is None:  # also where a first run finds nothing: the next one goes on here
+                if told or (context.cursor is None and position["end"] == at):  # nothing yet: the next run begins here
                     yield Taken([], at, str, metadata=log.take(at, at, 0).metadata), dict(position), told
             while True:
                 yield from self._round(log, position, until, rows)
