@@ -14,6 +14,8 @@ _PLACES = {
     "qpipe.core.params": ("Column", "Columns", "Condition", "Expression", "Scalar", "param"),
     "qpipe.core.errors": ("DataRefused", "QpipeError"),
     "qpipe.interop.base_module": ("BaseModule",),
+    "qpipe.interop.base_source": ("BaseSource",),
+    "qpipe.interop.base_output": ("BaseOutput",),
 }  # fmt: skip
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 __all__ = ["__version__", *_PLACE_OF]

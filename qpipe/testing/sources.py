@@ -27,7 +27,8 @@ Rows = list[dict[str, Any]]
 Given = Callable[[Rows], dict[str, Any]]
 
 ODD = [
-    "Zoë", "日本語", "عربي", "e\u0301", "👩\u200d👩\u200d👧", 'say "no"', "a,b;c\td", "it's", "\\N", "null", "NaN", " x ", "%s {y} $z",
+    "Zoë", "日本語", "عربي", "e\u0301", "👩\u200d👩\u200d👧", 'say "no"', "a,b;c\td", "it's", "\\N", "null", "NaN", " x ",
+    "%s {y} $z",
 ]  # fmt: skip
 
 
