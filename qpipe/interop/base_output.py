@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from qpipe.core.batch import Json
 from qpipe.core.component import Context, Output, Part, Types
@@ -27,7 +27,7 @@ class BaseOutput(Output):
     token: at least once. An output that can tell whether a token is committed writes ``committed``, and is exactly once.
     """
 
-    guarantee = "at least once"
+    guarantee: ClassVar[Literal["exactly once", "at least once", "at most once"]] = "at least once"
 
     @property
     def context(self) -> Context:
@@ -95,7 +95,7 @@ class BaseOutput(Output):
 
     @contextmanager
     def _opened(self, context: Context) -> Iterator[Self]:
-        writer = dataclasses.replace(self)  # type: ignore[type-var]
+        writer = dataclasses.replace(self)
         writer.__dict__["_context"] = context
         writer.connect()
         try:

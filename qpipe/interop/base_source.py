@@ -87,7 +87,7 @@ class BaseSource(Source):
 
     @contextmanager
     def _opened(self, context: Context) -> Iterator[Self]:
-        reader = dataclasses.replace(self)  # type: ignore[type-var]
+        reader = dataclasses.replace(self)
         reader.__dict__["_context"] = context
         reader.connect()
         try:
