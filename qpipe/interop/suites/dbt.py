@@ -45,7 +45,7 @@ def _turn(kind: str, given: Mapping[str, Any], column: str | None) -> dict[str, 
     package, _, name = kind.rpartition(".")
     if package == "dbt_expectations":
         kwargs = {**given, **({"column": column} if column else {})}
-        claim = gx._claim(name.replace("expect_column_values_to_be_in_type", "expect_column_values_to_be_of_type"), kwargs, {})
+        claim = gx.claim(name.replace("expect_column_values_to_be_in_type", "expect_column_values_to_be_of_type"), kwargs, {})
         return dict(claim.module) if claim.module else None
     if name == "not_null":
         return {"not_null": {"column": column or given["column_name"]}}
