@@ -1,0 +1,1 @@
+"""Other systems' own test cases, judged by our modules."""

@@ -1,0 +1,51 @@
+"""A case's data as a table with types."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from benchmarks.conformance.expectations import NotMapped, moment
+
+_DTYPES = {
+    "int": pl.Int64, "int64": pl.Int64, "Int64Dtype": pl.Int64, "float": pl.Float64, "float64": pl.Float64, "str": pl.String,
+    "bool": pl.Boolean, "datetime": pl.Datetime("us"), "datetime64": pl.Datetime("us"), "datetime64[ns]": pl.Datetime("us"),
+    "timestamp": pl.Datetime("us", "UTC"), "date": pl.Date,
+}  # fmt: skip
+
+
+def frame_of(case: Mapping[str, Any]) -> pl.DataFrame:
+    """As a contract would type it. A column of several kinds of value is text, as it would be in a feed."""
+    numbers = re.search("_(mean|median|min|max|sum|stdev|z_score|quantile)", case["expectation_type"])
+    empty = pl.Float64 if numbers else pl.String
+    return pl.DataFrame([_series(n, cells, case["schema"].get(n), empty) for n, cells in case["data"].items()])
+
+
+def _series(name: str, cells: list[Any], word: str | None, empty: Any) -> pl.Series:
+    dtype: Any = _DTYPES.get(word or "")
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if not kinds and not (dtype and word):
+        return pl.Series(name, cells, dtype=empty)
+    if dtype is not None and dtype.is_temporal():
+        return _moments(name, cells, dtype)
+    if kinds <= {int, float} and kinds:
+        whole = kinds == {int} and dtype != pl.Float64
+        return pl.Series(name, cells, dtype=pl.Int64 if whole else pl.Float64, strict=False)
+    if len(kinds) > 1:
+        return pl.Series(name, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)
+    if kinds & {dict, list}:
+        raise NotMapped(f"{name} holds nested values of no fixed shape")
+    return pl.Series(name, cells)
+
+
+def _moments(name: str, cells: list[Any], dtype: Any) -> pl.Series:
+    read = [None if cell is None else moment(cell) for cell in cells]
+    if dtype == pl.Datetime("us", "UTC"):
+        read = [m if m is None or m.tzinfo else m.replace(tzinfo=dt.UTC) for m in read]
+    if dtype == pl.Date and any(moment and moment.time() != dt.time() for moment in read):
+        dtype = pl.Datetime("us")
+    return pl.Series(name, [m.date() if m and dtype == pl.Date else m for m in read], dtype=dtype)
