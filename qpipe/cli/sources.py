@@ -42,9 +42,8 @@ def _shown(look: Any) -> list[RenderableType]:
     head = f"[bold]{escape(look.source)}[/] ({look.type}, {look.role}{score})"
     if look.error:
         return [f"{head}: [red]{escape(look.error)}[/]", *([f"  {escape(look.hint)}"] if look.hint else []), ""]
-    size = [f"{look.rows_told:,} rows"] * (look.rows_told is not None) + [f"{look.bytes_told:,} bytes"] * (
-        look.bytes_told is not None
-    )
+    told = {"rows": look.rows_told, "bytes": look.bytes_told}
+    size = [f"{number:,} {name}" for name, number in told.items() if number is not None]
     parts: list[RenderableType] = [f"{head}: connected in {look.seconds * 1000:,.0f} ms{', ' if size else ''}{', '.join(size)}"]
     parts += [f"  {escape(each)}" for each in look.inputs[:10]]
     table = Table(*[f"{escape(name)}\n[dim]{escape(kind)}[/]" for name, kind in look.columns.items()], box=None, pad_edge=False)

@@ -34,6 +34,10 @@ class Again(Exception):
         self.wait = wait
 
 
+class Refused(Unavailable):
+    """The server understood, and said no: the same request again gets the same answer."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How requests are sent."""
@@ -100,7 +104,7 @@ class Client:
             words = f"{place}: {response.status_code} {said(response)}".strip()
             if response.status_code in (401, 403):
                 raise NotPermitted(words, hint="check `auth`, and what this user may read")
-            raise Unavailable(words, hint="check the address and its parameters")
+            raise Refused(words, hint="check the address and its parameters")
         return response
 
     def _whole(self, url: str, given: Mapping[str, Any]) -> httpx2.URL:
