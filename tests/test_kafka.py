@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from qpipe.core import effects
 from qpipe.core.component import Context
 from qpipe.core.params import build
 from qpipe.sources.kafka import Kafka
+from qpipe.testing.sources import SourceSuite
 from tests.servers import fixture, folder
 from tests.servers import kafka as server
 
@@ -476,3 +478,23 @@ def test_a_look_shows_the_first_messages_and_watching_sees_new_ones(events: Proj
     assert not watched.pending(Context(cursor=cursor))
     send(events, 5)
     assert watched.pending(Context(cursor=cursor))
+
+
+class TestSuite(SourceSuite):
+    """The published suite; one partition, since rows are told by their order."""
+
+    empty_has_columns = False
+
+    @pytest.fixture
+    def given(self, kafka: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.setenv("BROKERS", kafka)
+
+        def make(rows: list[dict[str, Any]]) -> dict[str, Any]:
+            from confluent_kafka.admin import AdminClient, NewTopic
+
+            topic, admin = f"suite-{uuid.uuid4().hex}", AdminClient({"bootstrap.servers": kafka})
+            admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
+            send(topic, *(json.dumps(row).encode() for row in rows), partition=0)
+            return {"type": "kafka", "servers": kafka, "topic": topic, "timeout": 5}
+
+        return make

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from qpipe.core import effects
 from qpipe.core.component import Context
 from qpipe.core.params import build
 from qpipe.sources.nats import Nats
+from qpipe.testing.sources import SourceSuite
 from tests.servers import fixture, folder
 from tests.servers import nats as server
 
@@ -232,3 +234,27 @@ def test_a_missing_package_is_named_when_the_spec_is_checked(events: Project, mo
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "nats" else found(name, *a))
     with pytest.raises(SpecError, match=r"pip install 'qpipe\[nats\]'"):
         events.run()
+
+
+class TestSuite(SourceSuite):
+    """The published suite."""
+
+    secrets = (server.PASSWORD,)
+    empty_has_columns = False
+
+    @pytest.fixture
+    def given(self, nats: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.setenv("NATS", nats)
+
+        def make(rows: list[dict[str, Any]]) -> dict[str, Any]:
+            name = f"suite-{uuid.uuid4().hex}"
+
+            async def filled(stream: Any) -> None:
+                await stream.add_stream(name=name, subjects=[name])
+                for row in rows:
+                    await stream.publish(name, json.dumps(row).encode())
+
+            do(filled)
+            return {"type": "nats", "servers": nats, "stream": name, "auth": {"token": server.PASSWORD}, "timeout": 5}
+
+        return make
