@@ -278,7 +278,8 @@ class _Filling:
     def _literal(self, path: At, text: str) -> str:
         """A password written into the spec is a secret, too."""
         name = _last_name(path)
-        if path[0] in ("sources", "outputs") and len(path) > 2 and "schema" not in path and looks_secret(name) and text:
+        reaches = path[0] in ("sources", "outputs") or (path[0] == "modules" and any(holds_secrets(str(k)) for k in path[1:-1]))
+        if reaches and len(path) > 2 and "schema" not in path and looks_secret(name) and text:
             self.flaws.append(Flaw(self.tree.values[path].start, "secret-in-spec", "a secret is written into the spec.",
                                    "Write ${env:NAME} and set it where the run starts.", "warning", path))  # fmt: skip
             return self._guard(path, text, (), True)
