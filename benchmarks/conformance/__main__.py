@@ -105,8 +105,17 @@ def _observed(results: list[Seen], case: Case) -> Any:
         return len(names) if "count" in case["expectation_type"] else names
     if len(figures) != 1:
         return None
+    if "values" in figures[0]:
+        return sorted(figures[0]["values"], key=lambda text: (_number(text), text))
     wanted = "share" if "proportion" in case["expectation_type"] else None
     return _plain(figures[0].get(wanted) if wanted else next(iter(figures[0].values())))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.inf
 
 
 def _plain(value: Any) -> Any:

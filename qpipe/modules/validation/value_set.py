@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from qpipe.core.component import Context, Gate, Measure, Types, Verdict
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, Scalar, param
-from qpipe.modules.validation._values import listed, series, unreadable
+from qpipe.modules.validation._values import listed, series, shown, unreadable
 
 if TYPE_CHECKING:
     import polars as pl
 
-STRANGERS = 100  # values told that should not be there
+STRANGERS = 100  # so many values are told
 
 
 class ValueSet(Gate):
@@ -87,7 +87,8 @@ class ValueSet(Gate):
         if strange:
             parts.append(f"{listed(strange)} {'occurs' if len(strange) == 1 else 'occur'}")
         message = f"in {self.column} {' and '.join(parts)}, expected {self._words()}" if parts else ""
-        observed = {"known": len(values["known"] or ()), "missing": missing, "strange": strange}
+        known = [shown(value) for value in values["known"] or ()]
+        observed = {"values": [*known, *(values["strange"] or ())][:STRANGERS], "missing": missing, "strange": strange}
         return Verdict("fail" if parts else "pass", {k: v for k, v in observed.items() if v}, self._words(), message)
 
     @property
