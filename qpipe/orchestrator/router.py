@@ -48,7 +48,7 @@ class Router:
             if route.when is None:
                 chosen = mine
             else:
-                when = route.when.compile(known, functions(program.flags)).fill_null(False)
+                when = route.when.compile(known, functions(program)).fill_null(False)
                 chosen = pl.when(when).then(mine).otherwise(chosen)
         if program.asks:
             asks = pl.any_horizontal([pl.col(a.flag) for a in program.asks]).fill_null(False)
@@ -75,15 +75,23 @@ def matching(flags: Sequence[Flag], words: Sequence[str]) -> list[Flag]:
     return found
 
 
-def functions(flags: Sequence[Flag]) -> dict[str, ContextFunction]:
-    """What conditions can call beside the functions of SQL."""
+def functions(program: Program) -> dict[str, ContextFunction]:
+    """What conditions can call beside the functions of SQL. Rows that a step dropped are not of the batch any more."""
+    gone = [pl.col(drop.flag) for drop in program.drops]
+    here = ~pl.any_horizontal(gone).fill_null(False) if gone else None
 
     def failed(*words: str) -> pl.Expr:
-        found = [pl.col(f.bad) for f in matching(flags, words)]
+        found = [pl.col(f.bad) for f in matching(program.flags, words)]
         return pl.any_horizontal(found).fill_null(False) if found else pl.lit(False)
+
+    def share(*words: str) -> pl.Expr:
+        return failed(*words).mean() if here is None else failed(*words).filter(here).mean()
+
+    def rows() -> pl.Expr:
+        return (pl.len() if here is None else here.sum()).cast(pl.Int64)
 
     return {
         "failed": ContextFunction(failed, BOOL),
-        "batch_share": ContextFunction(lambda *words: failed(*words).mean(), FLOAT),
-        "batch_rows": ContextFunction(lambda: pl.len().cast(pl.Int64), INT),
+        "batch_share": ContextFunction(share, FLOAT),
+        "batch_rows": ContextFunction(rows, INT),
     }

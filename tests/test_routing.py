@@ -1,0 +1,121 @@
+"""Where rows go: the first route whose condition holds, by columns, findings, confidence, and measures of the batch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from running import Project
+
+ROWS = "id,kind,amount\n1,a,5\n2,a,-1\n3,b,500\n4,b,\n5,c,-7\n6,c,9\n"
+SPEC = """
+    sources: {{s: {{path: s.csv, schema: {{id: int, kind: string, amount: int}}}}}}
+    modules:
+      {modules}
+    routes:
+      {routes}
+    outputs: {outputs}
+    settings: {{batch_size: {batch}, fail_on: never}}
+"""
+CHECKS = """- between: {id: range, column: amount, min: 0, max: 100}
+      - not_null: {id: there, columns: amount, severity: warning}
+      - one_of: {id: kinds, column: kind, values: [a, b], severity: info, weight: 2}"""
+FOUR = "{a: {path: out/a.csv}, b: {path: out/b.csv}, c: {path: out/c.csv}, quarantine: {path: out/quarantine.csv}}"
+
+
+def routed(
+    folder: Path, routes: str, modules: str = CHECKS, outputs: str = FOUR, batch: int = 100, rows: str = ROWS
+) -> dict[str, list[int]]:
+    """Output → ids of the rows that it got."""
+    project = Project(folder, SPEC.format(modules=modules, routes=routes, outputs=outputs, batch=batch), {"s.csv": rows})
+    outcome = project.run()
+    assert outcome.exit_code == 0, outcome
+    made = {name.removesuffix(".csv"): _ids(data) for name, data in project.outputs().items()}
+    return {name: ids for name, ids in made.items() if ids}
+
+
+def _ids(data: bytes) -> list[int]:
+    return [int(row["id"]) for row in csv.DictReader(io.StringIO(data.decode()))]
+
+
+@pytest.mark.parametrize(
+    "routes, expected",
+    [
+        ("- {when: failed(error), to: quarantine}\n      - {to: a}", {"quarantine": [2, 3, 5], "a": [1, 4, 6]}),
+        ("- {when: failed(warning), to: b}\n      - {to: a}", {"b": [4], "a": [1, 2, 3, 5, 6]}),
+        ("- {when: \"failed('range')\", to: b}\n      - {to: a}", {"b": [2, 3, 5], "a": [1, 4, 6]}),
+        ("- {when: \"failed(error, 'amount') and kind = 'c'\", to: b}\n      - {to: a}", {"b": [5], "a": [1, 2, 3, 4, 6]}),
+        ("- {when: failed(), to: b}\n      - {to: a}", {"b": [2, 3, 4, 5, 6], "a": [1]}),
+        ("- {when: amount > 6, to: a}\n      - {when: kind = 'b', to: b}\n      - {to: c}",
+         {"a": [3, 6], "b": [4], "c": [1, 2, 5]}),
+        ("- {when: amount > 6, to: drop}\n      - {to: a}", {"a": [1, 2, 4, 5]}),
+        ("- {when: kind = 'a', to: [a, b]}\n      - {to: b}", {"a": [1, 2], "b": [1, 2, 3, 4, 5, 6]}),
+        # null is not true: the row goes on to the next route
+        ("- {when: amount < 100, to: a}\n      - {to: b}", {"a": [1, 2, 5, 6], "b": [3, 4]}),
+        # 0.5 for an error, 0.8 for a warning, 0.95 squared for an info of weight 2
+        ("- {when: confidence < 0.5, to: a}\n      - {when: confidence < 0.8, to: b}\n      - {when: confidence < 1, to: c}\n"
+         "      - {to: quarantine}",
+         {"a": [5], "b": [2, 3], "c": [4, 6], "quarantine": [1]}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("batch", [1, 4, 100])
+def test_the_first_route_that_holds(tmp_path: Path, routes: str, expected: Mapping[str, list[int]], batch: int) -> None:
+    assert routed(tmp_path, routes, batch=batch) == expected
+
+
+def test_whole_batches_can_be_routed(tmp_path: Path) -> None:
+    routes = "- {when: batch_share(error) >= 0.5, to: quarantine}\n      - {when: batch_rows() < 2, to: b}\n      - {to: a}"
+    assert routed(tmp_path / "2", routes, batch=2) == {"quarantine": [1, 2, 3, 4, 5, 6]}
+    assert routed(tmp_path / "4", routes, batch=4) == {"quarantine": [1, 2, 3, 4, 5, 6]}
+    assert routed(tmp_path / "6", routes, batch=6) == {"quarantine": [1, 2, 3, 4, 5, 6]}
+    some = routes.replace("batch_share(error)", "batch_share('there')")
+    assert routed(tmp_path / "s", some, batch=2) == {"quarantine": [3, 4], "a": [1, 2, 5, 6]}
+    assert routed(tmp_path / "5", some, batch=5) == {"a": [1, 2, 3, 4, 5], "b": [6]}
+
+
+def test_rows_that_a_step_dropped_are_not_of_the_batch(tmp_path: Path) -> None:
+    modules = "- filter: {where: kind <> 'a'}\n      " + CHECKS
+    routes = "- {when: batch_rows() = 4 and batch_share(error) = 0.5, to: b}\n      - {to: a}"
+    assert routed(tmp_path, routes, modules=modules) == {"b": [3, 4, 5, 6]}
+
+
+def test_an_output_may_follow_another(tmp_path: Path) -> None:
+    outputs = """
+      a: {path: out/a.csv}
+      copy: {path: out/copy.csv, from: a}
+      again: {path: out/again.csv, from: copy}
+      quarantine: {path: out/quarantine.csv}"""
+    found = routed(tmp_path, "- {when: failed(error), to: quarantine}\n      - {to: a}", outputs=outputs)
+    assert found == {"quarantine": [2, 3, 5], "a": [1, 4, 6], "copy": [1, 4, 6], "again": [1, 4, 6]}
+
+
+def test_without_routes_errors_go_to_quarantine_and_the_rest_everywhere(tmp_path: Path) -> None:
+    project = Project(tmp_path, SPEC.format(modules=CHECKS, routes="[]", outputs=FOUR, batch=3), {"s.csv": ROWS})
+    assert project.run().exit_code == 0
+    made = {name: _ids(data) for name, data in project.outputs().items()}
+    assert made == {"a.csv": [1, 4, 6], "b.csv": [1, 4, 6], "c.csv": [1, 4, 6], "quarantine.csv": [2, 3, 5]}
+
+
+CELLS = st.tuples(st.sampled_from("abc"), st.one_of(st.none(), st.integers(-10, 200)))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(CELLS, max_size=20), st.integers(1, 7))
+def test_every_row_goes_exactly_one_way(tmp_path_factory: Any, cells: list[tuple[str, int | None]], batch: int) -> None:
+    rows = "id,kind,amount\n" + "".join(f"{n},{kind},{'' if v is None else v}\n" for n, (kind, v) in enumerate(cells))
+    routes = ("- {when: failed(error), to: quarantine}\n      - {when: confidence < 0.95, to: c}\n"
+              "      - {when: amount > 50, to: b}\n      - {to: a}")  # fmt: skip
+    found = routed(tmp_path_factory.mktemp("r"), routes, batch=batch, rows=rows)
+    expected: dict[str, list[int]] = {}
+    for n, (kind, value) in enumerate(cells):
+        bad = value is not None and not 0 <= value <= 100
+        trust = (0.5 if bad else 1) * (0.8 if value is None else 1) * (0.95**2 if kind == "c" else 1)
+        to = "quarantine" if bad else "c" if trust < 0.95 else "b" if value is not None and value > 50 else "a"
+        expected.setdefault(to, []).append(n)
+    assert found == expected
