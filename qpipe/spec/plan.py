@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -167,14 +167,21 @@ class Plan:
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:
+    """The same with the run's names filled in; the very same where there are none."""
     if isinstance(value, str):
         return fill_run(value, values) if "{run." in value else value
     if isinstance(value, (list, tuple)):
-        return type(value)(_filled(item, values) for item in value)
+        items = [_filled(item, values) for item in value]
+        return value if _same(items, value) else type(value)(items)
     if isinstance(value, dict):
-        return {key: _filled(item, values) for key, item in value.items()}
+        filled = {key: _filled(item, values) for key, item in value.items()}
+        return value if _same(filled.values(), value.values()) else filled
     if isinstance(value, Component):
         now = {f.name: getattr(value, f.name) for f in fields(value)}  # type: ignore[arg-type]
-        new = {name: made for name, old in now.items() if (made := _filled(old, values)) != old}
+        new = {name: made for name, old in now.items() if (made := _filled(old, values)) is not old}
         return replace(value, **new) if new else value  # type: ignore[type-var]
     return value
+
+
+def _same(some: Iterable[Any], others: Iterable[Any]) -> bool:
+    return all(one is other for one, other in zip(some, others, strict=True))
