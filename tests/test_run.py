@@ -194,6 +194,29 @@ def test_a_changed_spec_or_input_is_refused(tmp_path: Path) -> None:
     assert told.returncode != 0 and b"has changed" in told.stderr and b"--spec old" in told.stderr
 
 
+def test_a_run_goes_on_with_the_old_spec_or_new_values_but_not_with_other_steps(tmp_path: Path) -> None:
+    def stopped(folder: Path, old: str, new: str) -> Project:
+        project = simple(folder, "id,amount\n1,2\n", "{between: {column: amount, min: 0}}", source=", on_malformed: fail")
+        (folder / "o.csv").write_text("id,amount\n1,x\n")
+        assert project.run().exit_code == 65  # refused at its first row
+        project.journal.db.execute("update run set state='interrupted'")
+        text = project.spec.read_text()
+        assert old in text
+        project.spec.write_text(text.replace(old, new))
+        return project
+
+    stricter = stopped(tmp_path / "values", "min: 0", "min: 5")
+    told = _qpipe(stricter.folder, "resume", "latest", "-q", "--spec", "old")
+    assert b"has changed" not in told.stderr and b"does not parse" in told.stderr
+    told = _qpipe(stricter.folder, "resume", "latest", "-q", "--spec", "new")
+    assert b"others than" not in told.stderr and b"there is nothing to resume" in told.stderr  # it was refused again
+    other = stopped(tmp_path / "steps", "{between: {column: amount, min: 0}}", "{unique: amount}")
+    told = _qpipe(other.folder, "resume", "latest", "-q", "--spec", "new")
+    assert told.returncode == 2 and b"the modules are others than the run began with" in told.stderr
+    told = _qpipe(other.folder, "resume", "latest", "-q", "--spec", "newest")
+    assert told.returncode == 2 and b"say old or new" in told.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_finishes_the_batch_in_hand(tmp_path: Path, number: signal.Signals) -> None:
     data = "id,amount\n" + "".join(f"{n},{n}\n" for n in range(60_000))

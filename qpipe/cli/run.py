@@ -167,7 +167,21 @@ def _plan_of_run(found: dict[str, Any], journal: Journal, which: str, given: dic
                 hint=f"go on with the old text: `qpipe resume {found['id']} --spec old`; with the new one: --spec new; "
                 f"or start anew: `qpipe run {path}`",
             )
+        if which == "new":
+            _refuse_other_shape(plan_of(found["spec_text"], vars=vars, file=str(path)), plan)
     return replace(plan, fingerprint=found["fingerprint"])
+
+
+def _refuse_other_shape(old: Plan, new: Plan) -> None:
+    """A run goes on with new values of the same steps, not with other steps: what was done of it is of those it began with."""
+    for what, before, now in (
+        ("sources", [node.id for node in old.sources], [node.id for node in new.sources]),
+        ("modules", [(s.id, s.module.name) for s in old.steps], [(s.id, s.module.name) for s in new.steps]),
+        ("routes", [(r.id, r.to, r.ask) for r in old.routes], [(r.id, r.to, r.ask) for r in new.routes]),
+        ("outputs", list(old.outputs), list(new.outputs)),
+    ):
+        if before != now:
+            raise UsageError(f"the {what} are others than the run began with", hint="start anew: `qpipe run`")
 
 
 def _adjusted(plan: Plan, fail_on: str | None, batch_size: int | None, workers: int | None) -> Plan:
