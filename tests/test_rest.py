@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +138,44 @@ def test_every_page_once_and_every_position_restarts(api: Api, name: str) -> Non
         seen = sum(c.frame.height for c in whole[: n + 1])
         rest = [int(r["id"]) for c in source.read(Context(), chunk.position, 7) for r in c.frame.to_dicts()]
         assert rest == list(range(seen + 1, 26)), (name, n)
+
+
+@pytest.mark.parametrize("pagination", [{"type": "page"}, {"type": "page", "size": 10}, {"type": "offset", "size": 10}])
+def test_pages_side_by_side_stay_in_order(api: Api, pagination: dict[str, Any]) -> None:
+    """The first pages are the slowest; what is asked for beyond the end may fail; every position restarts."""
+    inside, most, lock = [0], [0], threading.Lock()
+
+    def answer(request: Request) -> Any:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        number = int(request.params.get("page", 0)) or int(request.params["offset"]) // 10 + 1
+        time.sleep(0.02 * max(0, 4 - number))
+        with lock:
+            inside[0] -= 1
+        return (404, {}, {}) if number > 4 else (200, {}, {"data": ITEMS[(number - 1) * 10 : number * 10]})
+
+    api.answer = answer
+    source = build(Rest, {"url": api.url + "/items", "records": "data", "pagination": pagination, "concurrency": 3})
+    whole = list(source.read(Context(), None, 4))
+    assert [int(row["id"]) for chunk in whole for row in chunk.frame.to_dicts()] == list(range(1, 26))
+    assert 2 <= most[0] <= 3
+    for n, chunk in enumerate(whole):
+        seen = sum(c.frame.height for c in whole[: n + 1])
+        rest = [int(r["id"]) for c in source.read(Context(), chunk.position, 7) for r in c.frame.to_dicts()]
+        assert rest == list(range(seen + 1, 26)), n
+
+
+def test_pages_of_another_size_than_asked_for_come_once(api: Api) -> None:
+    """A server that gives more than the size: offsets follow what came."""
+    api.answer = lambda r: (200, {}, {"data": ITEMS[int(r.params["offset"]) :][:10], "total": 25})
+    pagination = {"type": "offset", "size": 7, "total": "total"}
+    assert [int(r["id"]) for r in rows(api, records="data", pagination=pagination, concurrency=4)] == list(range(1, 26))
+
+
+def test_side_by_side_needs_pages_that_can_be_guessed() -> None:
+    source = build(Rest, {"url": "https://example.com", "pagination": {"type": "cursor", "path": "next"}, "concurrency": 2})
+    assert [name for name, _ in source.problems(None)] == ["concurrency"]
 
 
 def test_pages_that_go_in_circles_are_noticed(api: Api) -> None:

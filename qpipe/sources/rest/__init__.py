@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from qpipe.core.batch import Chunk, Fault, Json
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from qpipe.core.types import DataType
 
 _PAGES = 1_000_000
+_Answer = tuple[list[dict[str, Any]], Page, list[Fault]]
 
 
 class Rest(Source):
@@ -44,6 +48,9 @@ class Rest(Source):
         None, help="of the answers; unset: as their content type says"
     )
     incremental: dict[str, Any] | None = param(None, help="{field, param, start}: only what the last run has not seen")
+    concurrency: int = param(
+        1, help="pages asked for at a time, by page number, or by offset with a size; rows stay in order", minimum=1, maximum=64
+    )
     rate_limit: str | int | None = param(None, help="requests at most: 10 (a second), 10/s, 1000/min")
     retries: int = param(5, help="how often a request is sent again", minimum=0)
     timeout: Duration = param(30.0, help="how long to wait for a connection, and for the next bytes")
@@ -58,6 +65,11 @@ class Rest(Source):
             yield "pagination", wrong
         if self.incremental is not None and not {"field", "param"} <= set(self.incremental):
             yield "incremental", "say {field, param}: which field grows, and which parameter asks for greater values"
+        if self.concurrency > 1 and Pages(self.pagination or {}).guess({"page": 1, "offset": 0}) is None:
+            yield (
+                "concurrency",
+                "pages come side by side by page number, or by offset with a size; else each tells the next",
+            )
         try:
             limiter(self.rate_limit)
         except ValueError as error:
@@ -117,24 +129,44 @@ class Rest(Source):
     ) -> Iterator[tuple[list[dict[str, Any]], Json, Json | None, list[Fault]]]:
         """(records, the page's state, the next page's state, what is to be told), page by page."""
         pages = Pages(self.pagination or {})
-        state = state if state is not None else pages.first()
+        first = state if state is not None else pages.first()
         seen: set[str] = set()
-        for _ in range(self.max_pages or _PAGES):
-            records, page, faults = self._page(client, context, pages, state)
-            after = pages.next(state, page)
-            if after and "url" in after:
-                after = {"url": without(after["url"], client.secret_params, client.secret_values)}
+        for state, after, (records, page, faults) in self._asked(client, context, pages, first):
             if after is not None and str(after) in seen:
                 raise DataRefused(f"{shown(page.url)}: its next page is one that was read before", hint="check `pagination`")
             seen.add(str(after))
             yield records, state, after, faults
             if after is None:
                 return
-            state = after
 
-    def _page(
+    def _asked(
         self, client: Client, context: Context, pages: Pages, state: Json
-    ) -> tuple[list[dict[str, Any]], Page, list[Fault]]:
+    ) -> Iterator[tuple[Json, Json | None, _Answer]]:
+        """Pages in their order, the next ones on their way meanwhile. What was asked for beyond the end is not looked at."""
+        ask = partial(self._page, client, context, pages)
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            waiting: deque[tuple[Json, Future[_Answer]]] = deque()
+            try:
+                for number in range(self.max_pages or _PAGES):
+                    guess: Json | None = waiting[-1][0] if waiting else None
+                    most = min(self.concurrency, (self.max_pages or _PAGES) - number)
+                    while len(waiting) < most and (guess := state if guess is None else pages.guess(guess)) is not None:
+                        waiting.append((guess, pool.submit(ask, guess)))
+                    asked, future = waiting.popleft()
+                    answer = future.result()
+                    after = pages.next(asked, answer[1])
+                    if after and "url" in after:
+                        after = {"url": without(after["url"], client.secret_params, client.secret_values)}
+                    yield asked, after, answer
+                    if after is None:
+                        return
+                    if waiting and waiting[0][0] != after:  # a page of another size than was asked for
+                        waiting.clear()
+                    state = after
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _page(self, client: Client, context: Context, pages: Pages, state: Json) -> _Answer:
         from qpipe.sources.rest.records import NotReadable, decoded, records_of
 
         url, params = pages.request(state)

@@ -78,6 +78,12 @@ class Pages:
             return {"page": state["page"] + 1}
         return {"offset": state["offset"] + page.records}
 
+    def guess(self, state: Json) -> Json | None:
+        """The state of the page after this one, before this one is there; None where only its answer tells."""
+        if self.kind == "page":
+            return {"page": state["page"] + 1}
+        return {"offset": state["offset"] + int(self._s["size"])} if self.kind == "offset" and "size" in self._s else None
+
     def _is_short(self, page: Page) -> bool:
         return "size" in self._s and page.records < int(self._s["size"])
 
