@@ -512,7 +512,7 @@ def test_gates(name: str, params: dict[str, Any], word: str, cells: list[Any], o
 
 
 def test_every_gate_has_cases() -> None:
-    gates = {module.name for module in REGISTRY.all("module") if issubclass(module, Gate)}
+    gates = {m.name for m in REGISTRY.all("module") if issubclass(m, Gate) and m.category != "quality"}  # see their own tests
     assert gates - {name for name, *_ in GATES} == {"aggregate"}  # which has a table of statistics
 
 

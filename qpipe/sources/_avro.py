@@ -137,7 +137,7 @@ class Avro:
         try:
             import fastavro.schema as avro
         except ImportError as error:
-            raise MissingExtra("read Avro", extra="kafka") from error
+            raise MissingExtra("read Avro", extra="avro") from error
         file = self.directory / path
         try:
             text = file.read_text("utf-8")
