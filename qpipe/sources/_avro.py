@@ -30,7 +30,7 @@ _LOGICAL = {"date": "date", "time-millis": "time", "time-micros": "time", "uuid"
 
 def missing() -> Iterator[tuple[str, str]]:
     if importlib.util.find_spec("fastavro") is None:
-        yield "format", "to read Avro, fastavro is needed: pip install 'qpipe[kafka]'"
+        yield "format", "to read Avro, fastavro is needed: pip install 'qpipe[avro]'"
 
 
 @dataclass(frozen=True)
