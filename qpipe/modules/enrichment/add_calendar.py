@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _PARTS = {
     "year": "int", "quarter": "int", "month": "int", "week": "int", "week_year": "int", "day": "int", "weekday": "int",
-    "day_of_year": "int", "hour": "int", "is_weekend": "bool", "is_month_end": "bool", "is_holiday": "bool", "holiday": "string",
+    "day_of_year": "int", "hour": "int", "is_weekend": "bool", "is_month_end": "bool", "is_holiday": "bool",
+    "holiday": "string",
 }  # fmt: skip
 
 
