@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -57,6 +58,17 @@ def test_a_missing_bucket_is_told(s3: str, tmp_path: Path, monkeypatch: pytest.M
     outcome = Project(tmp_path, spec(s3, "absent")).run()
     assert outcome.state == "failed" and outcome.exit_code == 69, outcome
     assert "s3://absent/in" in str(outcome) and SECRET not in str(outcome)
+
+
+def test_objects_that_arrive_are_read_once(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = bucket(s3, "arriving", monkeypatch)
+    text = spec(s3, "arriving").replace("schema: {id: int}", "schema: {id: int}, only_new: true")
+    text = re.sub("out: .*", "out: {path: out/, format: ndjson, mode: append}}", text)
+    project = Project(tmp_path, text)
+    for name, body, rows in (("b", b"id\n1\n", 1), ("a", b"id\n2\n", 2), ("c", b"id\n1\n", 2), ("b", b"id\n3\n", 3)):
+        client.put_object(Bucket="arriving", Key=f"in/{name}.csv", Body=body)
+        assert project.run().state == "done"
+        assert sum(len(path.read_text().splitlines()) for path in (tmp_path / "out").glob("*.ndjson")) == rows
 
 
 def test_stopped_at_every_effect_of_publishing_to_s3(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

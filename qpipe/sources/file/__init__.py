@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from qpipe.core import component
 from qpipe.core.batch import Chunk, Fault, Json, Original
 from qpipe.core.component import Context, Source
-from qpipe.core.errors import DataRefused
-from qpipe.core.params import Path, param
+from qpipe.core.errors import DataRefused, Unavailable
+from qpipe.core.params import Duration, Path, param
+from qpipe.sources.file.arrivals import Arrivals, arrivals, pinned
 from qpipe.sources.file.inputs import Input, inputs_of
 from qpipe.sources.file.kinds import BINARY, guess, is_workbook, named_format
 
@@ -54,6 +56,8 @@ class File(Source):
     )
     member: str | None = param(None, help="of a ZIP archive: the file in it, or a pattern")
 
+    only_new: bool = param(False, help="leave out files that a published run has read, known by what is in them")
+    settled: Duration = param(0.0, help="with only_new: files that changed so recently are left for a later run: 30s")
     storage: dict[str, Any] | None = param(
         None, help="how to reach a store: endpoint_url, region, profile, anon, key, secret (${env:NAME}), …"
     )
@@ -106,12 +110,46 @@ class File(Source):
         """Every file: a URL or an absolute path, its size and time."""
         return tuple(file.told() for file in self._inputs(context))
 
+    def cursor(self, position: Json | None, context: Context) -> Json | None:
+        """With ``only_new``: every file that was read so far, whatever the position."""
+        if not self.only_new:
+            return None
+        return self._arrivals(context).after(context.cursor) if context.work else context.cursor or {}
+
+    def pending(self, context: Context) -> bool:
+        return bool(self._arrivals(context).new) if self.only_new else True
+
     def _inputs(self, context: Context) -> list[Input]:
+        """The files that a run reads."""
+        return self._arrivals(context).of(self._every(context)) if self.only_new else self._every(context)
+
+    def _every(self, context: Context) -> list[Input]:
         return inputs_of([self.path] if isinstance(self.path, str) else self.path, context, self.storage)
+
+    def _arrivals(self, context: Context) -> Arrivals:
+        """What is new, as the run found it when it began; outside a run, as it is now."""
+
+        def look() -> Arrivals:
+            try:
+                inputs = self._every(context)
+            except Unavailable:
+                if context.work:
+                    raise
+                return Arrivals()
+            return arrivals(inputs, context.cursor, self.settled, context.started)
+
+        if context.work is None:
+            return look()
+        mark = hashlib.sha256(repr(self.path).encode()).hexdigest()[:16]
+        return pinned(context.work / f"arrivals-{mark}.json", look)
 
     def _files(self, context: Context) -> list[tuple[int, Asked, tuple[Fault, ...]]]:
         """Every file with its number, its format, and what is to be told of it."""
-        return [(n, *_ask(file, self, context)) for n, file in enumerate(self._inputs(context))]
+        files = [(n, *_ask(file, self, context)) for n, file in enumerate(self._inputs(context))]
+        if files and self.only_new and (repeated := self._arrivals(context).repeated):
+            number, asked, told = files[0]
+            files[0] = number, asked, (*told, *map(_repeated, repeated))
+        return files
 
     def _start(self, files: Sequence[tuple[int, Asked, tuple[Fault, ...]]], position: Json | None) -> int:
         """The file that a position is in. Another file in its place means that the files changed."""
@@ -126,10 +164,18 @@ class File(Source):
         import polars as pl
 
         found: dict[str, pl.DataType] = {}
-        for _, asked, _ in self._files(context):
+        files = self._files(context)
+        if not files:  # nothing is new: the columns are those of what was read before
+            files = [(0, *_ask(file, self, context)) for file in self._every(context)[-1:]]
+        for _, asked, _ in files:
             for name, dtype in _columns(asked).items():
                 found[name] = _common(found[name], dtype) if name in found else dtype
         return {name: pl.String() if dtype == pl.Null else dtype for name, dtype in found.items()}
+
+
+def _repeated(name: str) -> Fault:
+    message = f"{name} was read before, under this or another name: left out"
+    return Fault(None, 1, "repeated-file", message, severity="warning")
 
 
 def _ask(file: Input, options: File, context: Context) -> tuple[Asked, tuple[Fault, ...]]:
