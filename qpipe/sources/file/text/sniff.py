@@ -181,12 +181,25 @@ def find_grammar(text: str, newline: str, options: DelimitedOptions) -> Fit:
             if grammar.quote == "" != first and fit.formed:
                 continue  # quotes that do their work are no text, however wide the table would look without them
             found = fit if grammar == fit.grammar else _fit(text, newline, grammar)
-            better = best is None or found.score > best.score + 1e-9
+            better = best is None or _better(found, best)
             if better and (options.delimiter is not None or _is_table(found, text, newline)):
                 best = found
     if best:
         return best
     return Fit(_one_column(text, newline, quotes, options), 0.0, 1, 1.0, 1)
+
+
+def _better(one: Fit, other: Fit) -> bool:
+    """The higher score; but what fits every line goes before what would skip some."""
+    if _whole(one) != _whole(other) and min(one.share, other.share) < 1:
+        return _whole(one)
+    return one.score > other.score + 1e-9
+
+
+def _whole(fit: Fit) -> bool:
+    """Whether every line, the first one too, has as many cells, cut at a sign that is made for it: nothing need be skipped."""
+    usual = fit.grammar.delimiter in (",", ";", "\t", "|") and fit.formed
+    return usual and fit.share == 1 and fit.first == fit.width > 1 and fit.records > 2
 
 
 def _body(text: str, options: DelimitedOptions, newline: str) -> str:
