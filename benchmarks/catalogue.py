@@ -268,7 +268,7 @@ def _variant(entry: dict[str, Any], copy: int) -> dict[str, Any]:
     first, second = VARIED.get(written["id"], ({}, {}))
     changed = {**written, **(first if copy == 1 else second), "id": f"{written['id']}-{copy}"}
     if isinstance(changed.get("max"), (int, float)):
-        changed["max"] += copy
+        changed["max"] += copy if changed["max"] >= 1 else copy / 10
     elif "max" in changed:
         changed["max"] = f"2026-01-0{copy}"
     if "regex" in changed:
@@ -292,7 +292,7 @@ VARIED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"condition": "amount * (1 - discount) >= quantity * 0.3"},
     ),
     "c20": ({"column": "quantity", "min": 0}, {"column": "discount", "min": 0}),
-    "c21": ({"max": 0.5}, {"column": "phone"}),
+    "c21": ({"columns": "phone"}, {"columns": "email"}),
     "c19": ({"min": 2}, {"min": 3}),
 }
 

@@ -38,13 +38,13 @@ def _read(texts: pl.Series, type: DataType) -> pl.Series:
     read = _READERS[type.kind if type.name != "json" else "json"]
     values = read(texts, type)
     failed = values.is_null() & texts.is_not_null() if values.null_count() > texts.null_count() else None
-    if failed is None:
+    if failed is None or type.name == "json":  # JSON may have blanks around
         return values
-    padded = (failed & texts.str.contains(r"^\s|\s$")).arg_true()
+    padded = (failed & (texts.str.strip_chars() != texts)).arg_true()
     if not padded.len():
         return values
     again = texts.gather(padded)
-    return _put(values, padded, again if type.name == "json" else read(again.str.strip_chars(), type))
+    return _put(values, padded, read(again.str.strip_chars(), type))
 
 
 def _put(values: pl.Series, where: pl.Series, others: pl.Series) -> pl.Series:

@@ -66,27 +66,24 @@ class ParseJson(Transform):
         return {**types, **{name: DataType.parse(word) for name, word in self.take.items()}}
 
     def apply(self, frame: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        cell = self._valid()
-        return frame.with_columns(self._value(name, cell).alias(name) for name in self.take)
+        return frame.with_columns(self._value(name).alias(name) for name in self.take)
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
-        given, valid = text(self.column), self._valid()
+        given = text(self.column)
+        valid = parse_text(given, DataType.parse("json"))
         rules = [Rule(given.is_not_null() & valid.is_null(), (self.column,), "JSON", given.is_not_null())]
         for name, word in self.take.items():
             if DataType.parse(word).name != "string":
-                found = self._found(name, valid)
-                bad = found.is_not_null() & self._value(name, valid).is_null()
+                found = self._found(name)
+                bad = found.is_not_null() & self._value(name).is_null()
                 rules.append(Rule(bad, (self.column,), f"{name} as {word}", found.is_not_null()))
         return tuple(rules)
 
-    def _valid(self) -> pl.Expr:
-        return parse_text(text(self.column), DataType.parse("json"))
-
-    def _found(self, name: str, cell: pl.Expr) -> pl.Expr:
-        found = cell.str.json_path_match(self.paths.get(name) or f"$['{name}']")
+    def _found(self, name: str) -> pl.Expr:
+        """What stands there as text; null in a text that is no JSON."""
+        found = text(self.column).str.json_path_match(self.paths.get(name) or f"$['{name}']")
         return pl.when(found != "null").then(found)
 
-    def _value(self, name: str, cell: pl.Expr) -> pl.Expr:
-        wanted = DataType.parse(self.take[name])
-        found = self._found(name, cell)
+    def _value(self, name: str) -> pl.Expr:
+        wanted, found = DataType.parse(self.take[name]), self._found(name)
         return found if wanted.name == "string" else parse_text(found, wanted)

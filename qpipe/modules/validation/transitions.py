@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict, Types
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, Columns, param
+from qpipe.core.rowset import RowSet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,25 +75,39 @@ class Transitions(Relational):
             "first_": pl.DataFrame({"s": list(self.initial) or sorted(self._states)}, schema={"s": pl.String}),
             "known_": pl.DataFrame({"s": sorted(self._states)}, schema={"s": pl.String}),
         }
-        seen = f"""
+        query = f"""
             with seen as (
                 select {ROW}, s, lag(s) over (partition by {keys} order by {order}, {ROW}) as p from data where s is not null
-            )"""
-        moved = f"""{seen} select {ROW} from seen where p is not null and p <> s
-            and not exists (select 1 from follow_ f where f.s = seen.p and f.t = seen.s) order by 1"""
-        begun = f"""{seen} select {ROW} from seen where p is null and s not in (select s from first_) order by 1"""
-        strange = f"{seen} select {ROW} from seen where p = s and s not in (select s from known_) order by 1"
-        words = "a state that may follow the one before"
+            )
+            select {ROW}, case when p is null then 1 when p = s then 2 else 0 end as kind from seen
+            where case when p is null then s not in (select s from first_)
+                       when p = s then s not in (select s from known_)
+                       else not exists (select 1 from follow_ f where f.s = seen.p and f.t = seen.s) end
+            order by 1"""
         first = f"one of {', '.join(self.initial)} first" if self.initial else "a known state"
-        return (
-            RowVerdict(collected.rows(moved, tables), (self.state,), words),
-            RowVerdict(collected.rows(begun, tables), (self.state,), first),
-            RowVerdict(collected.rows(strange, tables), (self.state,), "a known state"),
-        )
+        words = ("a state that may follow the one before", first, "a known state")
+        found = _apart(collected, query, tables, len(words))
+        return tuple(RowVerdict(rows, (self.state,), said) for rows, said in zip(found, words, strict=True))
 
     @property
     def _states(self) -> set[str]:
         return set(self.allowed) | {then for thens in self.allowed.values() for then in _listed(thens)}
+
+
+def _apart(collected: Any, query: str, tables: Mapping[str, pl.DataFrame], kinds: int) -> list[RowSet]:
+    """The rows of a query by its second column, so that the data is sorted once for all kinds."""
+    found = [RowSet() for _ in range(kinds)]
+    if not collected.has_rows:
+        return found
+    connection = collected.connect(tables)
+    try:
+        for batch in connection.sql(query).to_arrow_reader(100_000):
+            rows, kind = (batch.column(n).to_numpy(zero_copy_only=False) for n in (0, 1))
+            for n, each in enumerate(found):
+                each.add(rows[kind == n])
+    finally:
+        connection.close()
+    return found
 
 
 def _listed(thens: Any) -> list[str]:
