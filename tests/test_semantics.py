@@ -153,6 +153,8 @@ CELLS: list[tuple[str, dict[str, Any], str, list[Any], list[int]]] = [
     ("code_in", {"list": "iso3166-1-numeric"}, "string", ["276", "999"], [1]),
     ("code_in", {"list": "iso639-2"}, "string", ["deu", "xx"], [1]),
     ("precision", {"max_decimals": 2}, "float", [1.0, 1.25, 1.255, NAN, INF, None, 1e-7, 1e20], [2, 3, 4, 6, 7]),
+    ("precision", {"max_decimals": 1}, "float", [0.1 + 0.2, 0.3, 1e300, -1e23, 4503599627370497.5, 1e-300], [0]),
+    ("precision", {"max_digits": 3}, "float", [1e300, 123.0, 1234.0], [0, 2]),
     ("precision", {"max_decimals": 1}, "decimal(9,3)", ["1.500", "1.250", None], [1]),
     ("precision", {"max_digits": 3}, "int", [999, -999, 1000, None], [2]),
     ("precision", {"max_decimals": 1}, "string", ["1.5", "1.50", "", "x", "1e3", ".5", None], [1, 2, 3, 4]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -69,8 +70,9 @@ class JsonIs(Check):
 
 
 def _misfits(texts: pl.Series, keys: tuple[str, ...], schema: dict[str, Any] | None) -> pl.Series:
-    """True where a text is not as it should be; each different text is read once."""
-    different = texts.drop_nulls().unique()
+    """True where a text is not as it should be. What Polars does not find good is read by the letter, each text once."""
+    doubtful = texts if schema is not None else texts.set(_surely_fits(texts, keys), None)
+    different = doubtful.drop_nulls().unique()
     validator = None
     if schema is not None:
         from jsonschema.validators import validator_for
@@ -80,6 +82,15 @@ def _misfits(texts: pl.Series, keys: tuple[str, ...], schema: dict[str, Any] | N
     if not any(bad):
         return texts.is_not_null() & False
     return texts.is_in(different.filter(pl.Series(bad, dtype=pl.Boolean)).implode())
+
+
+def _surely_fits(texts: pl.Series, keys: tuple[str, ...]) -> pl.Series:
+    """True where Polars finds JSON, with a value for each key. A key of null, for one, it does not find."""
+    good = pl.repeat(True, texts.len(), eager=True)
+    for path in [f"$.{key}" for key in keys] or ["$"]:
+        plain = path == "$" or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", path[2:])
+        good &= texts.str.json_path_match(path).is_not_null() if plain else False
+    return good
 
 
 def _fits(text: str, keys: tuple[str, ...], validator: Any) -> bool:

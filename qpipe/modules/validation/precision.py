@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from qpipe.core.component import Check, Context, Types
-from qpipe.core.lazy import pl
+from qpipe.core.lazy import np, pl
 from qpipe.core.params import Columns, param
 
 if TYPE_CHECKING:
@@ -49,7 +49,35 @@ class Precision(Check):
             yield "max_decimals", "give max_decimals, max_digits or both"
 
     def bad(self, column: str, context: Context) -> pl.Expr:
-        text = self._text(column, context.types[column].kind)
+        kind = context.types[column].kind
+        if kind == "float":
+            return pl.col(column).map_batches(self._bad_floats, return_dtype=pl.Boolean(), is_elementwise=True)
+        return self._bad(self._text(pl.col(column), kind))
+
+    def _bad_floats(self, cells: pl.Series) -> pl.Series:
+        """By arithmetic where that is exact, and by their digits where not."""
+        sure, bad = self._by_arithmetic(cells)
+        doubtful = (cells.is_not_null() & ~sure).arg_true()
+        if not doubtful.len():
+            return bad
+        judged = cells.gather(doubtful).to_frame("x").select(self._bad(self._text(pl.col("x"), "float")).fill_null(False))
+        return bad.scatter(doubtful, judged.to_series())
+
+    def _by_arithmetic(self, cells: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """Where it is sure, and what is bad there: what is not the double nearest to some n/10^decimals, n below 2^50.
+
+        (Polars divides by multiplying, which is not exact.)
+        """
+        if self.max_digits is not None or (self.max_decimals or 0) > 22 or cells.dtype != pl.Float64:
+            never = pl.repeat(False, cells.len(), dtype=pl.Boolean, eager=True)
+            return never, never
+        values, ten = cells.to_numpy(), 10.0 ** (self.max_decimals or 0)
+        with np.errstate(all="ignore"):
+            scaled, size = values * ten, np.abs(values)
+            sure = (np.abs(scaled) < 2.0**50) & ((size >= 0.001) | (size == 0))
+            return pl.Series(sure), pl.Series(sure & (np.rint(scaled) / ten != values))
+
+    def _bad(self, text: pl.Expr) -> pl.Expr:
         number = text.str.contains(r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)$")
         decimals = text.str.extract(r"\.([0-9]*)$").str.len_bytes().fill_null(0)
         digits = text.str.replace_all(r"[^0-9]|^[+-]?0+", "").str.len_bytes()
@@ -65,13 +93,15 @@ class Precision(Check):
         parts += [] if self.max_digits is None else [f"at most {self.max_digits} digits"]
         return " and ".join(parts)
 
-    def _text(self, column: str, kind: str) -> pl.Expr:
-        cell = pl.col(column)
+    def _text(self, cell: pl.Expr, kind: str) -> pl.Expr:
         if kind == "string":
             return cell
         if kind == "float":  # 1e-07 is 0.0000001: the shortest decimal that a double of so many digits has
             plain = cell.cast(pl.String)
-            long = cell.round(15).cast(pl.Decimal(38, 15), strict=False).cast(pl.String).str.strip_chars_end("0")
-            return pl.when(plain.str.contains("e")).then(long).otherwise(plain.str.replace(r"\.0$", ""))
+            small = pl.when(cell.abs() < 1e22).then(cell)  # what a decimal can hold
+            long = small.round(15).cast(pl.Decimal(38, 15), strict=False).cast(pl.String).str.strip_chars_end("0")
+            huge = pl.lit("1").str.pad_end(cell.abs().log10().floor().cast(pl.UInt32, strict=False) + 1, "0")
+            written = pl.when(plain.str.contains("e")).then(pl.coalesce(long, huge))
+            return written.otherwise(plain.str.replace(r"\.0$", ""))
         text = cell.cast(pl.String)
         return text.str.replace(r"(\.[0-9]*?)0+$", "$1").str.strip_suffix(".") if kind == "decimal" else text
