@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import re
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -97,3 +103,128 @@ def test_stopped_at_every_effect_of_publishing_to_s3(s3: str, tmp_path: Path, mo
         if stopped.journal.run()["state"] != "done":
             assert stopped.resume().state == "done", seen[n]
         assert rows(f"stop-{n}") == rows("uninterrupted") == [0, 1, 2, 3, 4], seen[n]
+
+
+SLOW = b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
+
+
+class Faulty(http.server.ThreadingHTTPServer):
+    """Stands before the server, and spoils some of the answers to reads of objects and to writes."""
+
+    def __init__(self, server: str, fault: str, times: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.server, self.fault, self.times, self.spoilt = server, fault, times, 0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def spoils(self, method: str, path: str) -> bool:
+        with self.lock:
+            about = "/in/" in path if method == "GET" else method in ("PUT", "POST")
+            if not about or self.spoilt >= self.times:
+                return False
+            self.spoilt += 1
+            return True
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def _answer(self) -> None:
+        front: Faulty = self.server  # type: ignore[assignment]
+        body = self._body()
+        spoilt = front.spoils(self.command, self.path)
+        if spoilt and front.fault == "slow down":
+            return self._send(503, {"content-type": "application/xml"}, SLOW)
+        if spoilt and front.fault == "reset":
+            self.close_connection = True
+            return self.connection.close()
+        given = {name: value for name, value in self.headers.items() if name.lower() not in ("transfer-encoding", "expect")}
+        given.setdefault("Content-Type", "application/octet-stream")
+        request = urllib.request.Request(front.server + self.path, body or None, given, method=self.command)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                status, headers, data = answer.status, dict(answer.headers), answer.read()
+        except urllib.error.HTTPError as error:
+            status, headers, data = error.code, dict(error.headers), error.read()
+        if spoilt and front.fault == "truncated" and self.command == "GET":
+            self.send_response(status)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[: len(data) // 2])
+            self.close_connection = True
+            return self.connection.close()
+        return self._send(status, headers, data)
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _answer
+
+    def _body(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        data = b""
+        while size := int(self.rfile.readline(), 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
+
+    def _send(self, status: int, headers: dict[str, str], data: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            if name.lower() not in ("content-length", "transfer-encoding", "connection", "server", "date"):
+                self.send_header(name, value)
+        length = headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(data))
+        self.send_header("content-length", length)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def faulty(s3: str):
+    opened: list[Faulty] = []
+
+    def start(fault: str, times: int) -> Faulty:
+        front = Faulty(s3, fault, times)
+        opened.append(front)
+        threading.Thread(target=front.serve_forever, daemon=True).start()
+        return front
+
+    yield start
+    for front in opened:
+        front.shutdown()
+        front.server_close()
+
+
+@pytest.mark.parametrize("fault, times", [("slow down", 2), ("reset", 2), ("truncated", 1)])
+def test_bad_days_of_a_store(
+    s3: str, faulty: Callable[[str, int], Faulty], fault: str, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "bad-" + fault.replace(" ", "-")
+    client = bucket(s3, name, monkeypatch)
+    client.put_object(Bucket=name, Key="in/a.csv", Body=b"id\n" + b"".join(b"%d\n" % n for n in range(1000)))
+    front = faulty(fault, times)
+    project = Project(tmp_path, spec(front.url, name).replace("batch_size: 2", "batch_size: 400"))
+    outcome = project.run()
+    while outcome.state != "done":  # a torn answer may stop the run: with a word, and resumable
+        assert (outcome.exit_code, front.spoilt) == (69, times), outcome
+        assert "s3://" in str(outcome) and "resume" in outcome.hint and SECRET not in str(outcome)
+        outcome = project.resume()
+    assert front.spoilt == times
+    keys = [each["Key"] for each in client.list_objects_v2(Bucket=name, Prefix="out/")["Contents"]]
+    rows = [n for key in keys for n in pl.read_parquet(client.get_object(Bucket=name, Key=key)["Body"].read())["id"]]
+    assert sorted(rows) == list(range(1000))
+
+
+def test_a_store_that_is_away_is_told_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": SECRET}.items():
+        monkeypatch.setenv(key, value)
+    began = time.monotonic()
+    outcome = Project(tmp_path, spec("http://127.0.0.1:9", "away")).run()
+    assert (outcome.exit_code, time.monotonic() - began < 30) == (69, True)
+    assert "s3://away/" in str(outcome) and "qpipe resume" in outcome.hint

@@ -14,7 +14,7 @@ from qpipe.core.errors import MissingExtra, NotPermitted, QpipeError, Unavailabl
 from qpipe.core.secrets import Secret
 
 _EXTRAS = {"gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure", "sftp": "sftp", "ssh": "sftp"}
-_ATTEMPTS = 8  # of a request to S3: what it answers under load (503 SlowDown) is asked again, waiting longer each time
+_ATTEMPTS = 5  # of a request to S3: what it answers under load (503 SlowDown) is asked again, waiting longer each time
 
 
 def open_store(url: str, options: Mapping[str, Any] | None, purpose: str) -> tuple[Any, str]:
@@ -34,6 +34,8 @@ def open_store(url: str, options: Mapping[str, Any] | None, purpose: str) -> tup
     except (OSError, TypeError) as error:
         told = type(error).__name__
         raise Unavailable(f"cannot be reached: {told}", file=shown(url), hint="look at the address and storage") from None
+    if hasattr(system, "retries"):  # s3fs would repeat what botocore has repeated: a server that is away took a minute to tell
+        system.retries = 1
     return system, path
 
 
