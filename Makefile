@@ -2,13 +2,15 @@
 # make test   set up, run the tests
 # make services  start real servers on loopback, for developing connectors
 # make check  lint, format, types, layers, docs fresh      make bench  speed and memory, as ratios
+# make bench-connectors  databases, streams, stores and APIs beside their bare clients
+# make bench-catalogue   every module beside the same by hand      make bench-quality DATA=DIR  how well errors are found
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench bench-quality services docs clean
+.PHONY: demo test check bench bench-connectors bench-catalogue bench-quality services docs clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qpipe needs Python 3.11 or newer; set PYTHON=python3.11")'
@@ -37,6 +39,15 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-connectors: $(READY)
+	$(BIN)/python -m benchmarks.databases $(ARGS)
+	$(BIN)/python -m benchmarks.streams
+	$(BIN)/python -m benchmarks.remote
+
+bench-catalogue: $(READY)
+	$(BIN)/python -m benchmarks.catalogue $(ARGS)
+	$(BIN)/python -m benchmarks.profile
 
 bench-quality: $(READY)
 	$(BIN)/python -m benchmarks.quality $(DATA)

@@ -167,7 +167,7 @@ def write(
             )
             tx.update_run(rows_in=sum(b["rows"] for b in told.batches[: seq + 1]))
     with writer.commit("rest") as tx:
-        tx.tally(told.tally)
+        tx.tally([(*counts, None) for counts in told.tally])
         for sample in told.samples:
             tx.put("sample", source="orders", **sample)
         for output, rows in told.parts.items():

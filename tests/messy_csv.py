@@ -180,13 +180,20 @@ def preambles(table: Table) -> Iterator[Case]:
         head = [f"Report number {n} of the northern region" for n in range(count)]
         yield _case(table, f"preamble-{count}", joined([*head, *lines]), told=("preamble",) * count)
         yield _case(table, f"preamble-{count}-blank", joined([*head, "", *lines]), told=("preamble",) * count + ("blank-line",))
-    padded = "Annual report" + "," * (len(table.header) - 1)
+    empty = "," * (len(table.header) - 1)
+    if table.name != "sparse":  # whose rows look like titles
+        for count in (1, 4):
+            titles = [f"Annual report number {n}{empty}" for n in range(count)]
+            yield _case(table, f"preamble-padded-{count}", joined([*titles, *lines]), told=("preamble",) * count)
+            quoted = ",".join(['"Annual report"', *['""'] * (len(table.header) - 1)])
+            full = joined([quoted] * count + write(table, every=True))
+            yield _case(table, f"preamble-padded-quoted-{count}", full, told=("preamble",) * count)
+            yield _case(table, f"preamble-empty-cells-{count}", joined([empty] * count + lines), told=("preamble",) * count)
     if table.name != "sparse":
         yield _case(
             table, "preamble-key-value", joined(["Author,Jane Roe", "Date,2024-01-01", "", *lines]), told=("preamble",) * 2
         )
     yield _case(table, "blank-first", joined(["", "", *lines]), told=("blank-line",))
-    del padded
 
 
 def blank_lines(table: Table) -> Iterator[Case]:
@@ -338,8 +345,8 @@ def _dialect_changed(table: Table, at: int, lines: list[str], cells: list[str]) 
         return {"data": joined([*lines[: at + 1], line, *lines[at + 2 :]]), "told_rows": (at,)}
 
     one = Table(table.name, table.header, [table.rows[at]])
-    for name, delimiter in {"semicolon": ";", "tab": "\t", "bar": "|", "comma-blank": None, "blank": " "}.items():
-        if delimiter and not (delimiter == " " and table.name == "sparse"):  # no one could tell words from cells
+    for name, delimiter in {"semicolon": ";", "tab": "\t", "bar": "|", "semicolon-blank": "; ", "blank": " "}.items():
+        if not (delimiter == " " and table.name == "sparse"):  # no one could tell words from cells
             yield _case(table, f"row-{at}-delimiter-{name}", **with_line(write(one, delimiter=delimiter)[1]))
     if any("," in cell for cell in cells) and not any("'" in cell for cell in cells):
         yield _case(table, f"row-{at}-quote", **with_line(write(one, quote="'")[1]))

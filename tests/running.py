@@ -14,6 +14,23 @@ from qpipe.orchestrator.journal import Journal
 from qpipe.spec.compile import plan_of
 
 
+def files_with(folder: Path, *words: str, but: Path | None = None) -> list[Path]:
+    """The files below a folder that hold one of the words, which should be none; ``but``: a file that may.
+
+    SQLite takes a journal's side files away when its last connection is collected, which may be just now.
+    """
+    seen, found = 0, []
+    for path in sorted(folder.rglob("*")):
+        try:
+            content = path.read_bytes() if path.is_file() and path != but else b""
+        except FileNotFoundError:
+            continue
+        seen += len(content)
+        found += [path for word in words if word.encode() in content]
+    assert seen, f"nothing was looked at in {folder}"
+    return found
+
+
 class Project:
     """A folder with a spec, its data and its journal."""
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qpipe.analysis.correlation import correlations
 from qpipe.analysis.dependencies import dependencies, essential, minorities
@@ -13,6 +16,7 @@ from qpipe.analysis.inclusion import Side, confidence
 from qpipe.analysis.keys import candidate_keys
 from qpipe.analysis.kinds import counted, infer, read
 from qpipe.analysis.missing import placeholders
+from qpipe.analysis.order import out_of_order
 from qpipe.analysis.outliers import limits, rounded
 from qpipe.analysis.patterns import patterns, regex_of
 from qpipe.analysis.semantic import meaning
@@ -241,3 +245,23 @@ def test_a_sample_is_the_same_again_and_as_large_as_asked() -> None:
     first = drawn()
     assert first.height == 3000 and first["x"].is_sorted() and first["x"].to_list() == first["_row"].to_list()
     assert first.equals(drawn()) and 9_000 < float(first["x"].mean() or 0) < 11_000  # type: ignore[arg-type]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.integers(-4, 9), max_size=9), st.booleans())
+def test_the_fewest_rows_break_an_order(values: list[int], strict: bool) -> None:
+    from itertools import combinations, pairwise
+
+    def ordered(kept: list[int]) -> bool:
+        return all(a < b if strict else a <= b for a, b in pairwise(kept))
+
+    bad = out_of_order(np.array(values, dtype=np.int64), strict=strict)
+    assert ordered([v for v, b in zip(values, bad, strict=True) if not b])
+    best = max(k for k in range(len(values) + 1) for some in combinations(values, k) if ordered(list(some)))
+    assert len(values) - int(bad.sum()) == best
+
+
+def test_order_of_many_is_quick() -> None:
+    values = np.arange(300_000)
+    values[[5, 1000, 299_000]] = [299_999, 3, 0]
+    assert np.flatnonzero(out_of_order(values, strict=True)).tolist() == [5, 1000, 299_000]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from running import Project
+from running import Project, files_with
 from test_crash import Killed, stop_at
 
 from qpipe.core import effects
@@ -51,12 +51,12 @@ def test_a_pattern_in_s3_to_a_directory_in_s3(s3: str, tmp_path: Path, monkeypat
     client.put_object(Bucket="whole", Key="in/a.csv", Body=b"id,x\n1,a\n2,b\n3,c\n")
     client.put_object(Bucket="whole", Key="in/b.csv", Body=b"id,x\n4,d\n")
     project = Project(tmp_path, spec(s3, "whole"))
-    assert project.run().state == "done"
+    outcome = project.run()
+    assert outcome.state == "done", outcome
     keys = [each["Key"] for each in client.list_objects_v2(Bucket="whole", Prefix="out/")["Contents"]]
     rows = pl.concat(pl.read_parquet(client.get_object(Bucket="whole", Key=key)["Body"].read()) for key in keys)
     assert sorted(rows["id"].to_list()) == [1, 2, 3, 4]
-    kept = [f for f in (tmp_path / ".qpipe").rglob("*") if f.is_file()]
-    assert kept and not any(SECRET.encode() in f.read_bytes() for f in kept)
+    assert files_with(tmp_path / ".qpipe", SECRET) == []
 
 
 def test_a_missing_bucket_is_told(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,13 +108,16 @@ def test_stopped_at_every_effect_of_publishing_to_s3(s3: str, tmp_path: Path, mo
 SLOW = b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
 
 
+FULL = SLOW.replace(b"SlowDown", b"XMinioStorageFull").replace(b"Please reduce your request rate.", b"There is no room.")
+
+
 class Faulty(http.server.ThreadingHTTPServer):
     """Stands before the server, and spoils some of the answers to reads of objects and to writes."""
 
     def __init__(self, server: str, fault: str, times: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.server, self.fault, self.times, self.spoilt = server, fault, times, 0
-        self.lock = threading.Lock()
+        self.lock, self.given = threading.Lock(), 0  # bytes of answers to GET
 
     @property
     def url(self) -> str:
@@ -122,7 +125,7 @@ class Faulty(http.server.ThreadingHTTPServer):
 
     def spoils(self, method: str, path: str) -> bool:
         with self.lock:
-            about = "/in/" in path if method == "GET" else method in ("PUT", "POST")
+            about = "/in/" in path and self.fault != "full" if method == "GET" else method in ("PUT", "POST")
             if not about or self.spoilt >= self.times:
                 return False
             self.spoilt += 1
@@ -138,6 +141,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         spoilt = front.spoils(self.command, self.path)
         if spoilt and front.fault == "slow down":
             return self._send(503, {"content-type": "application/xml"}, SLOW)
+        if spoilt and front.fault == "full":
+            return self._send(507, {"content-type": "application/xml"}, FULL)
         if spoilt and front.fault == "reset":
             self.close_connection = True
             return self.connection.close()
@@ -171,6 +176,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return data
 
     def _send(self, status: int, headers: dict[str, str], data: bytes) -> None:
+        if self.command == "GET":
+            self.server.given += len(data)  # type: ignore[attr-defined]
         self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in ("content-length", "transfer-encoding", "connection", "server", "date"):
@@ -221,6 +228,23 @@ def test_bad_days_of_a_store(
     assert sorted(rows) == list(range(1000))
 
 
+def test_a_store_that_is_full(
+    s3: str, faulty: Callable[[str, int], Faulty], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = bucket(s3, "full", monkeypatch)
+    client.put_object(Bucket="full", Key="in/a.csv", Body=b"id\n" + b"".join(b"%d\n" % n for n in range(1000)))
+    front = faulty("full", 1_000_000)
+    project = Project(tmp_path, spec(front.url, "full").replace("batch_size: 2", "batch_size: 400"))
+    outcome = project.run()
+    assert (outcome.state, outcome.exit_code) == ("failed", 73), outcome
+    assert "s3://full/out" in str(outcome) and "room" in outcome.hint and SECRET not in str(outcome)
+    front.times = 0
+    assert project.resume().state == "done"
+    keys = [each["Key"] for each in client.list_objects_v2(Bucket="full", Prefix="out/")["Contents"]]
+    rows = [n for key in keys for n in pl.read_parquet(client.get_object(Bucket="full", Key=key)["Body"].read())["id"]]
+    assert sorted(rows) == list(range(1000))
+
+
 def test_a_store_that_is_away_is_told_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": SECRET}.items():
         monkeypatch.setenv(key, value)
@@ -228,3 +252,28 @@ def test_a_store_that_is_away_is_told_soon(tmp_path: Path, monkeypatch: pytest.M
     outcome = Project(tmp_path, spec("http://127.0.0.1:9", "away")).run()
     assert (outcome.exit_code, time.monotonic() - began < 30) == (69, True)
     assert "s3://away/" in str(outcome) and "qpipe resume" in outcome.hint
+
+
+def test_of_a_parquet_file_only_the_columns_that_are_read_are_fetched(
+    s3: str, faulty: Callable[[str, int], Faulty], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two columns of twenty cost about a tenth of the bytes; all of them, and the footer once."""
+    client = bucket(s3, "wide", monkeypatch)
+    rows = 40_000
+    wide = pl.DataFrame({f"c{n}": [f"{(i * 7919 + n) % 1_000_003}" for i in range(rows)] for n in range(20)})
+    wide.write_parquet(tmp_path / "wide.parquet", row_group_size=10_000, compression="uncompressed", statistics=False)
+    size = (tmp_path / "wide.parquet").stat().st_size
+    client.upload_file(str(tmp_path / "wide.parquet"), "wide", "in/wide.parquet")
+    for take, most in ((["c3", "c17"], 0.2), (None, 1.2)):
+        front = faulty("none", 0)
+        project = Project(tmp_path / f"take-{len(take or ())}", f"""
+            sources: {{w: {{path: "s3://wide/in/wide.parquet", {f"take: [{', '.join(take)}]," if take else ""}
+                           storage: {{endpoint_url: "{front.url}"}}}}}}
+            outputs: {{out: {{path: out/, format: parquet}}}}
+            settings: {{batch_size: 15000}}
+        """)  # fmt: skip
+        outcome = project.run()
+        assert outcome.state == "done", outcome
+        made = pl.read_parquet(sorted((project.folder / "out").glob("*.parquet")))
+        assert made.equals(wide.select(take or pl.all()))
+        assert front.given < size * most, f"{front.given:,} of {size:,} bytes were fetched"

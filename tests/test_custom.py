@@ -231,6 +231,11 @@ class Loyalty(BaseModule):
         return data.with_columns(tier=pl.lit(self.options["tier"]))
 
 
+class Asking(BaseModule):
+    def get_decisions(self):
+        return ["what now?"]
+
+
 class Numbered:
     def __init__(self, start):
         self.next = start
@@ -323,7 +328,7 @@ def test_python_runs(folder: Path, values: dict[str, Any], columns: dict[str, li
 FAILS: list[tuple[dict[str, Any], str]] = [
     (
         {"class": "rules.py:strict"},
-        "rules.py:40: rules.py:strict fails: AttributeError: 'NoneType' object has no attribute 'upper' (first at row 1)",
+        "rules.py:45: rules.py:strict fails: AttributeError: 'NoneType' object has no attribute 'upper' (first at row 1)",
     ),
     ({"class": "rules.py:strict", "side_effects": True}, "has no attribute 'upper'\n  at: city.upper()"),
     (
@@ -334,6 +339,7 @@ FAILS: list[tuple[dict[str, Any], str]] = [
     ({"class": "rules.py:Loyality"}, "rules.py has no 'Loyality'\n  did you mean 'Loyalty'?"),
     ({"class": "rules.py:not_code"}, "has no method process(data, context), and cannot be called"),
     ({"class": "rules.py:nothing"}, "gave nothing back"),
+    ({"class": "rules.py:Asking"}, "get_decisions() asks 'what now?', which only a spec can ask"),
     ({"class": "rules.py:unnumbered"}, "gave 2 rows back for 3, without _row"),
     ({"class": "rules.py:grown"}, "a column 'extra' that output: does not name\n  output: {extra: int32}"),
     ({"class": "rules.py:renamed"}, "the column 'city' is gone"),

@@ -19,6 +19,7 @@ from qpipe.core.errors import QpipeError
 from qpipe.core.params import build
 from qpipe.core.secrets import Secret
 from qpipe.core.sql import bound, database, names_in
+from qpipe.core.types import DataType
 from qpipe.outputs.database import Database as DatabaseOutput
 from qpipe.sources.database import Database as DatabaseSource
 from tests.servers import running
@@ -310,3 +311,34 @@ def test_a_missing_driver_is_named_when_the_spec_is_validated(monkeypatch: pytes
         problems = [*source(f"{kind}://h/d", table="t").problems(None)]
         made: Any = build(DatabaseOutput, {"url": f"{kind}://h/d", "table": "t"})
         assert all(f"pip install 'qpipe[{extra}]'" in text for _, text in [*problems, *made.problems(None)]) and problems
+
+
+@pytest.mark.parametrize("url", ["mariadb"], indirect=True)
+def test_rows_are_written_to_mariadb_as_they_are(url: str, tmp_path: Path) -> None:
+    """Texts that would end a literal, more bytes than a packet holds, and numbers that it does not know."""
+    texts = [
+        "",
+        "'",
+        "\\",
+        "\\'",
+        "''; drop table x; --",
+        "%s %(a)s %",
+        'a"b',
+        "\0\x1a\b\n\r\t",
+        "ü日😀",
+        "null",
+        None,
+        "x" * 5_000_000,
+    ]
+    frame = pl.DataFrame(
+        {"id": range(len(texts) * 5), "text": texts * 5, "raw": [b"\0'\\\xff", b"", None] * (len(texts) * 5 // 3)}
+    )
+    output = build(DatabaseOutput, {"url": Secret(url), "table": "odd"})
+    types = {name: DataType.of(dtype) for name, dtype in frame.schema.items()}
+    output.publish([output.stage(frame, 0, tmp_path, Context())], types, "token-odd", Context())
+    found = rows_of(url, "odd", "id")
+    assert [(row["text"], row["raw"]) for row in found] == list(frame.select("text", "raw").rows())
+    broken = build(DatabaseOutput, {"url": Secret(url), "table": "nan"})
+    parts = [broken.stage(pl.DataFrame({"x": [1.0, float("nan")]}), 0, tmp_path, Context())]
+    with pytest.raises(QpipeError, match="x has NaN"):
+        broken.publish(parts, {"x": DataType.parse("float")}, "token-nan", Context())

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from qpipe.core.errors import DataRefused
 from qpipe.sources.file.chunk import Chunk, Fault
+from qpipe.sources.file.text import delimited
 from qpipe.sources.file.text.delimited import preview, read_delimited
 from qpipe.sources.file.text.options import DelimitedOptions
 from qpipe.sources.file.text.sniff import sniff
@@ -78,8 +79,10 @@ def test_polluted(case: messy_csv.Case) -> None:
     assert not (case.clean and codes(chunks))
 
 
-@pytest.mark.parametrize("size", [1, 64, 300])
-def test_polluted_whatever_the_block(size: int) -> None:
+@pytest.mark.parametrize(("size", "side_by_side"), [(1, False), (64, False), (64, True), (300, True)])
+def test_polluted_whatever_the_block(size: int, side_by_side: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if side_by_side:
+        monkeypatch.setattr(delimited, "BLOCK", 1)
     for case in CASES[::3]:
         whole, cut = read(case.data), read(case.data, block_size=size, rows_per_chunk=3)
         assert rows_of(cut) == rows_of(whole), case.id

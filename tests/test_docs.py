@@ -186,3 +186,14 @@ def _resolves(place: str) -> bool:
     if not name:
         return found.exists()
     return found.exists() and re.search(rf"^(class|def|async def) {name}\b", found.read_text("utf-8"), re.M) is not None
+
+
+def test_a_command_is_found_in_the_group_that_is_said_to_have_it() -> None:
+    """Only the group of the command asked for is imported; what is listed there and what is registered are the same."""
+    import typer.main
+
+    from qpipe.cli import GROUPS, application
+
+    for commands in GROUPS.values():
+        for command in commands:
+            assert set(typer.main.get_command(application(command).app).commands) == set(commands)  # type: ignore[attr-defined]

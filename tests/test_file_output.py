@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from running import Project
 
 from qpipe.core.component import Context, Part
 from qpipe.core.effects import listening
@@ -329,3 +330,13 @@ def test_a_remote_store(tmp_path: Path, path: str, params: Any) -> None:
     assert len(found) == (10 if path == "o/" else 1)
     if path == "o.csv":
         assert memory.cat_file("/bucket/o.csv").startswith(b"id,name,x\n0,")
+
+
+def test_a_map_whose_keys_are_numbers_is_pairs_in_json(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"m": pa.array([[(1, 2)], None], pa.map_(pa.int32(), pa.int32()))}), tmp_path / "m.parquet")
+    project = Project(tmp_path, "name: m\nsources: {m: {path: m.parquet}}\noutputs: {clean: {path: out/m.ndjson}}\n")
+    assert project.run().state == "done"
+    assert [json.loads(line)["m"] for line in (tmp_path / "out/m.ndjson").open()] == [[{"key": 1, "value": 2}], None]

@@ -223,6 +223,13 @@ def test_a_wrong_name_is_told_and_the_content_read(tmp_path: Path) -> None:
         read(tmp_path, "x.csv", format="parquet")
 
 
+@pytest.mark.parametrize("content", [b"<.>", b"\xe5", b"{", b"nothing of the kind\n"])
+def test_what_is_neither_json_nor_a_table_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(DataRefused, match="JSON"):
+        read(tmp_path, "x.json")
+
+
 def test_names_without_a_format_are_looked_into(tmp_path: Path) -> None:
     for name in ("csv", "parquet", "json", "xlsx", "arrow"):
         write(tmp_path, f"x.{name}")

@@ -182,7 +182,7 @@ PARQUET_REFUSED = [
     ("ARROW-GH-47662", "column flba_field, row group 1: 100 values of 4 bytes on a page of 364"),
     ("ARROW-RS-GH-6229-DICTHEADER", "column name, row group 1: a page reaches beyond the file"),
     ("ARROW-RS-GH-6229-LEVELS", "column outer.list.item.c, row group 1: 21 values on its pages, 1 in the footer"),
-    ("PARQUET-1481", "Invalid physical column type: UNKNOWN"),
+    ("PARQUET-1481", "its footer names physical type -7, which does not exist"),
     ("datapage_v1-corrupt-checksum", "column a, row group 1: the checksum of a page at byte 32 is wrong"),
 ]
 

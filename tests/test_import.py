@@ -37,6 +37,10 @@ checks for orders:
       valid format: email
   - freshness(day) < 2d
   - anomaly detection for row_count
+  - change avg last 7 for avg(amount) between -20% and 20%
+  - change percent for row_count < 50
+  - change for row_count between -5 and 50
+  - row_count same as raw
 """
 DBT = """
 models:
@@ -104,7 +108,7 @@ strict: true
 """
 CASES = {
     "gx": (json.dumps(GX), 6, ["expect_column_kl_divergence_to_be_less_than(amount)"]),
-    "soda": (SODA, 8, ["anomaly detection for row_count"]),
+    "soda": (SODA, 11, ["change for row_count between -5 and 50", "row_count same as raw"]),
     "dbt": (DBT, 7, ["my_package.looks_nice(amount)"]),
     "odcs": (ODCS, 6, ["text(state)"]),
     "frictionless": (json.dumps(FRICTIONLESS), 8, []),
@@ -136,6 +140,16 @@ def test_what_they_tolerate_and_how_bad_it_is(tmp_path: Path) -> None:
     assert modules[3] == {"unique": {"columns": ["id", "day"], "severity": "warning"}}
 
 
+def test_figures_over_runs(tmp_path: Path) -> None:
+    (tmp_path / "soda.yml").write_text(SODA)
+    (suite,) = read_suites("soda", tmp_path / "soda.yml")
+    assert [claim.module for claim in suite.claims[8:11]] == [
+        {"detect_metric_anomalies": {"metric": "row_count"}},
+        {"change": {"metric": "mean", "column": "amount", "max_change": "20%", "runs": 7}},
+        {"change": {"metric": "row_count", "max_change": "50%", "side": "up"}},
+    ]
+
+
 def test_limits_of_counts_and_shares(tmp_path: Path) -> None:
     (tmp_path / "soda.yml").write_text("checks for o:\n  - missing_count(id) < 5\n  - missing_percent(id) < 5 %\n")
     (suite,) = read_suites("soda", tmp_path / "soda.yml")
@@ -147,7 +161,7 @@ def test_the_command_names_what_is_lost_and_refuses_other_files(tmp_path: Path, 
     monkeypatch.setattr("sys.argv", ["qpipe", "import", "soda", str(tmp_path / "soda.yml"), "-o", str(tmp_path / "out.yaml")])
     assert application()() == 0
     told = capsys.readouterr().err
-    assert "8 of 9 checks turned" in told and "not turned: anomaly detection for row_count: there is no counterpart" in told
+    assert "11 of 13 checks turned" in told and "not turned: row_count same as raw: there is no counterpart" in told
     from qpipe.core.errors import DataRefused, UsageError
 
     with pytest.raises(DataRefused, match="Great Expectations"):

@@ -142,6 +142,44 @@ def test_html_is_one_file_without_network_and_escapes(tmp_path: Path) -> None:
     assert "<script>1" not in page and "&lt;script&gt;" in page and "http://" not in page and "https://" not in page
 
 
+def test_the_map_of_relations_is_drawn(tmp_path: Path) -> None:
+    write(tmp_path / "orders.csv", "order_id,customer_id,city\n" + "".join(f"{n},{n % 12 + 1},x\n" for n in range(100)))
+    write(tmp_path / "customers.csv", "id,shop_id\n" + "".join(f"{n},{n % 3 + 1}\n" for n in range(1, 11)))
+    write(tmp_path / "shops.csv", "id,name\n1,A\n2,B\n3,C\n")
+    qpipe("profile", "orders.csv", "customers.csv", "shops.csv", "--format", "html", "-o", "p.html", cwd=tmp_path)
+    page = (tmp_path / "p.html").read_text()
+    picture = page[page.index('aria-label="3 tables, 2 foreign keys, 1 of them broken"') :].partition("</svg>")[0]
+    assert "orders (customer_id) → customers (id): 16 of 100 rows without" in picture and ">16%<" in picture
+    assert "customers (shop_id) → shops (id): every key is there" in picture
+    left = [float(picture.rpartition(f">{name}</text>")[0].rpartition(' x="')[2].split('"')[0]) for name in
+            ("orders", "customers", "shops")]  # fmt: skip
+    assert left == sorted(left) and len(set(left)) == 3, "who refers stands left of what is referred to"
+
+
+def test_columns_may_have_any_name(tmp_path: Path) -> None:
+    names = ["n", "count", "value", "found", "usual", "rows", "having", "_at", "shape", "rank", "x", "y", "at", "g"]
+    lines = [",".join([str(n)] + [str(n % (k + 2)) + "abc"[k % 3] for k in range(1, len(names))]) for n in range(300)]
+    write(tmp_path / "t.csv", "\n".join([",".join(names), *lines, "5" + ",1b" * (len(names) - 1)]) + "\n")
+    write(tmp_path / "u.csv", "n,count\n" + "".join(f"{n},{n % 3}b\n" for n in range(1, 300)))
+    found = profiled(tmp_path / "t.csv", tmp_path / "u.csv").profile
+    assert [len(t.columns) for t in found.tables] == [len(names), 2]
+    assert any(f.columns == ("n",) and f.missing == 1 for f in found.foreign_keys)
+
+
+def test_times_with_a_zone_are_moments(tmp_path: Path) -> None:
+    write(
+        tmp_path / "t.csv",
+        "at,b\n"
+        + "".join(f"2026-01-{n % 28 + 1:02}T06:00:0{n % 10}Z,2026-01-0{n % 9 + 1}T06:00:00.5+01:00\n" for n in range(50)),
+    )
+    table = profiled(tmp_path / "t.csv").profile.tables[0]
+    assert [c.type for c in table.columns] == ["datetime(UTC)"] * 2 and str(
+        table.column("b").least
+    ) == "2026-01-01 05:00:00.500000"
+    qpipe("profile", "t.csv", "--suggest", "--confidence", "0.9", "-o", "t.yaml", cwd=tmp_path)
+    qpipe("run", "t.yaml", "--quiet", cwd=tmp_path)
+
+
 MISTAKES = [
     (["profile", "no.csv"], None),
     (["profile", "t.csv", "--format", "pdf"], 2),

@@ -107,7 +107,7 @@ def test_personal_data_is_told_by_kind() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["psi", "jensen_shannon", "ks", "chi_square"])
+@pytest.mark.parametrize("method", ["psi", "jensen_shannon", "ks", "wasserstein", "chi_square"])
 def test_drift_of_numbers(method: str) -> None:
     before = {"r": pl.DataFrame({"x": bell(2000)})}
     same, moved = pl.DataFrame({"x": bell(2000, seed=5)}), pl.DataFrame({"x": bell(2000, 108, seed=5)})
@@ -117,10 +117,26 @@ def test_drift_of_numbers(method: str) -> None:
             seen = run("detect_drift", frame, before, batch, column="x", reference="r.x", method=method)
             assert seen.verdict is not None
             assert seen.verdict.outcome == outcome, (seen.verdict, batch)
-    if method != "ks":
+    if method not in ("ks", "wasserstein"):  # they look at numbers alone
         seen = run("detect_drift", empty, before, column="x", reference="r.x", method=method)
         assert seen.verdict is not None
         assert (seen.verdict.outcome, "most in nulls" in seen.verdict.message) == ("fail", True)
+
+
+@pytest.mark.parametrize("far", [0.5, 3.0, 40.0])
+def test_how_far_values_have_moved(far: float) -> None:
+    from scipy.stats import wasserstein_distance
+
+    then, now = bell(4000), bell(4000, 100 + 10 * far, 14, seed=3)
+    seen = run("detect_drift", pl.DataFrame({"x": now}), {"r": pl.DataFrame({"x": then})}, 900, column="x", reference="r.x",
+               method="wasserstein")  # fmt: skip
+    assert seen.verdict is not None
+    exact = wasserstein_distance(then, now) / pl.Series(then).std()
+    assert seen.verdict.observed["wasserstein"] == pytest.approx(exact, rel=0.1)
+    days = pl.DataFrame({"x": pl.Series([*range(200)], dtype=pl.Int32).cast(pl.Date)})
+    later = days.select(pl.col("x") + pl.duration(days=100))
+    seen = run("detect_drift", later, {"r": days}, column="x", reference="r.x", method="wasserstein")
+    assert seen.verdict is not None and seen.verdict.observed["wasserstein"] == pytest.approx(100 / 57.9, rel=0.02)
 
 
 def test_few_rows_differ_by_chance() -> None:
@@ -156,3 +172,104 @@ def test_in_a_run_what_is_found_is_routed_with_its_reason(tmp_path: Path) -> Non
     assert len(made["bad.ndjson"].splitlines()) == 1
     assert b"x is 900, expected within 6 deviations from the median" in made["bad.ndjson"]
     assert {row["check"]: row["failed"] for row in project.tallies()}["detect_typos"] == 1
+
+
+def test_rows_far_out_and_alone_are_unusual() -> None:
+    """Numbers that go together, a row of which each cell is usual but not beside the others, and one far out."""
+    chance = random.Random(7)
+    around = [(x, x + chance.gauss(0, 0.2), -x + chance.gauss(0, 0.2)) for x in bell(600, 0, 3)]
+    frame = pl.DataFrame([*around, (4.0, -4.0, 4.0), (60.0, 70.0, 50.0)], schema=["a", "b", "c"], orient="row")
+    columns = ["a", "b", "c"]
+    found = run("detect_row_anomalies", frame, columns=columns).failed
+    assert {600, 601} <= set(found)
+    assert len(found) <= 6  # 1 %
+    assert run("detect_row_anomalies", frame, columns=columns, share=1 / 602).failed == [601]
+    assert run("detect_row_anomalies", frame, columns=columns, threshold=5.0).failed == [601]
+
+
+@pytest.mark.parametrize("batch", [None, 7])
+def test_dependencies_that_nobody_wrote_down(batch: int | None) -> None:
+    zips, cities = ["1", "2", "3"] * 20, ["A", "B", "C"] * 20
+    frame = pl.DataFrame({"zip": [*zips, "1", "2", None, "3"], "city": [*cities, "B", None, "A", ""], "n": [*range(64)]})
+    found = run("discover_dependencies", frame, batch=batch, columns=["zip", "city", "n"])
+    assert found.failed == [60, 63]  # an empty text is a value, null is none; a column of all different values tells nothing
+    assert run("discover_dependencies", frame, columns=["zip", "n"]).failed == []
+    assert run("discover_dependencies", frame.clear(), columns=["zip", "city"]).failed == []
+    torn = pl.DataFrame({"zip": [*zips, *["4"] * 4], "city": [*cities, "D", "D", "E", "E"]})
+    assert run("discover_dependencies", torn, columns=["zip", "city"]).failed == []  # no value has more than half
+    alone = next(
+        problem for problem in build(REGISTRY.get("module", "discover_dependencies"), {"columns": "zip"}).problems(None)
+    )
+    assert alone == ("columns", "a dependency needs two columns")
+
+
+@pytest.mark.parametrize("batch", [None, 70])
+def test_keys_that_nobody_wrote_down(batch: int | None) -> None:
+    frame = pl.DataFrame({"order_id": [*range(999), 5], "city": ["Bonn", "Ulm"] * 500, "amount": bell(1000)})
+    seen = run("discover_keys", frame, batch=batch, columns=["order_id", "city", "amount"])
+    assert seen.failed == [5, 999]
+    assert {finding.columns for finding in seen.findings} == {("order_id",)}
+    pairs = pl.DataFrame({"shop": [n % 40 for n in range(1200)], "day": [n // 40 for n in range(1200)], "x": [1, 2, 3] * 400})
+    pairs = pl.concat([pairs, pairs[7:8].with_columns(x=pl.lit(9, pl.Int64))])
+    assert run("discover_keys", pairs, batch=batch, columns=["shop", "day", "x"]).failed == [7, 1200]
+    holds = run("discover_keys", frame.head(999), columns=["order_id", "city"])
+    assert holds.failed == []
+    assert run("discover_keys", frame, columns=["city"]).failed == []
+    assert run("discover_keys", frame.with_columns(order_id=pl.lit(None, pl.Int64)), columns=["order_id", "city"]).failed == []
+    often = pl.DataFrame({"order_id": [*range(60), *range(40)]})
+    assert run("discover_keys", often, columns=["order_id"]).failed == []  # repeated too often to be a key
+
+
+@pytest.mark.parametrize("batch", [None, 7])
+def test_foreign_keys_that_nobody_wrote_down(batch: int | None) -> None:
+    codes = [f"{chr(65 + n // 26)}{chr(65 + n % 26)}X" for n in range(60)]
+    tables = {
+        "airports": pl.DataFrame({"faa": codes, "name": [f"airport {n}" for n in range(60)]}),
+        "planes": pl.DataFrame({"id": pl.Series([*range(1, 41)], dtype=pl.Int16)}),
+    }
+    frame = pl.DataFrame({
+        "dest": [*codes, "ZZZ", None],
+        "plane_id": [n % 40 + 1 for n in range(60)] + [99, None],
+        "seats": [n % 30 + 1 for n in range(62)],
+    })  # fmt: skip
+    given: dict[str, Any] = {"columns": ["dest", "plane_id", "seats"], "references": ["airports", "planes"]}
+    seen = run("discover_foreign_keys", frame, tables, batch, **given)
+    told = [(finding.row, finding.columns, finding.expected) for finding in seen.findings]
+    assert told == [
+        (60, ("dest",), "in airports.faa, as most are"), (60, ("plane_id",), "in planes.id, as most are"),
+    ], "seats are among the ids by chance: no name says so"  # fmt: skip
+    assert run("discover_foreign_keys", frame, tables, **given | {"confidence": 0.99}).failed == []
+    assert run("discover_foreign_keys", frame.clear(), tables, **given).failed == []
+
+
+METRICS = [
+    ({"value": "x"}, 12.5, "pass"),
+    ({"value": "x", "function": "mean", "max": 4.0}, 12.5 / 3, "fail"),
+    ({"value": "x", "function": "min", "min": -1.5}, -1.5, "pass"),
+    ({"value": "x", "function": "max"}, 10.0, "pass"),
+    ({"value": "x > 0", "function": "share", "min": 0.8}, 3 / 4, "fail"),  # NaN is above all numbers
+    ({"value": "x", "per": "y", "min": 1.2}, 14 / 5, "pass"),
+    ({"value": "x", "where": "y = 2"}, 4.0, "pass"),
+    ({"value": "y - y", "per": "y - y"}, None, "not evaluated"),
+    ({"value": "x", "where": "y = 77"}, None, "not evaluated"),
+]
+
+
+@pytest.mark.parametrize("batch", [None, 1])
+@pytest.mark.parametrize(("given", "figure", "outcome"), METRICS)
+def test_a_metric_of_ones_own(given: dict[str, Any], figure: float | None, outcome: str, batch: int | None) -> None:
+    frame = pl.DataFrame({"x": [4.0, 10.0, -1.5, None, NAN], "y": [2, 3, None, 9, 9]})
+    seen = run("metric", frame, batch=batch, **given)
+    assert seen.verdict is not None and seen.verdict.outcome == outcome
+    assert seen.verdict.observed == ({} if figure is None else {"metric": pytest.approx(figure)})
+
+
+def test_metrics_mistakes() -> None:
+    def told(**given: Any) -> list[str]:
+        return [name for name, _ in build(REGISTRY.get("module", "metric"), given).problems(None)]
+
+    assert told(value="x", per="y", function="mean") == ["per"]
+    assert told(value="x", min=2.0, max=1.0) == ["min"]
+    assert told(value="x", max_change="much") == ["max_change"]
+    assert told(value="x", max_change=-1.0) == ["max_change"]
+    assert told(value="x", max_change="10%", by=["y"]) == ["by"]

@@ -7,11 +7,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 from running import Project
 from test_crash import Killed, stop_at
 
 from qpipe.core import effects
+from qpipe.core.component import Context
+from qpipe.core.params import build
+from qpipe.core.registry import Registry
+from qpipe.core.types import DataType
+from qpipe.testing.alone import run_alone
 
 SALES = "shop,day,item,n,tags\n" + "".join(
     f"{'abc'[n % 3]},2026-01-{n % 28 + 1:02},i{n % 5},{n % 11},x{n % 2}|y\n" for n in range(60)
@@ -79,3 +88,78 @@ def test_stopped_anywhere_and_resumed(tmp_path: Path, name: str) -> None:
         if not begun or begun[0]["state"] != "done":
             assert (made.resume() if begun else made.run()).exit_code == 0
         assert made.outputs() == whole.outputs(), place
+
+
+# ── join ──
+
+LINES = "order,item\n1,a\n2,b\n1,c\n,d\n"
+
+
+def joined(folder: Path, join: str, batch: int = 2) -> Project:
+    spec = f"""
+    sources:
+      orders: {{path: o.csv, schema: {{id: int, who: string}}}}
+      lines: {{path: l.csv, schema: {{order: int, item: string}}, role: reference}}
+    modules: [{{join: {join}}}]
+    outputs: {{good: {{path: out/good.ndjson}}, quarantine: {{path: out/bad.ndjson}}}}
+    settings: {{batch_size: {batch}}}
+    """
+    return Project(folder, spec, {"o.csv": "id,who\n1,x\n3,y\n,z\n2,w\n", "l.csv": LINES})
+
+
+@pytest.mark.parametrize(
+    ("join", "rows"),
+    [
+        ("{from: lines, on: {id: order}}", [(1, "a"), (1, "c"), (3, None), (None, None), (2, "b")]),
+        ("{from: lines, on: {id: order}, how: inner}", [(1, "a"), (1, "c"), (2, "b")]),
+        ("{from: lines, on: {id: order}, how: semi}", [(1, "x"), (2, "w")]),
+        ("{from: lines, on: {id: order}, how: anti}", [(3, "y"), (None, "z")]),
+        ("{from: lines, on: {id: order}, take: {thing: item}, how: inner, expect: any}", [(1, "a"), (1, "c"), (2, "b")]),
+    ],
+)
+def test_join(tmp_path: Path, join: str, rows: list[tuple[int | None, str | None]]) -> None:
+    made = joined(tmp_path, join)
+    assert made.run().exit_code == 0  # a run that does not balance fails
+    assert [(row["id"], list(row.values())[-1]) for row in rows_of(made)] == rows
+
+
+@pytest.mark.parametrize(
+    ("join", "message"),
+    [
+        ("{from: lines, on: {id: order}, expect: one}", "lines has several rows for id: 1"),
+        ("{from: lines, on: {id: order}, expect: some}", "lines has no row for id: 3"),
+        ("{from: lines, on: {who: order}}", "'who' is String, but lines.order is Int64"),
+    ],
+)
+def test_a_join_that_is_not_as_expected_ends_the_run(tmp_path: Path, join: str, message: str) -> None:
+    outcome = joined(tmp_path, join).run()
+    assert outcome.exit_code != 0 and message in outcome.message
+
+
+# ── impute ──
+
+BY_HAND: dict[str, Any] = {
+    "previous": pl.col("v").forward_fill().over("g"),
+    "next": pl.col("v").backward_fill().over("g"),
+    "mean": pl.col("v").fill_null(pl.col("v").mean().over("g")),
+    "median": pl.col("v").fill_null(pl.col("v").median().over("g")),
+    "min": pl.col("v").fill_null(pl.col("v").min().over("g")),
+    "max": pl.col("v").fill_null(pl.col("v").max().over("g")),
+    "most_common": pl.col("v").fill_null(pl.col("v").drop_nulls().mode().min().over("g")),
+    "linear": pl.col("v").interpolate_by("at").over("g"),
+}
+CELLS = st.lists(st.tuples(st.sampled_from("ab"), st.none() | st.sampled_from([0.0, 1.5, 2.0, 8.0])), max_size=15)
+
+
+@pytest.mark.parametrize("method", BY_HAND)
+@settings(max_examples=12, deadline=None)
+@given(rows=CELLS)
+def test_impute_as_by_hand(method: str, rows: list[tuple[str, float | None]]) -> None:
+    frame = (
+        pl.DataFrame(rows, schema={"g": pl.String, "v": pl.Float64}, orient="row").with_row_index("at").cast({"at": pl.Int64})
+    )
+    order = {"order": ["at"]} if method in ("previous", "next", "linear") else {}
+    module = build(Registry().get("module", "impute"), dict(columns=["v"], method=method, by=["g"], **order))
+    types = {name: DataType.of(dtype) for name, dtype in frame.schema.items()}
+    filled = run_alone(module, frame, Context(types=types), 4).frame
+    assert_frame_equal(filled.select("g", "v"), frame.select("g", BY_HAND[method]), check_exact=False)

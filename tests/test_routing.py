@@ -119,3 +119,33 @@ def test_every_row_goes_exactly_one_way(tmp_path_factory: Any, cells: list[tuple
         to = "quarantine" if bad else "c" if trust < 0.95 else "b" if value is not None and value > 50 else "a"
         expected.setdefault(to, []).append(n)
     assert found == expected
+
+
+REFUSING = """
+    name: refusing
+    sources: {rows: {path: rows.csv, schema: {x: int}}}
+    modules: [{between: {column: x, min: 0}}]
+    routes:
+      - {id: too_bad, when: WHEN, to: fail}
+      - {when: failed(error), to: quarantine}
+      - {to: clean}
+    outputs: {clean: {path: out/clean.csv}, quarantine: {path: out/bad.csv}}
+    settings: {batch_size: 4}
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "code"),
+    [("batch_share(error) > 0.5", 65), ("batch_share(error) > 0.9", 0), ("confidence < 0.6", 65), ("x > 7", 65), ("x > 8", 0)],
+)
+def test_a_route_that_refuses_the_data(tmp_path: Path, when: str, code: int) -> None:
+    """The second batch has three bad rows of four."""
+    rows = "x\n1\n2\n3\n4\n-5\n-6\n-7\n8\n"
+    project = Project(tmp_path, REFUSING.replace("WHEN", when), {"rows.csv": rows})
+    outcome = project.run()
+    assert outcome.exit_code == code
+    assert bool(project.outputs()) == (code == 0), "nothing is published"
+    if code:
+        run = project.journal.run()
+        assert project.hidden() == []
+        assert run["state"] == "refused" and "too_bad refuses the data" in run["error"] and "rows.csv:" in run["error"]

@@ -250,3 +250,27 @@ def test_a_mistake_is_a_sentence_with_an_exit_code(tmp_path: Path, arguments: li
 def _qpipe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     environment = {k: v for k, v in os.environ.items() if k != "QPIPE_HOME"}
     return subprocess.run([sys.executable, "-m", "qpipe", *arguments], cwd=folder, capture_output=True, env=environment)
+
+
+def test_a_reason_tells_the_value_that_the_check_saw(tmp_path: Path) -> None:
+    """Columns that the row as it came does not have: renamed, derived, changed and dropped by later steps."""
+    spec = """
+    sources: {o: {path: o.csv, schema: {a: string}}}
+    modules:
+      - rename: {a: b}
+      - parse_number: {column: b, type: int}
+      - derive: {c: b * 2}
+      - between: {column: c, max: 5}
+      - unique: c
+      - derive: {c: c + 100}
+      - impute: {column: b, method: max}
+      - explode: {column: d, by: "|"}
+      - select: [b]
+    outputs: {clean: {path: out/f.ndjson}, quarantine: {path: out/q.ndjson}}
+    """
+    project = Project(tmp_path, spec.replace("- rename: {a: b}", "- rename: {a: b}\n      - derive: {d: \"'x|y'\"}"),
+                      {"o.csv": "a\n1\nx\n1\n9\n"})  # fmt: skip
+    assert project.run().exit_code == 0
+    told = [json.loads(line) for line in (tmp_path / "out/q.ndjson").read_text().splitlines()]
+    found = {(row["a"], r["check"], r["column"], r["value"]) for row in told for r in row["_reasons"]}
+    assert found == {("x", "parse_number", "b", "x"), ("9", "between", "c", "18"), ("1", "unique", "c", "2")}

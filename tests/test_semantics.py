@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qpipe.core.component import Check, Context, Gate, Relational
+from qpipe.core.component import Check, Context, Gate, Relational, Verdict
 from qpipe.core.errors import QpipeError
 from qpipe.core.params import build
 from qpipe.core.registry import Registry
@@ -127,6 +127,10 @@ CELLS: list[tuple[str, dict[str, Any], str, list[Any], list[int]]] = [
     ("ordered", {}, "int", [1, 5, 2, 3, None, 3, None, 2], [2, 7]),
     ("ordered", {"strict": True}, "int", [1, 1, 2], [1]),
     ("ordered", {"direction": "desc"}, "int", [3, 1, 2], [2]),
+    ("ordered", {"fewest": True}, "int", [1, 5, 2, 3, None, 3, None, 2], [1, 7]),
+    ("ordered", {"fewest": True, "strict": True}, "int", [1, 9, 2, 3, 3, 4], [1, 3]),
+    ("ordered", {"fewest": True, "direction": "desc"}, "int", [3, 9, 2, 1, 0], [0]),
+    ("ordered", {"fewest": True}, "float", [1, NAN, 2, 3], [1]),
     ("ordered", {}, "float", [1, NAN, 2], [2]),
     ("ordered", {}, "string", ["", "a", "B"], [2]),
     ("ordered", {}, "date", ["2026-01-02", "2026-01-01"], [1]),
@@ -500,6 +504,22 @@ GATES: list[tuple[str, dict[str, Any], str, list[Any], str]] = [
         "pass",
     ),
     ("distribution", {"column": "x", "bins": [0, 1], "shares": [0, 1, 0], "max": 9}, "float", [INF], "fail"),
+    ("reconcile_totals", {"with": "t"}, "int", [1, None], "pass"),
+    ("reconcile_totals", {"with": "t"}, "int", [1], "fail"),
+    ("reconcile_totals", {"with": "t"}, "int", [], "fail"),
+    ("reconcile_totals", {"with": "t", "compare": "at_most"}, "int", [], "pass"),
+    ("reconcile_totals", {"with": "t", "compare": "at_most"}, "int", [1, 2, 3], "fail"),
+    ("reconcile_totals", {"with": "t", "within": "50%"}, "int", [1], "pass"),
+    ("reconcile_totals", {"with": "t", "within": "49%"}, "int", [1], "fail"),
+    ("reconcile_totals", {"with": "t", "within": 1}, "int", [1], "pass"),
+    ("reconcile_totals", {"with": "t", "factor": 2}, "int", [1, 2, 3, 4], "pass"),
+    ("reconcile_totals", {"with": "t", "function": "sum", "column": "x", "their": "id"}, "float", [1.5, 1.5, None], "pass"),
+    ("reconcile_totals", {"with": "t", "function": "sum", "column": "x", "their": "id"}, "float", [3, NAN], "fail"),
+    ("reconcile_totals", {"with": "t", "function": "sum", "column": "x", "their": "id"}, "decimal(9,2)", ["3.01"], "fail"),
+    ("reconcile_totals", {"with": "t", "function": "mean", "column": "x", "their": "id"}, "int", [1, 2], "pass"),
+    ("reconcile_totals", {"with": "t", "function": "max", "column": "x", "their": "id"}, "int", [3], "fail"),
+    ("reconcile_totals", {"with": "t", "function": "mean", "column": "x", "their": "id"}, "int", [None], "not evaluated"),
+    ("reconcile_totals", {"with": "t", "function": "mean", "column": "x", "their": "id"}, "int", [], "not evaluated"),
     ("schema", {"min_columns": 2}, "int", [1], "fail"),
     ("schema", {"max_columns": 0}, "int", [1], "fail"),
 ]
@@ -516,6 +536,28 @@ def test_gates(name: str, params: dict[str, Any], word: str, cells: list[Any], o
 def test_every_gate_has_cases() -> None:
     gates = {m.name for m in REGISTRY.all("module") if issubclass(m, Gate) and m.category != "quality"}  # see their own tests
     assert gates - {name for name, *_ in GATES} == {"aggregate"}  # which has a table of statistics
+
+
+@pytest.mark.parametrize("batch_size", [None, 1])
+def test_totals_are_compared_group_by_group(batch_size: int | None) -> None:
+    theirs = frame_of([{"shop": "a", "day": 1, "x": 5}, {"shop": "a", "day": 1, "x": 1}, {"shop": None, "day": 2, "x": 4}])
+    mine = [{"shop": "a", "day": 1, "x": 2.0}, {"shop": None, "day": 2, "x": None}, {"shop": "a", "day": 1, "x": 4.0},
+            {"shop": None, "day": 2, "x": 4.0}]  # fmt: skip
+
+    def judged(rows: list[dict[str, Any]], **given: Any) -> Verdict:
+        frame = frame_of(rows)
+        module = build(REGISTRY.get("module", "reconcile_totals"), {"with": "r", "each": ["shop", "day"], **given})
+        verdict = run_alone(module, frame, Context(types=types_of(frame), tables={"r": theirs}), batch_size).verdict
+        assert verdict is not None
+        return verdict
+
+    assert judged(mine, function="sum", column="x").outcome == "pass"
+    assert judged(mine, function="count", column="x").outcome == "pass"
+    assert judged(mine).message == "rows by shop, day: (null, 2) 2 here, 1 there, expected what r has"
+    lost = judged(mine[:1], function="sum", column="x")
+    assert lost.message == "sum of x by shop, day: (a, 1) 2 here, 6 there; (null, 2) 0 here, 4 there, expected what r has"
+    assert lost.observed == {"groups": 2, "apart": 2}
+    assert judged(mine[:1], function="sum", column="x", compare="at_most").outcome == "pass"
 
 
 STATISTICS: list[tuple[dict[str, Any], str, list[Any], Any]] = [

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from running import Project
 
 from qpipe.cli import application
@@ -98,3 +100,46 @@ def test_check_tells_columns_rows_and_scores(tmp_path: Path, monkeypatch, capsys
     (tmp_path / "in/a.csv").unlink()
     code, out = sources_check(str(orders.spec), monkeypatch=monkeypatch, capsys=capsys)
     assert code == 69 and "no file is there" in out
+
+
+@pytest.mark.parametrize(
+    ("content", "module", "message"),
+    [
+        ("id,name\n1,Zoë\n".encode(), "{encoding: utf-8}", None),
+        ("id,name\n1,Zoë\n".encode("cp1252"), "{encoding: utf-8}",
+         "a.csv is not utf-8: 1 bytes are none of it, the first at byte 12"),
+        ("id,name\n1,Zoë\n".encode("cp1252"), "{encoding: {expected: utf-8, max_bad: 1}}", None),
+        (b"\xef\xbb\xbfid,name\n1,x\n", "{encoding: {expected: utf-8, mark: forbid}}", "begins with a byte order mark"),
+        (b"\xef\xbb\xbfid,name\n1,x\n", "{encoding: {expected: utf-8, mark: require}}", None),
+        (b"id,name\n1,x\n", "{encoding: {expected: utf-8, mark: require}}", "does not begin with a byte order mark"),
+        ("id,name\n1,Zoë\n".encode("utf-16"), "{encoding: utf-16}", None),
+        (b"id,name\n1,a\xc3", "{encoding: utf-8}", "the first at byte 11"),  # cut off in the middle of a letter
+        (b"id,name\n" + "1,é\n".encode() * 500_000 + b"2,\xe9\n", "{encoding: utf-8}", "the first at byte 2500010"),
+    ],
+    ids=range(9),
+)  # fmt: skip
+def test_encoding(tmp_path: Path, content: bytes, module: str, message: str | None) -> None:
+    orders = Project(
+        tmp_path, SPEC.replace("MODULES", module).replace("{id: int, amount: float}", "{id: int, name: string}"), {}
+    )
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.csv").write_bytes(content)
+    outcome = orders.run()
+    assert outcome.state == ("refused" if message else "done"), outcome
+    assert message is None or message in outcome.message
+
+
+def test_control_totals_in_a_trailer_record_of_each_file(tmp_path: Path) -> None:
+    module = "{control_totals: {file: 'in/*.csv', record: 'T,(?P<n>[0-9]+),(?P<sum>[0-9.]+)', rows: n, sums: {amount: sum}}}"
+    spec = SPEC.replace("MODULES", module).replace('"in/*.csv"', '"in/*.csv", comment: "T,"')
+
+    def outcome(folder: str, **files: str) -> Any:
+        return Project(tmp_path / folder, spec, files).run()
+
+    many = "id,amount\n" + "1,0.5\n" * 60_000  # its trailer is far from its head
+    files = {"in/a.csv": "id,amount\n1,10\n2,20.5\nT,2,30.5\n", "in/b.csv": many + "T,60000,30000\n"}
+    assert outcome("good", **files).state == "done"
+    wrong = outcome("wrong", **{**files, "in/a.csv": "id,amount\n1,10\nT,2,30.5\n"})
+    assert "rows is 60,001, the control total is 60,002" in wrong.message
+    lacking = outcome("lacking", **{**files, "in/a.csv": "id,amount\n1,10\n2,20.5\n"})
+    assert lacking.state == "refused" and "a.csv has no such records, not one" in lacking.message

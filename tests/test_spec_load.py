@@ -260,6 +260,11 @@ def test_what_is_filled_in_is_never_yaml():
         ("vars: {day: null}\na: ${var.day}", ("missing-variable", 2, 4), "Give one with --var day=… or under vars:."),
         ("vars: {day: 1}\na: ${day}", ("bad-reference", 2, 4), "Did you mean ${var.day}?"),
         ("a: x${var.b", ("bad-reference", 1, 5), "Add '}', or write '$${' for the two characters themselves."),
+        (
+            "a: ${file:not/here}",
+            ("missing-secret-file", 1, 4),
+            "Relative paths start where the spec is; a file holds one secret and nothing else.",
+        ),
         ("a: ${run.begun}", ("bad-reference", 1, 4), "Known are ${run.id} and ${run.started}."),
         ("${var.x}: 1", ("bad-reference", 1, 1), "Write the key out."),
     ],
@@ -295,6 +300,14 @@ def test_a_secret_shows_nothing():
     assert secret == Secret("s3cr3t!") and secret != Secret("other") and secret != "***"
     with pytest.raises(TypeError):
         pickle.dumps(secret)
+
+
+def test_a_secret_from_a_file(tmp_path):
+    (tmp_path / "word").write_text("s3cr3t!\n")
+    (tmp_path / "spec.yaml").write_text("vars: {v: '${file:word}'}\na: x${file:word}\nb: ${var.v}")
+    spec = Spec.load(tmp_path / "spec.yaml")
+    assert spec.problems == () and [spec.tree[key].reveal() for key in "ab"] == ["xs3cr3t!", "s3cr3t!"]
+    assert isinstance(spec.tree["a"], Secret) and spec.redact("xs3cr3t!") == "***"
 
 
 @pytest.mark.parametrize("name", ["password", "DB_PASSWORD", "client_secret", "clientSecret", "api_key", "SHOP_DSN", "token"])

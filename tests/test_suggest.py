@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,36 @@ CASES = [
 ]
 
 
+def test_a_running_number_is_suggested_to_rise(tmp_path: Path) -> None:
+    lines = [f"{n * 3 + 100},{n % 7}" for n in range(60)]
+    lines[20], lines[41] = "103,1", "103,2"  # copied from the row above
+    path = rows(tmp_path / "t.csv", "no,x", lines)
+    found = suggested(path)
+    rule = next(s for s in found if s.module == "ordered")
+    assert (rule.columns, rule.broken, rule.params["direction"]) == (("no",), 2, "asc")
+    assert not any(s.module in ("unique", "between") and s.columns == ("no",) for s in found), "it says more than they do"
+    assert not any(
+        s.module == "ordered" for s in suggested(rows(tmp_path / "u.csv", "n", [f"{n * 7919 % 61}" for n in range(60)]))
+    )
+    assert qpipe("profile", "t.csv", "--suggest", "--confidence", "0.9", "-o", "t.yaml", cwd=tmp_path).returncode == 0
+    qpipe("run", "t.yaml", "--quiet", cwd=tmp_path)
+    bad = (tmp_path / "out" / "quarantine.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[0:2] for line in bad] == [["103", "1"], ["103", "2"]]
+
+
+def test_nearly_all_numbers_have_one_unit(tmp_path: Path) -> None:
+    lines = [f"{n % 12 + 1}PM" for n in range(70)] + ["5MP", "5PvM"]
+    found = [s for s in suggested(rows(tmp_path / "t.csv", "x", lines)) if s.about in ("one unit", "number alone")]
+    assert [(s.about, s.broken) for s in found] == [("one unit", 2)]
+
+
+def test_long_numbers_are_hardly_ever_equal(tmp_path: Path) -> None:
+    lines = [f"{n * 7907.5371 % 977:.6f},{n * 7919 % 97}" for n in range(90)]
+    lines[50] = lines[51] = lines[3]
+    found = [s for s in suggested(rows(tmp_path / "t.csv", "x,y", lines)) if s.module == "unique"]
+    assert [(s.columns, s.broken) for s in found] == [(("x",), 3)]
+
+
 @pytest.mark.parametrize(("what", "good", "bad", "module"), CASES, ids=[c[0] for c in CASES])
 def test_errors_of_each_kind_are_found_in_dirty_data_alone(
     tmp_path: Path, what: str, good: list[str], bad: list[str], module: str
@@ -156,3 +187,36 @@ def test_answers_last_and_are_not_asked_again(tmp_path: Path) -> None:
     assert asked == ["a", "b", "c", "c"]
     assert [s.columns[0] for s in choose(rules, read_answers(path), 0.4, None)] == ["a", "c"]  # b was rejected
     assert read_answers(path) == {"t: not_null(a)": "accept", "t: not_null(b)": "reject"}
+
+
+def test_numbers_that_are_one_nearly_everywhere(tmp_path: Path) -> None:
+    years = ["2020"] * 40 + ["1891", "1963", "2524", "2058", "1031"]
+    fees = ["0"] * 40 + ["1.5", "2.25", "7", "3", "12"]  # nothing, and what is not nothing
+    path = rows(tmp_path / "t.csv", "year,fee,same,none", [f"{y},{f},7,0" for y, f in zip(years, fees, strict=True)])
+    allowed = {s.columns[0]: (s.params["values"], s.broken) for s in suggested(path) if s.module == "one_of"}
+    assert allowed == {"year": ([2020], 5), "same": ([7], 0)}
+
+
+def test_numbers_with_a_long_tail_of_decimals_among_short_ones(tmp_path: Path) -> None:
+    short = [f"{20 + n % 9}.{n % 10}" for n in range(40)]
+    mixed = short[:32] + [f"{20 + n / 7}" for n in range(1, 9) if n != 7]
+    even = [f"{n / 7}" for n in range(1, 40)]
+    lines = [f"{a},{b},{c}" for a, b, c in zip(short, mixed, even, strict=False)]
+    found = [s for s in suggested(rows(tmp_path / "t.csv", "short,mixed,even", lines)) if s.module == "precision"]
+    assert [(s.columns, s.params["max_decimals"], s.broken) for s in found] == [(("mixed",), 1, 7)]
+
+
+def test_what_many_rows_have_is_no_slip(tmp_path: Path) -> None:
+    """Another form of code, a long tail, rain on some days: nothing that is taken unasked."""
+    chance = random.Random(4)
+    codes = [f"{chr(65 + n % 26)}{chr(65 + n // 26 % 26)}{chr(65 + n % 7)}" for n in range(1100)]
+    codes[::36] = [f"{n % 90 + 10}{chr(65 + n % 26)}" for n in range(len(codes[::36]))]
+    codes[7::36] = [f"{n % 9}{chr(65 + n % 26)}{n % 7}" for n in range(len(codes[7::36]))]
+    codes[9::36] = [f"{chr(65 + n % 26)}{n % 90 + 10}" for n in range(len(codes[9::36]))]
+    rain = [round(chance.random(), 2) if n % 14 == 0 else 0 for n in range(1100)]
+    height = [round(chance.lognormvariate(5, 1.6)) for _ in range(1100)]
+    lines = [f"{code},{wet},{high}" for code, wet, high in zip(codes, rain, height, strict=True)]
+    found = suggested(rows(tmp_path / "t.csv", "code,rain,height", lines))
+    unsure = [s for s in found if s.broken > 0.03 * len(lines)]
+    assert {s.columns for s in unsure} >= {("code",), ("rain",)}, "they are told, for a person to judge"
+    assert all(s.confidence < 0.8 for s in unsure), [(s.module, s.columns, s.broken, s.confidence) for s in unsure]

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qpipe.core.types import DataType, comparable, parse_text
@@ -142,6 +142,8 @@ NEARLY = st.sampled_from(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(NEARLY | LETTERS | st.none(), min_size=1, max_size=3))
+@example(["2024-02-29", None, "2023-02-29", "1900-02-29", "2000-02-29"])
+@example(["0000-12-31", "0001-01-01", "9999-12-31", "2023-00-10", "2023-13-01", "2023-04-31", "2023-04-00"])
 def test_many_rows_are_read_like_few(texts: list) -> None:
     """Long columns are read by looking at all their letters at once; the answers must be the same."""
     few = 20_000 // len(texts) + 1

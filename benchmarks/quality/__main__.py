@@ -4,6 +4,7 @@ For every set with dirty.csv and clean.csv, F1 over cells (Raha's reckoning: a c
 a column that is padded in every cell of the clean file is compared without that blank) of
 (a) a hand-written spec of benchmarks/quality/, (b) rules learnt on the clean file and judged on the dirty one, (c) rules learnt
 on the dirty file alone, nobody asked. Each is a real run of qpipe; what it says of a cell is read from the quarantine.
+Where DATA has a folder anomaly/, time series and tables with known anomalies are judged, too (--only anomaly: these alone).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 
+from benchmarks.quality import anomalies
+
 HERE = Path(__file__).parent
 CONFIDENCE = 0.8
 
@@ -33,6 +36,13 @@ def main() -> None:
     parser.add_argument("--confidence", type=float, default=CONFIDENCE)
     parser.add_argument("--explain", action="store_true", help="hits, false alarms and misses by rule and column")
     asked = parser.parse_args()
+    if asked.only != "anomaly":
+        _judge_cells(asked)
+    if not asked.only or asked.only == "anomaly":
+        anomalies.judge(asked.data, _qpipe)
+
+
+def _judge_cells(asked: argparse.Namespace) -> None:
     figures: dict[str, dict[str, list[float]]] = {}
     print(f"{'set':64} {'a by hand':>10} {'b clean':>10} {'c dirty':>10}")
     for folder in _sets(asked.data, asked.only):

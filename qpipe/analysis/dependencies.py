@@ -82,12 +82,13 @@ def _dependency(codes: pl.DataFrame, left: str, right: str, strength: float, mos
 
 
 def minorities(frame: pl.DataFrame, determinant: Sequence[str], dependent: str, least: float = 0.5) -> pl.DataFrame:
-    """Rows that break a dependency, with what most rows of their group have: columns _at, found, usual, rows, having.
+    """Rows that break a dependency, with what most rows of their group have: columns _at, _key0 …, found, usual, rows, having.
 
     A group speaks when one value has more than ``least`` of its rows.
     """
-    keys = list(determinant)
-    counted = frame.lazy().with_row_index("_at").select("_at", *keys, pl.col(dependent).alias("found")).drop_nulls()
+    keys = [f"_key{n}" for n in range(len(determinant))]  # no name of a column of the data can be in the way
+    named = [pl.col(c).alias(key) for c, key in zip(determinant, keys, strict=True)]
+    counted = frame.lazy().select(*named, pl.col(dependent).alias("found")).with_row_index("_at").drop_nulls()
     each = counted.group_by([*keys, "found"]).agg(pl.len().alias("n"))
     ranked = each.sort(["n", "found"], descending=[True, False]).group_by(keys, maintain_order=True)
     usual = ranked.agg(pl.first("found").alias("usual"), pl.first("n").alias("having"), pl.sum("n").alias("rows"))
@@ -100,7 +101,8 @@ def minorities(frame: pl.DataFrame, determinant: Sequence[str], dependent: str, 
 def examples(frame: pl.DataFrame, found: Dependency, most: int = 5) -> tuple[tuple[str, str, str], ...]:
     """Some violations: (determinant, value found, what the others of the group have)."""
     bad = minorities(frame, found.determinant, found.dependent).head(most)
-    keys = bad.select(pl.concat_str([pl.col(c).cast(pl.String) for c in found.determinant], separator=", ")).to_series()
+    names = [f"_key{n}" for n in range(len(found.determinant))]
+    keys = bad.select(pl.concat_str(pl.col(names).cast(pl.String), separator=", ")).to_series()
     return tuple(zip(keys, bad["found"].cast(pl.String), bad["usual"].cast(pl.String), strict=True))
 
 

@@ -59,7 +59,7 @@ def candidate_keys(frame: pl.DataFrame, *, nearly: float = NEARLY, largest: int 
 
 def repeats(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[int, int]:
     """(rows beyond the first of their key, keys that occur more than once)."""
-    sizes = frame.lazy().group_by(list(columns)).len("n").filter(pl.col("n") > 1).collect(engine="in-memory")["n"]
+    sizes = frame.lazy().group_by(list(columns)).len("__n").filter(pl.col("__n") > 1).collect(engine="in-memory")["__n"]
     return int(sizes.sum()) - sizes.len(), sizes.len()
 
 
@@ -87,7 +87,7 @@ def _probably(probe: pl.DataFrame, columns: Sequence[str], nearly: float) -> boo
 
 
 def _key(frame: pl.DataFrame, columns: tuple[str, ...], nearly: float) -> Key | None:
-    allowed = 0.02 if len(columns) == 1 and is_identifier(columns[0]) else nearly
+    allowed = max(nearly, 0.02) if len(columns) == 1 and is_identifier(columns[0]) else nearly
     repeated, groups = repeats(frame, columns)
     if repeated > allowed * frame.height:
         return None

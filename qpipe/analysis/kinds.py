@@ -32,6 +32,7 @@ _DAYS = (
 )
 _HOURS = ((r"[T ]\d{1,2}:\d{2}:\d{2}$", "%H:%M:%S"), (r"[T ]\d{1,2}:\d{2}$", "%H:%M"),
           (r"[T ]\d{1,2}:\d{2}:\d{2}\.\d+$", "%H:%M:%S%.f"), (r"[T ]\d{1,2}:\d{2}:\d{2} [AP]M$", "%I:%M:%S %p"))  # fmt: skip
+_ZONED = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})$"
 _BOOL = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
 
 
@@ -91,6 +92,10 @@ def _decimal(known: pl.DataFrame) -> str | None:
 
 def _day(known: pl.DataFrame, every: int) -> Reading | None:
     """Dates and moments: the form that most have, then the order of day and month that fits best."""
+    zoned = known.filter(pl.col("value").str.contains(_ZONED))
+    if zoned["count"].sum() >= _DATED * every:
+        good = zoned.filter(_moment(pl.col("value")).is_not_null())["count"].sum()
+        return Reading("datetime(UTC)", None, float(good) / every, every)
     for regex, formats in _DAYS:
         for ending, hours in (("$", ""), *_HOURS):
             full = regex.removesuffix("$") + ending
@@ -116,11 +121,18 @@ def _parsed(cell: pl.Expr, format: str, moment: bool) -> pl.Expr:
     return cell.str.to_date(format, strict=False)
 
 
+def _moment(cell: pl.Expr) -> pl.Expr:
+    """ISO 8601 with Z or an offset, as the time in UTC."""
+    return cell.str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC").dt.replace_time_zone(None)
+
+
 def read(cell: pl.Expr, reading: Reading) -> pl.Expr:
     """The texts as values of the type, null where they do not fit: for statistics, not for a contract."""
     if reading.type == "bool":
         word = cell.str.strip_chars().str.to_lowercase()
         return pl.when(word.is_in([w for pair in _BOOL for w in pair])).then(word.is_in([pair[0] for pair in _BOOL]))
+    if reading.type == "datetime(UTC)":
+        return _moment(cell)
     if reading.kind in ("date", "datetime"):
         return _parsed(cell, reading.format or "%Y-%m-%d", reading.kind == "datetime")
     if reading.is_number:

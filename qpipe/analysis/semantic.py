@@ -91,7 +91,10 @@ _KINDS = (
     _Kind("person's name", r"^[\p{L}][\p{L} .,'’-]+$", _PERSON, personal=True),  # noqa: RUF001
     _Kind("street address", r"\d.*\p{L}|\p{L}.*\d", r"address|street|addr$|strasse|straße", personal=True),
 )  # fmt: skip
-_IDENTIFIER = re.compile(r"(?i)(^|[_ .-])(id|key|no|nr|num|number|code|uuid|guid|isbn|ean|sku|ref)$|id$|^(id|key)[_ ]|Id$")
+_IDENTIFIER = re.compile(
+    r"(?i)(^|[_ .-])(id|key|no|nr|num|number|code|uuid|guid|isbn|ean|sku|ref)$|id$|^(id|key)[_ ]|Id$"
+    r"|(?<!phone)(?<!fax)(?<!mobile)number$"
+)
 
 
 def meaning(name: str, counts: pl.DataFrame, *, unique: bool = False) -> Meaning | None:

@@ -5,8 +5,17 @@ from __future__ import annotations
 import importlib
 import sys
 
-# files of this folder, in the order of the help
-GROUPS = ("run", "spec", "profile", "importing", "registry", "decisions", "history", "trace")
+# files of this folder and their commands, in the order of the help
+GROUPS = {
+    "run": ("run", "resume"),
+    "spec": ("validate", "explain", "test", "init", "explain-problem"),
+    "profile": ("profile",),
+    "importing": ("import",),
+    "registry": ("modules", "sources", "outputs", "schema"),
+    "decisions": ("decisions", "decide"),
+    "history": ("runs", "show", "watch", "report", "diff", "rm", "health", "incident", "trend"),
+    "trace": ("trace",),
+}
 
 
 def main() -> None:
@@ -14,11 +23,12 @@ def main() -> None:
     from qpipe.cli.common import guarded
 
     debug = "--debug" in sys.argv
-    guarded(lambda: application()(standalone_mode=False), debug=debug)
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    guarded(lambda: application(asked)(standalone_mode=False), debug=debug)
 
 
-def application():  # type: ignore[no-untyped-def]
-    """The typer application with every group registered."""
+def application(asked: str | None = None):  # type: ignore[no-untyped-def]
+    """The typer application with the group of the command asked for, or with every group: for help, and for unknown names."""
     import typer
 
     app = typer.Typer(
@@ -38,7 +48,7 @@ def application():  # type: ignore[no-untyped-def]
             print(f"qpipe {__version__}")
             raise typer.Exit
 
-    for name in GROUPS:
+    for name in [group for group, commands in GROUPS.items() if asked in commands] or GROUPS:
         importlib.import_module(f"qpipe.cli.{name}").register(app)
     return _Application(app)
 

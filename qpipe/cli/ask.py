@@ -238,7 +238,7 @@ class _Session:
 
     def _show_rest(self, question: dict[str, Any], left: Sequence[str]) -> None:
         shown = len(question["sample"] or ())
-        more = [f"{question['rows'] - shown:,} more rows"] if question["rows"] > shown else []
+        more = [f"{question['rows'] - shown:,} more rows"] if question["rows"] > shown > 0 else []
         more += [f"{len(left)} more columns: v shows them"] if left else []
         if more:
             self._say("… " + ", ".join(more), "dim")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from qpipe.core.errors import QpipeError, SpecError, UsageError, exit_code_of
+from qpipe.core.secrets import masked
 
 if TYPE_CHECKING:
     from qpipe.orchestrator.journal import Journal
@@ -66,8 +67,9 @@ def guarded(work: Callable[[], int | None], *, debug: bool = False) -> NoReturn:
         code = work() or 0
     except QpipeError as error:
         if debug:
-            raise
-        show_error(error)
+            tell(trace())
+        else:
+            show_error(error)
         code = exit_code_of(error)
     except KeyboardInterrupt:
         tell("interrupted")
@@ -75,13 +77,24 @@ def guarded(work: Callable[[], int | None], *, debug: bool = False) -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
-    except Exception as error:
-        if debug:
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # Polars' own, which is no Exception
             raise
-        tell(f"error: {type(error).__name__}: {error}", "  this is a defect of qpipe; `qpipe --debug …` shows where")
+        if debug:
+            tell(trace())
+        else:
+            words = masked(f"error: {type(error).__name__}: {error}")
+            tell(words, "  this is a defect of qpipe; `qpipe --debug …` shows where")
         code = 1
     sys.stdout.flush()
     raise SystemExit(code)
+
+
+def trace() -> str:
+    """The traceback of what is being handled, without secrets."""
+    import traceback
+
+    return masked(traceback.format_exc().rstrip())
 
 
 def show_error(error: QpipeError) -> None:
@@ -91,4 +104,4 @@ def show_error(error: QpipeError) -> None:
         tell(text(error.problems).rstrip())
         tell(f"{len(error.problems)} problem{'s' if len(error.problems) > 1 else ''}; nothing was run")
     else:
-        tell(f"error: {error}")
+        tell(masked(f"error: {error}"))

@@ -1,4 +1,4 @@
-"""qpipe runs, show, watch, report, diff, rm, health"""
+"""qpipe runs, show, watch, report, diff, rm, health, incident, trend"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOK = 0.5  # seconds between two looks of `watch`
 
 
 def register(app: typer.Typer) -> None:
-    for command in (runs, show, watch, report, diff, rm, health):
+    for command in (runs, show, watch, report, diff, rm, health, incident, trend):
         app.command()(command)
 
 
@@ -208,6 +208,56 @@ def health(as_json: AsJson = False, home: Home = None) -> int:
         table = [_block("", ("run", "what", "do"), rows, ("bad",) * len(rows))] if rows else []
         _print(table, "healthy: every run is done, failed, refused, waiting or alive")
     return 1 if found else 0
+
+
+def incident(
+    reference: Run = "latest",
+    reason: Annotated[str, typer.Option("--reason", "-r", help="What happened.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="It was none.")] = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Mark a run as an incident: what compares figures with earlier runs does not learn from it.
+
+    Example: qpipe incident latest --reason "the shop was closed"
+    """
+    import getpass
+
+    journal = open_journal(home)
+    run = journal.run(reference)
+    journal.mark(run["id"], incident=not undo, reason=reason, by=getpass.getuser())
+    if as_json:
+        print_json({"run": run["id"], "incident": not undo, "reason": reason})
+    else:
+        tell(f"{run['id']} is {'no incident' if undo else 'an incident: later runs do not learn from it'}")
+    return 0
+
+
+def trend(
+    reference: Run = "latest",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=2, help="At most so many runs.")] = 30,
+    of: Annotated[str, typer.Option(help="Scores of each dimension, column or source.")] = "dimension",
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """How the quality scores of a spec went over its runs, up to the one named: each dimension (or column, or source), its
+    interval, its trend.
+
+    Example: qpipe trend latest -n 10
+    """
+    from qpipe.orchestrator.trend import trend as found
+    from qpipe.report.trend import blocks
+
+    if of not in ("dimension", "column", "source"):
+        raise UsageError(f"--of {of}: say dimension, column or source")
+    journal = open_journal(home)
+    run = journal.run(reference)
+    made = found(journal, run["name"], limit, run["started"], _plan_of(run))
+    if as_json:
+        print_json(made.to_json())
+    else:
+        _print(blocks(made, of) if made.runs else [], "no run has come to a result yet")
+    return 0
 
 
 # ── helpers, in the order of use ──

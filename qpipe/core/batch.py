@@ -18,8 +18,8 @@ Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 ROW = "_row"  # the ordinal of a row in its run, from 0, in source order: the same whatever the batch size
-SOURCE, FILE, LINE, REASONS = "_source", "_file", "_line", "_reasons"
-RESERVED = (ROW, SOURCE, FILE, LINE, REASONS)  # columns that qpipe adds; a source may not have them
+SOURCE, FILE, LINE, REASONS, CONFIDENCE = "_source", "_file", "_line", "_reasons", "_confidence"
+RESERVED = (ROW, SOURCE, FILE, LINE, REASONS, CONFIDENCE)  # columns that qpipe adds; a source may not have them
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Chunk:
     faults: tuple[Fault, ...] = ()
     file: str | None = None  # as the user would name it
     original: Original | None = None  # rows as they are written, by their offsets, where the frame has read them already
+    let_go: Callable[[], None] | None = None  # frees what is held for ``original``, which then reads the source again
 
     def as_it_came(self, offsets: pl.Series) -> pl.DataFrame:
         """Rows as the source has them: those of a text format as text."""

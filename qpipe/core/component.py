@@ -39,6 +39,15 @@ Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "ti
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What a gate observed in an earlier run that was done and is not marked as an incident."""
+
+    at: float  # when the run began, seconds since the epoch
+    value: float
+    outcome: str = "pass"
+
+
+@dataclass(frozen=True)
 class Context:
     """What a component may know of its run. Equal contexts give equal results: no clock, no chance."""
 
@@ -49,6 +58,8 @@ class Context:
     started: float = 0.0  # when the run began, seconds since the epoch: the only "now"
     memory_limit: int = 1 << 30  # bytes a relational step may use
     history: Callable[[str, str], Sequence[float]] = lambda check, measure: ()  # earlier runs' values, latest last
+    earlier: Callable[[str, str], Sequence[Earlier]] = lambda check, measure: ()  # the same with times and outcomes
+    score: Callable[[str, str, str], Mapping[str, float]] = lambda dimension, column, source: {}  # of this run, so far
     answers: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (module id, value) → what a person said
     cursor: Json | None = None  # of the source that is read: what an earlier run has published already
     run: str = ""  # its id
@@ -223,6 +234,9 @@ class Judging(Module):
     where: Condition | None = param(None, help="judge only the rows for which this is true")
     message: str | None = param(None, help="what to say of a failure instead of our words; {column} and {value} are filled in")
     weight: float = param(1.0, help="how much it counts in scores", minimum=0)
+    on_fail: Literal["refuse", "question"] = param(
+        "refuse", help="what an error of the whole data set leads to: nothing is published, or a person is asked whether it is"
+    )
     impact: Expression | None = param(None, help="what is at stake in a row, such as amount: its sum over failing rows is told")
 
 
@@ -297,6 +311,7 @@ class Verdict:
     observed: Mapping[str, Any] = field(default_factory=dict)
     expected: str = ""
     message: str = ""
+    learning: bool = False  # not evaluated for want of earlier runs: no reason to refuse, or there would never be any
 
 
 @dataclass(frozen=True)
@@ -345,12 +360,20 @@ class RowVerdict:
     rows: RowSet
     columns: tuple[str, ...] = ()
     expected: str = ""
+    notes: Mapping[int, str] = field(default_factory=dict)  # row → what would have been expected there; keep them few
+
+    @classmethod
+    def kept(cls, rows: RowSet, told: Json) -> RowVerdict:
+        """As the journal has it."""
+        notes = {int(row): words for row, words in (told.get("notes") or {}).items()}
+        return cls(rows, tuple(told["columns"]), told["expected"], notes)
 
 
 class Relational(Judging):
     """Looks at the whole data set, out of core. ``gather`` says what it needs; ``judge`` names the rows."""
 
     effect: ClassVar[Literal["findings", "drop", "replace"]] = "findings"
+    settles: ClassVar[bool] = False  # what ``settle`` gives asks people
 
     def gather(self, context: Context) -> dict[str, pl.Expr]:
         """Name → expression to keep for every row, beside ``_row``."""
@@ -369,6 +392,10 @@ class Relational(Judging):
     def replace(self, collected: Any, context: Context) -> Path:
         """effect replace: a folder of Parquet files that are the data set from here on."""
         raise NotImplementedError
+
+    def settle(self, folder: Path, context: Context) -> Transform | None:
+        """effect replace, the same rows: what is done to the new rows at once, row by row. It may ask, and uses the answers."""
+        return None
 
 
 class Step(Module):
@@ -411,6 +438,9 @@ class Output(Component):
     source: str | None = param(None, alias="from", help="another output whose rows this one gets, too")
     content: Literal["processed", "original"] | None = param(
         None, help="the rows as processed, or as they came in with their reasons (the output called quarantine)"
+    )
+    provenance: tuple[Literal["row", "source", "file", "line", "confidence", "reasons"], ...] = param(
+        (), help="what else is told of each row, in columns _row, _source, _file, _line, _confidence, _reasons"
     )
     delivery: Literal["exactly_once", "at_least_once"] | None = param(None, help="refuse the spec if it cannot keep this")
 

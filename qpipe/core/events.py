@@ -38,6 +38,7 @@ NAMES = (
     "question.answered",
     "held.settled",
     "gate.judged",
+    "run.marked",  # by a person: an incident, or not
     "output.published",
     "source.note",
     "progress",  # not journalled: rows so far, for the live view

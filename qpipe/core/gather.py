@@ -7,7 +7,9 @@ Both are durable at every checkpoint: what was gathered before a crash is not ga
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -17,6 +19,8 @@ from qpipe.core.rowset import RowSet
 
 if TYPE_CHECKING:
     import numpy
+
+SORTERS = 2  # partitions that are looked through side by side
 
 
 class Collector(Protocol):
@@ -156,18 +160,9 @@ class Keys:
     def duplicates(self, keep: str = "none") -> RowSet:
         """Rows whose key occurs more than once: all of them, or all but the first or the last."""
         found = RowSet()
-        for records in self._partitions():
-            records = records[_shared_slots(records["key"])]
-            if len(records) < 2:
-                continue
-            records = records[np.lexsort((records["row"], records["check"], records["key"]))]
-            same = (records["key"][1:] == records["key"][:-1]) & (records["check"][1:] == records["check"][:-1])
-            bad = np.zeros(len(records), dtype=bool)
-            if keep != "first":
-                bad[:-1] |= same
-            if keep != "last":
-                bad[1:] |= same
-            found.add(records["row"][bad])
+        with ThreadPoolExecutor(SORTERS, thread_name_prefix="sort") as pool:
+            for rows in pool.map(partial(_repeated, keep=keep), self._partitions()):
+                found.add(rows)
         return found
 
     def _records(self, keys: pl.DataFrame, rows: pl.Series) -> numpy.ndarray:
@@ -203,12 +198,27 @@ class Keys:
                 file.seek(0, os.SEEK_END)
         return self._files
 
-    def _partitions(self) -> Iterator[numpy.ndarray]:
+    def _partitions(self) -> list[str]:
         for file in self._open():
             file.flush()
-            records = np.fromfile(file.name, dtype=self.RECORD)
-            if len(records) > 1:
-                yield records
+        return [file.name for file in self._files]
+
+
+def _repeated(partition: str, keep: str) -> numpy.ndarray:
+    """The rows of one partition whose key occurs more than once."""
+    records = np.fromfile(partition, dtype=Keys.RECORD)
+    if len(records) > 1:
+        records = records[_shared_slots(records["key"])]
+    if len(records) < 2:
+        return records["row"][:0]
+    records = records[np.lexsort((records["row"], records["check"], records["key"]))]
+    same = (records["key"][1:] == records["key"][:-1]) & (records["check"][1:] == records["check"][:-1])
+    bad = np.zeros(len(records), dtype=bool)
+    if keep != "first":
+        bad[:-1] |= same
+    if keep != "last":
+        bad[1:] |= same
+    return records["row"][bad]
 
 
 def _shared_slots(keys: numpy.ndarray) -> numpy.ndarray:

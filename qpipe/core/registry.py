@@ -34,9 +34,11 @@ class Registry:
     _classes: dict[tuple[str, str], type[Component]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._places = {family: dict(_built_in(family)) for family in FAMILIES}
-        for family in FAMILIES:
-            self._places[family] |= {e.name: e.value for e in metadata.entry_points(group=f"qpipe.{family}s")}
+        installed = metadata.entry_points()
+        self._places = {
+            family: dict(_built_in(family)) | {e.name: e.value for e in installed.select(group=f"qpipe.{family}s")}
+            for family in FAMILIES
+        }
         for plugin in self.plugins:
             for cls in _classes_in(_import_plugin(plugin, self.directory)):
                 self._classes[cls.family, cls.name] = cls

@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -84,19 +86,43 @@ def embedded_secrets(text: str) -> tuple[str, ...]:
     """Passwords inside a URL or a connection string: ``postgresql://u:PW@host``, ``host=h password=PW``, ``?token=…``."""
     found = [m[1].strip("'") for m in _PAIR.finditer(text)]
     if "://" in text:
-        try:
-            parts = urlsplit(text)
-            found += [parts.password or ""]
-            found += [value for key, value in parse_qsl(parts.query) if looks_secret(key)]
-        except ValueError:
-            pass
+        user = user_of(text)
+        found += [user.partition(":")[2], *([user] if written_raw(text) else [])]
+        with suppress(ValueError):
+            found += [value for key, value in parse_qsl(urlsplit(text).query) if looks_secret(key)]
     return tuple(dict.fromkeys(value for value in found if value and value != MASK))
+
+
+def user_of(url: str) -> str:
+    """``user:password`` of a URL, also where a ``/``, ``?`` or ``#`` in the password was not percent-encoded."""
+    rest = url.partition("://")[2]
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    user, _, host = place.rpartition("@")
+    port = "" if host.endswith("]") else host.rpartition(":")[2] if ":" in host else ""
+    broken = port and not port.isdigit() and "@" in rest[len(place) :]
+    return rest.rpartition("@")[0] if broken else user
+
+
+def written_raw(url: str) -> bool:
+    """Whether a password in a URL has characters that end it there: they must be percent-encoded."""
+    return bool(re.search(r"[/?#]", user_of(url)))
+
+
+def without_user(url: str) -> str:
+    """A URL without its user and password."""
+    user = user_of(url)
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest[len(user) + 1 :]}" if separator and user else url
+
+
+RAW = "its password has a character that must be written percent-encoded: / as %2F, ? as %3F, # as %23"
 
 
 class Redactor:
     """Masks the values it was told of, in any text. Tell it early; it forgets nothing."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
+        _LIVING.append(self)
         self._forms: set[str] = set()
         self._words: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
@@ -131,6 +157,16 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return type(value)(self.redact(item) for item in value)
         return value
+
+
+_LIVING: deque[Redactor] = deque(maxlen=64)
+
+
+def masked(text: str) -> str:
+    """Text without any secret that this process was told of lately: for what is printed when nothing else is known."""
+    for redactor in list(_LIVING):
+        text = redactor(text)
+    return text
 
 
 def _encodings(value: str) -> set[str]:

@@ -112,10 +112,33 @@ _OFFSET = r"(?:Z|z|[+-][0-9]{2}:?[0-9]{2})"
 def _dates(texts: pl.Series, type: DataType) -> pl.Series:
     if type.format:
         return _in_our_era(texts.str.to_date(type.format, strict=False))
+    alike = _written_alike(texts)
+    if alike is not None:
+        return alike
     values = texts.str.to_date("%Y-%m-%d", strict=False, cache=False)  # its cache costs more than reading a date does
-    if not _rigid(texts, 10):
-        values = _only(values, texts.str.contains(f"^{_DATE}$"))
-    return _in_our_era(values)
+    return _in_our_era(_only(values, texts.str.contains(f"^{_DATE}$")))
+
+
+def _written_alike(texts: pl.Series) -> pl.Series | None:
+    """The usual case, all of them four, two and two digits: read from a table of months."""
+    letters = _letters(texts) if (texts.str.len_bytes() == 10).all() else None
+    if letters is None:
+        return None
+    signs = letters[0].reshape(-1, 10)
+    digits = signs[:, [0, 1, 2, 3, 5, 6, 8, 9]].T - np.uint8(ord("0"))
+    if (digits > 9).any() or (signs[:, [4, 7]] != ord("-")).any():
+        return None
+    figures = digits.astype(np.int32)
+    year = ((figures[0] * 10 + figures[1]) * 10 + figures[2]) * 10 + figures[3]
+    month, day = figures[4] * 10 + figures[5], figures[6] * 10 + figures[7]
+    months = 12 * (year - 1970) + month - 1
+    first = months.min()
+    starts = np.arange(first, months.max() + 2).astype("datetime64[M]").astype("datetime64[D]").astype(np.int32)
+    begin, end = starts[months - first], starts[months - first + 1]
+    there = (year > 0) & (month > 0) & (month < 13) & (day > 0) & (day <= end - begin)
+    dates = pl.Series(texts.name, begin + day - 1, pl.Int32).cast(pl.Date)
+    dates = dates if there.all() else dates.set(pl.Series(~there), None)
+    return dates if not texts.null_count() else _put(dates.clear(texts.len()), texts.is_not_null().arg_true(), dates)
 
 
 def _rigid(texts: pl.Series, width: int, gap: str = "T") -> bool:

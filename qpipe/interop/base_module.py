@@ -31,5 +31,5 @@ class BaseModule:
         return data
 
     def get_decisions(self) -> Iterable[Any]:
-        """What a person should decide about this step."""
+        """Nothing: questions stand in the spec, where a route asks about rows that this step marked."""
         return ()

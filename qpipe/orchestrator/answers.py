@@ -21,6 +21,8 @@ from qpipe.orchestrator.memory import Entry, Memory
 if TYPE_CHECKING:
     from qpipe.spec.plan import Decision
 
+PUBLISH, REFUSE = "publish", "refuse"  # what can be said of a failure of the whole data set
+DATA_SET = "data set"  # the scope of a question about all that would be published
 KEEP, REJECT, OTHER = "keep", "reject", "*"  # what can be said of an unknown value, beside its candidates
 LONGEST = 2000  # characters of a cell kept with a question
 WANTED, DONE = 1, 2  # question.remember: to be written into its memory file, written
@@ -65,6 +67,12 @@ def answers_of(journal: Journal, run: str) -> dict[tuple[str, str], str]:
     """(module, value) → what was answered in this run, for ``Context.answers``."""
     answered = [q for q in journal.questions(run, "answered") if q["scope"] == "value"]
     return {(q["decision"], v): meaning(q["choice"], v) for q in answered for v in [str(group_of(q)["value"])]}
+
+
+def let_pass(journal: Journal, run: str) -> dict[str, str]:
+    """Steps whose failure a person has let pass, and who."""
+    answered = [q for q in journal.questions(run, "answered") if q["scope"] == DATA_SET]
+    return {q["decision"]: q["answered_by"] or "someone" for q in answered if q["choice"] == PUBLISH}
 
 
 def meaning(choice: str, value: str) -> str:
@@ -125,8 +133,8 @@ def why_not_kept(question: Mapping[str, Any]) -> str:
     """Why the answer to this question cannot be remembered; empty when it can."""
     if question["memory"] is None:
         return "it has no file to be remembered in"
-    if question["scope"] == "batch":
-        return "an answer for one batch says nothing about the next"
+    if question["scope"] in ("batch", DATA_SET):
+        return f"an answer for one {question['scope']} says nothing about the next"
     try:
         evidence_of(question)
     except QpipeError as error:

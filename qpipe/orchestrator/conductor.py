@@ -56,6 +56,7 @@ class Conductor:
 
     def _go(self, run: str, started: float) -> Outcome:
         writer = self.journal.claim(run)
+        writer.mask = self.plan.redact
         for listener in self.listeners:
             writer.listen(listener)
         try:
@@ -85,11 +86,12 @@ def _ended(writer: Writer, error: BaseException) -> Outcome:
 
     code = exit_code_of(error) if isinstance(error, QpipeError) else 130 if isinstance(error, KeyboardInterrupt) else 1
     state = "failed" if isinstance(error, ChangedInput) else _STATES.get(code, "failed")
-    message = str(error).partition("\n  ")[0] if isinstance(error, QpipeError) else f"{type(error).__name__}: {error}"
+    text = writer.mask(str(error))
+    message = text.partition("\n  ")[0] if isinstance(error, QpipeError) else f"{type(error).__name__}: {text}"
     try:
         with writer.commit("ended") as tx:
-            tx.update_run(state=state, ended=time.time(), exit_code=code, error=str(error)[:4000])
+            tx.update_run(state=state, ended=time.time(), exit_code=code, error=text[:4000])
             tx.event(f"run.{state}", message=message)
     except QpipeError:
         pass  # taken over, or the journal's disk is full: what is on disk tells the rest
-    return Outcome(writer.run, state, code, message, getattr(error, "hint", ""))
+    return Outcome(writer.run, state, code, message, writer.mask(getattr(error, "hint", "")))

@@ -49,7 +49,13 @@ def connect_problems(plan: Plan) -> list[Problem]:
 
 def _problem(plan: Plan, node: SourceNode, code: str, error: QpipeError) -> Problem:
     return Problem(
-        plan.file, node.place.line, node.place.column, f"sources.{node.id}", code, str(error).split("\n")[0], error.hint
+        plan.file,
+        node.place.line,
+        node.place.column,
+        f"sources.{node.id}",
+        code,
+        plan.redact(str(error)).split("\n")[0],
+        plan.redact(error.hint),
     )
 
 
@@ -87,8 +93,8 @@ def look_at(plan: Plan, node: SourceNode, rows: int, journal: Journal | None) ->
         seconds = time.perf_counter() - began
         told, inputs = source.size(context), [each.name for each in source.inputs(context)]
     except QpipeError as error:
-        return Look(node.id, kind, source.role, reliability=known, error=error.message, hint=error.hint,
-                    exit_code=exit_code_of(error))  # fmt: skip
+        words, hint = plan.redact(error.message), plan.redact(error.hint)
+        return Look(node.id, kind, source.role, reliability=known, error=words, hint=hint, exit_code=exit_code_of(error))
     hidden = {name for name, entry in (source.schema or {}).items() if isinstance(entry, dict) and entry.get("pii")}
     frame = first.frame.head(rows) if first is not None else None
     shown = [{name: "•••" if name in hidden and cell is not None else cell for name, cell in row.items()}

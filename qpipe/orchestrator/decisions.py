@@ -23,9 +23,12 @@ from qpipe.core.component import Transform
 from qpipe.core.errors import Problem, QpipeError, SpecError, UsageError
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.answers import (
+    DATA_SET,
     KEEP,
     LONGEST,
     OTHER,
+    PUBLISH,
+    REFUSE,
     REJECT,
     Settled,
     answers_of,
@@ -134,11 +137,27 @@ class Questions:
         waits = pl.concat(pieces).unique(maintain_order=True)
         return self._opened(held, waits, groups, time.time() if now is None else now)
 
+    def doubt(self, step: str, why: str, rows: int, now: float | None = None) -> dict[str, Any] | None:
+        """Whether to publish these rows although a step's failure forbids it; None where that was asked before."""
+        id = self._id(step, DATA_SET, {})
+        if id in self._asked:
+            return None
+        self._asked[id] = 0
+        now = time.time() if now is None else now
+        timeout = self.plan.settings.decision_timeout
+        text = filled("{step}: {why}. Publish all the same?", {"step": step, "why": why.removeprefix(f"{step}: ").rstrip(".")})
+        choices = {PUBLISH: "the rows are published, and the failure is told as a warning", REFUSE: "nothing is published"}
+        return {
+            "id": id, "decision": step, "scope": DATA_SET, "group": "", "text": text, "rows": rows, "sample_json": [],
+            "choices_json": choices, "default": REFUSE if timeout is not None else None, "opened_at": now,
+            "due_at": None if timeout is None else now + timeout, "memory": None, "state": "open",
+        }  # fmt: skip
+
     def recall(self, now: float | None = None) -> int:
         """Answer open questions from the memory files as they are now: a person may have written the answer there."""
         now, count = time.time() if now is None else now, 0
         for question in self.journal.questions(self.run, "open"):
-            entry = self._recalled(question, now)
+            entry = self._recalled(question, now) if question["memory"] is not None else None
             if entry is None:
                 continue
             with suppress(UsageError):  # a person was faster
@@ -310,7 +329,8 @@ class Questions:
 
     def _asking_steps(self) -> Iterator[str]:
         for step in self.plan.steps:
-            if isinstance(step.module, Transform) and type(step.module).asks is not Transform.asks:
+            asks = isinstance(step.module, Transform) and type(step.module).asks is not Transform.asks
+            if asks or getattr(step.module, "settles", False):
                 yield step.id
 
     def _recalled(self, question: Mapping[str, Any], now: float) -> Entry | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from qpipe.core.effects import effect
 from qpipe.core.errors import ChangedInput, DataRefused, Interrupted, QpipeError, SpecError
 from qpipe.core.events import Event
 from qpipe.core.rowset import RowSet
-from qpipe.orchestrator.answers import Settled, keep_remembered, settled
+from qpipe.orchestrator.answers import DATA_SET, Settled, keep_remembered, settled
 from qpipe.orchestrator.decisions import Questions
 from qpipe.orchestrator.feed import Read, Spool, Start, ahead, read_sources, result_source
 from qpipe.orchestrator.findings import Samples
@@ -26,6 +27,7 @@ from qpipe.orchestrator.gates import Gates
 from qpipe.orchestrator.gathering import Collectors
 from qpipe.orchestrator.inspect import Inspector
 from qpipe.orchestrator.journal import Journal, Writer
+from qpipe.orchestrator.kept import Kept
 from qpipe.orchestrator.passes import Pass, has_python, passes_of
 from qpipe.orchestrator.patience import Patience
 from qpipe.orchestrator.prepare import Prepared, batch_rows, masked, memory_mb, new_columns, told_types, workers
@@ -34,7 +36,7 @@ from qpipe.orchestrator.publish import Publisher, verdict_event
 from qpipe.orchestrator.reliability import reliability_before
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.settle import Going, again, going, keep_held, send
-from qpipe.orchestrator.work import Done, Worker, raw_types
+from qpipe.orchestrator.work import Done, RouteRefuses, Worker, raw_types
 from qpipe.spec.plan import Plan, SourceNode
 
 CHECKPOINT = 2.0  # seconds between two checkpoints of a gathering pass
@@ -89,6 +91,7 @@ class Execution:
         self.router = Router(self.plan, self.reliability)
         self.passes = passes_of(self.plan)
         self.spool = Spool(writer.directory / "spill")
+        self.kept: Kept | None = None
         self.questions = Questions(self.plan, self.journal, self.run, masked(self.plan))
         if problems := [*misfits(self.plan, self.prepared.union, self.context), *self.questions.problems]:
             raise SpecError(problems)
@@ -97,9 +100,16 @@ class Execution:
 
     def through(self) -> Outcome:
         self._open()
-        for each in self.passes:
-            if not self._is_done(each):
-                (self._last if each.is_last else self._gather)(each)
+        try:
+            for each in self.passes:
+                if not self._is_done(each):
+                    (self._last if each.is_last else self._gather)(each)
+        except RouteRefuses:
+            self.publisher.discard()
+            raise
+        finally:
+            if self.kept:
+                self.kept.drop()
         return self._finish()
 
     @cached_property
@@ -181,9 +191,16 @@ class Execution:
         made = [result_source(id, r.folder, r.types) for id, r in self._replaced(each).items() if not r.same_rows]
         known = {**self.prepared.columns, **{node.id: node.source.columns(self.context) for node in made}}
         size = batch_rows(self.plan, self.prepared.union)
-        if self._spills and each.number > 1:
+        if each.number > 1 and (self._spills or (self.kept and self.kept.whole)):
             first = self.journal.rows("select batches, rows from pass where run=? and number=1", self.run)[0]
-            return self._ahead(self._spooled(made, known, size, start, first["batches"], first["rows"]))
+            old = (
+                self.spool.read(self.plan.streams, start.seq, first["batches"])
+                if self._spills or self.kept is None
+                else self.kept.read(start.seq, last=each.is_last)
+            )
+            end = Start(first["batches"], first["rows"])
+            new = read_sources(made, self._reading, known, size, start if start.source in {node.id for node in made} else end)
+            return self._ahead(chain(old, new))
         return self._ahead(read_sources([*self.plan.streams, *made], self._reading, known, size, start, only, self.patience))
 
     def _ahead(self, reads: Iterator[Read]) -> Iterator[Read]:
@@ -203,14 +220,6 @@ class Execution:
         context = self.prepared.cursors.given(source, self.context)
         contract = next((node.types or {} for node in self.plan.streams if node.id == source), None)
         return context if self._spills else context.but(contract=contract)  # what is kept for later passes is text
-
-    def _spooled(
-        self, made: Sequence[SourceNode], known: Mapping[str, Types], size: int, start: Start, batches: int, rows: int
-    ) -> Iterator[Read]:
-        yield from self.spool.read(self.plan.streams, start.seq, batches)
-        if made:
-            begun = any(node.id == start.source for node in made)
-            yield from read_sources(made, self._reading, known, size, start if begun else Start(batches, rows))
 
     def _programs(self, each: Pass) -> dict[str, Program]:
         verdicts, replaced = self._verdicts(each), self._replaced(each)
@@ -251,7 +260,7 @@ class Execution:
                 told = self.journal.rows("select checkpoint_json from pass where run=? and number=?", self.run, before.number)
                 for n, meta in enumerate(told[0]["checkpoint"]["verdicts"].get(id, ())):
                     rows = RowSet.load(self.writer.directory / f"rows-{id}-{n}.npy")
-                    found.setdefault(id, []).append(RowVerdict(rows, tuple(meta["columns"]), meta["expected"]))
+                    found.setdefault(id, []).append(RowVerdict.kept(rows, meta))
         return found
 
     # ── a gathering pass ──
@@ -259,14 +268,13 @@ class Execution:
     def _gather(self, each: Pass) -> None:
         start, row = self._start(each)
         collectors = Collectors(self.plan, each, self._programs(each), self.context, self.writer, row.get("checkpoint"))
-        keeps = self._spills and each.number == 1
-        only = collectors.wanted() if collectors.fused and not self._spills else None
+        keep = self._keep(start) if each.number == 1 else None
+        only = collectors.wanted() if collectors.fused and not self._spills and not keep else None
         saved, last = time.monotonic(), None
         for read in self._reads(each, start, only):
             self.stop.check(self.run)
-            if keeps:
-                effect("spill.keep")
-                self.spool.keep(read)
+            if keep:
+                keep(read)
             collectors.add(read)
             last = read
             self._progress(each, read, {}, {})
@@ -287,6 +295,19 @@ class Execution:
                 "pass.done", number=each.number, found={id: sum(v["rows"] for v in vs) for id, vs in found["verdicts"].items()}
             )
         collectors.close()
+
+    def _keep(self, start: Start) -> Callable[[Read], None] | None:
+        """How the first pass keeps what it reads, if later ones would take longer to read it again."""
+        if self._spills:
+            return self._spool
+        if start.seq or any(node.source.columnar for node in self.plan.streams):
+            return None
+        self.kept = Kept(self.writer.directory / "kept")
+        return self.kept.keep
+
+    def _spool(self, read: Read) -> None:
+        effect("spill.keep")
+        self.spool.keep(read)
 
     # ── the last pass ──
 
@@ -380,6 +401,10 @@ class Execution:
         self.publisher.finish()
         waiting = self._settle()
         if not waiting or self.plan.settings.publish == "decided":
+            if self._doubt():
+                waiting = self._settle()
+            if any(q["scope"] == DATA_SET for q in waiting):
+                return self._wait(waiting)
             self.publisher.gate(self.gates)
         ends = self._ends()
         if ends:
@@ -420,7 +445,7 @@ class Execution:
         """Questions are open: the run is parked until someone answers or a time-out does."""
         self._end("waiting", 75)
         rows = sum(q["rows"] for q in waiting)
-        message = f"{len(waiting)} question{'s' * (len(waiting) > 1)} open, {rows:,} rows held"
+        message = f"{len(waiting)} question{'s' * (len(waiting) > 1)} open, {rows:,} row{'s' * (rows != 1)} held"
         hint = f"`qpipe decisions` shows them, `qpipe decide ID CHOICE` answers, `qpipe resume {self.run}` goes on"
         return Outcome(self.run, "waiting", 75, message, hint)
 
@@ -457,6 +482,21 @@ class Execution:
                 return waiting
             asked |= new
             self.wishes.ask(self.journal, self.run)
+
+    def _doubt(self) -> bool:
+        """Ask about failures of the whole data set that a person may let pass; whether there are new ones."""
+        staged = self.journal.rows("select sum(rows) as n from part where run=? group by output", self.run)
+        rows = max((each["n"] for each in staged), default=0)
+        asked = [self.questions.doubt(step, why, rows) for step, why in self.publisher.doubts(self.gates).items()]
+        if not any(asked):
+            return False
+        with self.writer.commit("doubts") as tx:
+            for verdict in self.gates.judge():
+                tx.event("gate.judged", None, **verdict_event(verdict))
+            for question in filter(None, asked):
+                tx.question(**question)
+                tx.event("question.opened", question=question["id"], decision=question["decision"], rows=rows)
+        return True
 
     def _answers(self) -> None:
         """Answers that are there without asking anyone: time-outs, memory files, a file of answers, a test's."""
@@ -528,7 +568,7 @@ class _Counts:
     def add(self, done: Done) -> None:
         for name, rows in done.routes.items():
             self.routes[name] = self.routes.get(name, 0) + rows
-        for check, _, _, failed in done.tallies:
+        for check, _, _, failed, _ in done.tallies:
             if failed:
                 self.failed[check] = self.failed.get(check, 0) + failed
 

@@ -94,7 +94,9 @@ def kind(step: StepNode) -> str:
 
 def _route(route: Route) -> str:
     when = f"when {route.when!s}" if route.when else "all others"
-    to = f"ask {route.ask}" if route.ask else ", ".join(route.to) or "dropped, counted"
+    to = (
+        f"ask {route.ask}" if route.ask else "all data is refused" if route.stops else ", ".join(route.to) or "dropped, counted"
+    )
     return f"{when} → {to}" + (" (not written in the spec)" if route.implied else "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -104,9 +105,18 @@ def _piece(order: int, flag: Flag, at: pl.Series, frame: pl.DataFrame, raw: pl.D
     """The failures of one flag: where, and the value."""
     given, column = (frame, flag.said) if flag.said else (raw if flag.column in raw.columns else frame, flag.column)
     value = _text(given[column].gather(at)) if column in given.columns else _repeated(None, at.len(), pl.String)
-    return pl.DataFrame(
-        [at.cast(pl.UInt32).alias("at"), _repeated(order, at.len(), pl.UInt32).alias("order"), value.alias("value")]
-    )
+    noted = [_noted(flag, row) for row in frame[ROW].gather(at)] if flag.notes else None
+    note = _repeated(None, at.len(), pl.String) if noted is None else pl.Series(noted, dtype=pl.String)
+    return pl.DataFrame([
+        at.cast(pl.UInt32).alias("at"), _repeated(order, at.len(), pl.UInt32).alias("order"), value.alias("value"),
+        note.alias("note"),
+    ])  # fmt: skip
+
+
+def _noted(flag: Flag, row: int) -> str | None:
+    """What is said of this row and no other."""
+    words = (flag.notes or {}).get(row)
+    return _message(dataclasses.replace(flag, expected=words)) if words else None
 
 
 def _repeated(value: Any, count: int, dtype: Any) -> pl.Series:
@@ -115,7 +125,7 @@ def _repeated(value: Any, count: int, dtype: Any) -> pl.Series:
 
 def _told(flags: Sequence[Flag], pieces: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """``at`` and ``_reasons``, a struct, of all failures."""
-    schema = {"at": pl.UInt32, "order": pl.UInt32, "value": pl.String}
+    schema = {"at": pl.UInt32, "order": pl.UInt32, "value": pl.String, "note": pl.String}
     found = pl.concat(pieces) if pieces else pl.DataFrame(schema=schema)
     about = {
         "check": [flag.check for flag in flags],
@@ -123,7 +133,9 @@ def _told(flags: Sequence[Flag], pieces: Sequence[pl.DataFrame]) -> pl.DataFrame
         "severity": [flag.severity for flag in flags],
         "message": [_message(flag) for flag in flags],
     }
-    named = pl.DataFrame(about, schema=dict.fromkeys(about, pl.String))[found["order"]].with_columns(found["value"])
+    named = pl.DataFrame(about, schema=dict.fromkeys(about, pl.String))[found["order"]].with_columns(
+        found["value"], pl.coalesce(found["note"], pl.col("message")).alias("message")
+    )
     said = pl.col("message").str.replace_all("{value}", pl.col("value").fill_null("missing"), literal=True)
     return pl.DataFrame([found["at"], named.with_columns(said).to_struct("_reasons")])
 

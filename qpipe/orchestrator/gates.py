@@ -84,24 +84,37 @@ class Gates:
 
 
 def measure(watches: Sequence[Watch], frame: pl.DataFrame) -> dict[str, Figures]:
-    """Every gate's figures of one frame. Pure: batches may be measured side by side and merged in any order."""
-    return {watch.step.id: _measure(watch, frame) for watch in watches}
+    """Every gate's figures of one frame. Pure: batches may be measured side by side and merged in any order.
+
+    Gates that see the same rows are measured in one query.
+    """
+    together: dict[Any, list[Watch]] = {}
+    for watch in watches:
+        alone = watch.where is not None or _gate(watch).by or any(now != name for name, now in watch.columns.items())
+        together.setdefault(watch.step.id if alone else watch.after, []).append(watch)
+    found = {id: figures for group in together.values() for id, figures in _measure(group, frame).items()}
+    return {watch.step.id: found[watch.step.id] for watch in watches}
 
 
-def _measure(watch: Watch, frame: pl.DataFrame) -> Figures:
-    gate, measures = _gate(watch), _measures(watch)
+def _measure(watches: Sequence[Watch], frame: pl.DataFrame) -> dict[str, Figures]:
+    """The figures of gates that see the same columns, rows and groups."""
+    first = watches[0]
     query = frame.lazy()
-    gone = [name for name in watch.after if name in frame.columns]
+    gone = [name for name in first.after if name in frame.columns]
     if gone:
         query = query.filter(~pl.any_horizontal(gone).fill_null(False))
-    seen = [pl.col(now).alias(name) for name, now in watch.columns.items()]
-    query = query.select(seen or [pl.col(ROW)])
-    if watch.where is not None:
-        query = query.filter(watch.where.compile(watch.context.types).fill_null(False))
-    values = [m.value.alias(name) for name, m in measures.items()]
-    by = list(gate.by or ())
+    seen = {name: pl.col(now).alias(name) for watch in watches for name, now in watch.columns.items()}
+    query = query.select(list(seen.values()) or [pl.col(ROW)])
+    if first.where is not None:
+        query = query.filter(first.where.compile(first.context.types).fill_null(False))
+    values = [m.value.alias(f"{n} {name}") for n, watch in enumerate(watches) for name, m in _measures(watch).items()]
+    by = list(_gate(first).by or ())
     made = (query.group_by(by).agg(values) if by else query.select(values)).collect(engine="in-memory")
-    return {_group(row, by): {n: figure(row[n], m) for n, m in measures.items()} for row in made.iter_rows(named=True)}
+    rows = [(_group(row, by), row) for row in made.iter_rows(named=True)]
+    return {
+        watch.step.id: {g: {name: figure(row[f"{n} {name}"], m) for name, m in _measures(watch).items()} for g, row in rows}
+        for n, watch in enumerate(watches)
+    }
 
 
 def _measures(watch: Watch) -> dict[str, Measure]:

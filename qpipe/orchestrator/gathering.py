@@ -67,6 +67,7 @@ class Collectors:
                 effect("rows.save")
                 verdict.rows.save(self._writer.directory / f"rows-{id}-{n}.npy")
                 told = {"columns": list(verdict.columns), "expected": verdict.expected, "rows": len(verdict.rows)}
+                told |= {"notes": verdict.notes} if verdict.notes else {}
                 verdicts[id].append(told)
         return {"verdicts": verdicts, "replaced": replaced}
 

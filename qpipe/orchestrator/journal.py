@@ -14,14 +14,14 @@ import secrets
 import socket
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from qpipe.core.component import Part
+from qpipe.core.component import Earlier, Part
 from qpipe.core.effects import effect
 from qpipe.core.errors import CannotCreate, QpipeError, TryLater, UsageError
 from qpipe.core.events import Event
@@ -97,15 +97,39 @@ class Journal:
 
     def history(self, name: str, before: str, check: str, measure: str, limit: int = 100) -> list[float]:
         """What a gate observed in earlier runs of a spec that were done, the latest last."""
+        return [each.value for each in self.earlier(name, before, check, measure, limit)]
+
+    def earlier(self, name: str, before: str, check: str, measure: str, limit: int = 500) -> list[Earlier]:
+        """The same with times and outcomes. Runs that are marked as incidents do not count."""
         found = self.rows(
-            "select event.data_json from event join run on run.id = event.run where run.name = ? and run.id <> ? and "
-            "run.state = 'done' and event.name = 'gate.judged' and json_extract(event.data_json, '$.gate') = ? and "
-            "event.id = (select max(id) from event e where e.run = event.run and e.name = 'gate.judged' and "
-            "json_extract(e.data_json, '$.gate') = ?) order by run.started desc limit ?",
+            "select event.run, event.data_json, run.started from event join run on run.id = event.run where run.name = ? "
+            "and run.id <> ? and run.state = 'done' and event.name = 'gate.judged' and "
+            "json_extract(event.data_json, '$.gate') = ? and event.id = (select max(id) from event e where e.run = event.run "
+            "and e.name = 'gate.judged' and json_extract(e.data_json, '$.gate') = ?) order by run.started desc limit ?",
             name, before, check, check, limit,
         )  # fmt: skip
-        observed = [(row["data"].get("observed") or {}).get(measure) for row in reversed(found)]
-        return [float(value) for value in observed if value is not None]
+        incidents = set(self.incidents(name))
+        observed = [(row, (row["data"].get("observed") or {}).get(measure)) for row in reversed(found)]
+        return [
+            Earlier(row["started"], float(value), row["data"].get("outcome") or "")
+            for row, value in observed
+            if value is not None and row["run"] not in incidents
+        ]
+
+    def incidents(self, name: str) -> dict[str, str]:
+        """Runs of a spec that a person has marked as incidents, and why."""
+        marks = self.rows(
+            "select event.run, event.data_json from event join run on run.id = event.run "
+            "where run.name = ? and event.name = 'run.marked' order by event.id", name,
+        )  # fmt: skip
+        last = {mark["run"]: mark["data"] or {} for mark in marks}
+        return {run: str(data.get("reason") or "") for run, data in last.items() if data.get("incident")}
+
+    def mark(self, run: str, *, incident: bool, reason: str = "", by: str = "") -> None:
+        """Say that a run's figures are no example for later ones, or take it back."""
+        with self._atomic():
+            self.db.execute("insert into event (run, at, name, data_json) values (?, ?, 'run.marked', ?)",
+                            (run, time.time(), json.dumps({"incident": incident, "reason": reason, "by": by})))  # fmt: skip
 
     def question(self, reference: str) -> dict[str, Any]:
         """One question, by its id or any part of it. Open ones come first: an answered one never hides them."""
@@ -233,8 +257,8 @@ class Journal:
         import shutil
 
         self.db.execute("begin immediate")
-        for table in ("source", "pass", "batch", "tally", "stake", "sample", "measure", "part", "publication", "held",
-                      "question", "event", "metric"):  # fmt: skip
+        for table in ("source", "pass", "batch", "tally", "source_tally", "stake", "sample", "measure", "part", "publication",
+                      "held", "question", "event", "metric"):  # fmt: skip
             self.db.execute(f"delete from {table} where run = ?", (run,))
         self.db.execute("delete from run where id = ?", (run,))
         self.db.execute("commit")
@@ -254,6 +278,7 @@ class Writer:
         self.directory = journal.directory(run)
         self.directory.mkdir(parents=True, exist_ok=True)
         self._listeners: list[Any] = []
+        self.mask: Callable[[str], str] = str  # takes secrets out of what others wrote
 
     def listen(self, listener: Any) -> None:
         """Call ``listener(event)`` for every event, after its commit."""
@@ -270,7 +295,7 @@ class Writer:
                               (time.time(), time.time(), self.run, self.attempt)).rowcount  # fmt: skip
             if not mine:
                 raise TryLater(f"the run {self.run} has been taken over by another process")
-            transaction = Transaction(db, self.run)
+            transaction = Transaction(db, self.run, self.mask)
             yield transaction
             db.execute("commit")
         except sqlite3.OperationalError as error:
@@ -295,12 +320,13 @@ class Writer:
 class Transaction:
     """What can be written of a run. Everything in one transaction lands, or nothing does."""
 
-    def __init__(self, db: sqlite3.Connection, run: str) -> None:
-        self._db, self._run = db, run
+    def __init__(self, db: sqlite3.Connection, run: str, mask: Callable[[str], str] = str) -> None:
+        self._db, self._run, self._mask = db, run, mask
         self.events: list[Event] = []
 
     def event(self, name: str, parent: int | None = None, **data: Any) -> int:
         now = time.time()
+        data |= {key: self._mask(data[key]) for key in ("message", "hint") if isinstance(data.get(key), str)}
         id = self._db.execute("insert into event (run, parent, at, name, data_json) values (?, ?, ?, ?, ?)",
                               (self._run, parent, now, name, json.dumps(data, default=str))).lastrowid or 0  # fmt: skip
         self.events.append(Event(name, self._run, data, parent, now, id))
@@ -318,12 +344,16 @@ class Transaction:
         changes = ", ".join(f"{k}=?" for k in encoded)
         self._db.execute(f"update run set {changes} where id=?", (*encoded.values(), self._run))
 
-    def tally(self, counts: Iterable[tuple[str, str, int, int]]) -> None:
-        """Add (check, column, evaluated, failed) to what was counted before."""
+    def tally(self, counts: Sequence[tuple[str, str, int, int, str | None]]) -> None:
+        """Add (check, column, evaluated, failed, source) to what was counted before; the source where there are several."""
+        more = "on conflict do update set evaluated = evaluated + excluded.evaluated, failed = failed + excluded.failed"
         self._db.executemany(
-            'insert into tally (run, "check", "column", evaluated, failed) values (?, ?, ?, ?, ?) on conflict do update '
-            "set evaluated = evaluated + excluded.evaluated, failed = failed + excluded.failed",
-            [(self._run, *c) for c in counts],
+            f'insert into tally (run, "check", "column", evaluated, failed) values (?, ?, ?, ?, ?) {more}',
+            [(self._run, *c[:4]) for c in counts],
+        )
+        self._db.executemany(
+            f'insert into source_tally (run, "check", "column", evaluated, failed, source) values (?, ?, ?, ?, ?, ?) {more}',
+            [(self._run, *c) for c in counts if c[4] is not None],
         )
 
     def stakes(self, counts: Iterable[tuple[str, str, str, int, int, float]]) -> None:

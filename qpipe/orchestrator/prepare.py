@@ -13,6 +13,7 @@ from qpipe.core.component import Context, Types
 from qpipe.core.errors import DataRefused
 from qpipe.orchestrator.cursors import Cursors
 from qpipe.orchestrator.journal import Journal
+from qpipe.orchestrator.summary import score_so_far
 from qpipe.orchestrator.tables import load_tables
 from qpipe.spec.plan import Plan, SourceNode
 
@@ -39,6 +40,8 @@ class Prepared:
         context = Context(
             directory=plan.directory, work=work, started=started, memory_limit=plan.settings.memory_limit // 4, run=run,
             history=lambda check, measure: journal.history(plan.name, run, check, measure),
+            earlier=lambda check, measure: journal.earlier(plan.name, run, check, measure),
+            score=lambda dimension, column, source: score_so_far(journal, run, plan, dimension, column, source),
         )  # fmt: skip
         for output in plan.outputs.values():
             output.output.prepare(context)

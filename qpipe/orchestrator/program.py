@@ -51,6 +51,7 @@ class Flag:
     judged: str | None = None  # hidden column of its ``where``
     after: tuple[str, ...] = ()  # drop flags raised before it
     said: str | None = None  # hidden column of what is told in place of a value
+    notes: Mapping[int, str] | None = None  # row → what was expected there
 
 
 @dataclass(frozen=True)
@@ -306,6 +307,7 @@ def misfits(plan: Plan, union: Types, context: Context) -> list[Problem]:
         if asking and getattr(step.module, "effect", "") == "replace":
             told.append(Problem(plan.file, line, column, path, "bad-value", "rows may wait for a person before this step.",
                                 "A query needs all rows: put the questions after it, or say unknown: quarantine."))  # fmt: skip
+        asking = asking or getattr(step.module, "settles", False)
         types = step.module.types_after(types, tables)
     return told
 
@@ -341,6 +343,7 @@ class _Compiler:
             changes = isinstance(step.module, (Transform, Step)) or step.id in self._replaced
             if changes:
                 self._keep_watched(position)
+                self._keep_told(types)
             self._step(step, types)
             if changes:
                 types = step.module.types_after(types, self._tables)
@@ -382,6 +385,9 @@ class _Compiler:
         elif step.id in self._replaced:
             self._close()
             self._program.stages.append(Whole(step.id, _replacement(self._replaced[step.id])))
+            after = context.but(types=self._replaced[step.id].types)
+            if isinstance(module, Relational) and (settling := module.settle(self._replaced[step.id].folder, after)):
+                self._transform(step, settling, after)
         elif isinstance(module, Relational):
             self._relational(step, module, types)
         elif isinstance(module, Gate):
@@ -439,14 +445,16 @@ class _Compiler:
 
     def _flag(
         self, check: str, rule: Rule, severity: Severity, message: str | None, weight: float,
-        judged: str | None = None, hidden: str | None = None,
+        judged: str | None = None, hidden: str | None = None, notes: Mapping[int, str] | None = None,
     ) -> None:  # fmt: skip
         name = hidden or f"__f{len(self._program.flags)}"
         if hidden is None:
             self._pending.append(rule.bad.alias(name))
         chief = rule.columns[0] if rule.columns else ""
         self._program.flags.append(
-            Flag(check, chief, rule.columns, severity, rule.expected, message, weight, name, judged, self._dropped())
+            Flag(
+                check, chief, rule.columns, severity, rule.expected, message, weight, name, judged, self._dropped(), None, notes
+            )
         )
 
     def _dropped(self) -> tuple[str, ...]:
@@ -461,7 +469,8 @@ class _Compiler:
             else:
                 rule = Rule(pl.col(name), verdict.columns, verdict.expected)
                 judged = self._judged(module.where, None, types)
-                self._flag(step.id, rule, module.severity, module.message, module.weight, judged, hidden=name)
+                said = module.severity, module.message, module.weight
+                self._flag(step.id, rule, *said, judged, hidden=name, notes=verdict.notes)
 
     def _transform(self, step: StepNode, module: Transform, context: Context) -> None:
         context = _answered(step, module, context)
@@ -473,6 +482,7 @@ class _Compiler:
             n = len(self._program.asks)
             self._pending += [ask.unknown.alias(f"__a{n}"), pl.col(ask.column).cast(pl.String).alias(f"__v{n}")]
             self._program.asks.append(Asking(step.id, ask, f"__a{n}", f"__v{n}"))
+        self._keep_told(context.types)
         self._flush()
         self._queries.append(lambda lf: module.apply(lf, context))
         kept = module.keeps(context.but(types=module.types_after(context.types, self._tables)))
@@ -500,6 +510,16 @@ class _Compiler:
             }
             self._program.watches[index] = replace(watch, columns=moved)
         self._pending += [pl.col(now).alias(hidden) for now, hidden in kept.items()]
+
+    def _keep_told(self, types: Types) -> None:
+        """The same for what is told of failures, but where the row as it came has a column of that name."""
+        kept: dict[str, str] = {}
+        for index, flag in enumerate(self._program.flags):
+            if flag.said is None and flag.column in types and flag.column not in self._program.columns:
+                said = kept.setdefault(flag.column, f"__t{self._named}_{flag.column}")
+                self._program.flags[index] = replace(flag, said=said)
+        self._named += 1
+        self._pending += [pl.col(column).alias(hidden) for column, hidden in kept.items()]
 
     def _gather(self, step: StepNode, types: Types) -> None:
         module = step.module

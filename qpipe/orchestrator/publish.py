@@ -15,10 +15,11 @@ from qpipe.core.component import Context, Judging, Output, Part, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.judgement import judge_rows
+from qpipe.orchestrator.answers import let_pass
 from qpipe.orchestrator.gates import Gates, GateVerdict
 from qpipe.orchestrator.journal import Writer
 from qpipe.orchestrator.patience import Patience
-from qpipe.orchestrator.work import original_types
+from qpipe.orchestrator.work import original_types, provenance_types
 from qpipe.spec.plan import OutputNode, Plan
 
 
@@ -36,14 +37,23 @@ class Publisher:
 
     def gate(self, gates: Gates) -> None:
         """Nothing is published when an error gate does not pass, or a check fails beyond its tolerance."""
-        verdicts = gates.judge()
+        passed = let_pass(self.writer.journal, self.writer.run)
+        verdicts = [_passed(v, passed[v.gate]) if v.gate in passed else v for v in gates.judge()]
         with self.writer.commit("gates") as tx:
             for v in verdicts:
                 tx.event("gate.judged", None, **verdict_event(v))
-        refused = self.refused(verdicts) + self._intolerable()
+        refused = self.refused(verdicts) + [words for id, words in self._intolerable().items() if id not in passed]
         if refused:
             self.discard()
             raise DataRefused("nothing was published: " + "; ".join(refused), hint=f"see `qpipe show {self.writer.run}`")
+
+    def doubts(self, gates: Gates) -> dict[str, str]:
+        """What would forbid to publish, but for a person who says otherwise: step → why."""
+        found = {
+            v.gate: v.verdict.message or "it failed" for v in gates.judge() if v.verdict.outcome == "fail" and self._refuses(v)
+        }
+        found |= self._intolerable()
+        return {id: why for id, why in found.items() if getattr(self.plan.step(id).module, "on_fail", "") == "question"}
 
     def refused(self, verdicts: Sequence[GateVerdict]) -> list[str]:
         """Why these verdicts forbid to go on, in words."""
@@ -54,12 +64,14 @@ class Publisher:
         if level == "never" or outcome == "pass":
             return False
         severity = getattr(self.plan.step(judged.gate).module, "severity", "error")
-        return level == "warning" or outcome in ("fail", "error") or (outcome == "not evaluated" and severity == "error")
+        if outcome == "not evaluated":
+            return not judged.verdict.learning and (level == "warning" or severity == "error")
+        return level == "warning" or outcome in ("fail", "error")
 
-    def _intolerable(self) -> list[str]:
+    def _intolerable(self) -> dict[str, str]:
         """Row checks that failed beyond their tolerance; with --strict, every error check that failed anywhere."""
         if self.plan.settings.fail_on == "never":
-            return []
+            return {}
         modules = {step.id: step.module for step in self.plan.steps}
         words: dict[str, str] = {}
         for row in self.writer.journal.rows("select * from tally where run=? and failed>0", self.writer.run):
@@ -69,7 +81,7 @@ class Publisher:
                 continue
             if not isinstance(module, Judging) or judge_rows(module, row["failed"], row["evaluated"]).outcome == "fail":
                 words.setdefault(row["check"], f"{row['check']}: {row['failed']:,} of {row['evaluated']:,} rows failed")
-        return list(words.values())
+        return words
 
     def publish(self) -> None:
         """Show every output's rows, once. What a parked run has shown already stays; later rows are added to it."""
@@ -111,7 +123,7 @@ class Publisher:
         """The run is over: what was staged and spooled is of no more use."""
         for id, node in self.plan.outputs.items():
             node.output.discard(self._parts(id), self.context)
-        for name in ("spill", "gather", "staged"):
+        for name in ("spill", "kept", "gather", "staged"):
             shutil.rmtree(self.writer.directory / name, ignore_errors=True)
 
     def _parts(self, output: str) -> list[Part]:
@@ -123,7 +135,7 @@ class Publisher:
         return self.writer.journal.rows(query, self.writer.run, output, state)
 
     def _types(self, node: OutputNode) -> Types:
-        return original_types(self.raw) if node.original else self.processed
+        return original_types(self.raw) if node.original else {**self.processed, **provenance_types(node.output.provenance)}
 
 
 def adding(output: Output) -> Output:
@@ -131,6 +143,14 @@ def adding(output: Output) -> Output:
     if getattr(output, "mode", None) != "replace":
         return output
     return replace(output, mode="append")  # type: ignore[call-arg]
+
+
+def _passed(judged: GateVerdict, by: str) -> GateVerdict:
+    """A failure that a person has let pass: told, and no reason to refuse."""
+    if judged.verdict.outcome != "fail":
+        return judged
+    told = f"{judged.verdict.message}; let pass by {by}" if judged.verdict.message else f"let pass by {by}"
+    return replace(judged, verdict=replace(judged.verdict, outcome="warn", message=told))
 
 
 def verdict_event(judged: GateVerdict) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def reliability(plan: Plan, journal: Journal, source: str, before: str = "") -> 
         "failures": _share(runs, [run for run in runs if _stopped_by(run, source)]),
         "punctual": _share(runs, [run for run in runs if _late(journal, run["id"], timely)]),
         "steady": _share(runs, _changed(journal, [run["id"] for run in runs], source)),
-        "well-formed": _well_formed(journal, [run["id"] for run in runs]),
+        "well-formed": _well_formed(journal, [run["id"] for run in runs], source),
         "volume": _volume(rows),
     }
     return Reliability(source, len(runs), parts, runs[0]["started"])
@@ -99,13 +99,15 @@ def _changed(journal: Journal, runs: Sequence[str], source: str) -> list[str]:
     return [run for run, earlier in itertools.pairwise(known) if found[run] != found[earlier]]
 
 
-def _well_formed(journal: Journal, runs: Sequence[str]) -> float:
-    """The contract's tally is kept for a run; a spec with several sources shares it."""
+def _well_formed(journal: Journal, runs: Sequence[str], source: str) -> float:
+    """The contract's tally: the source's own where there are several, else that of the run."""
     marks = ", ".join("?" * len(runs))
-    told = journal.rows(
-        "select sum(failed) as failed, sum(evaluated) as evaluated from tally "
-        f"where \"check\" = 'contract' and run in ({marks})", *runs,
-    )[0]  # fmt: skip
+    asked = (
+        f"select sum(failed) as failed, sum(evaluated) as evaluated from {{}} where \"check\" = 'contract' and run in ({marks})"
+    )
+    told = journal.rows(f"{asked.format('source_tally')} and source = ?", *runs, source)[0]
+    if told["evaluated"] is None:
+        told = journal.rows(asked.format("tally"), *runs)[0]
     return round(1 - (told["failed"] or 0) / told["evaluated"], 4) if told["evaluated"] else 1.0
 
 

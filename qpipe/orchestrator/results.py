@@ -6,10 +6,12 @@ A ``Summary`` is what the journal keeps in ``run.result_json`` and what every re
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Union
 
 from qpipe.core.component import Outcome
@@ -193,6 +195,14 @@ class Score:
     failed: int
     checks: int
     not_evaluated: int
+    low: float | None = None  # between these lies what the source gives, as far as this run can tell; see ``interval``
+    high: float | None = None
+    column: str = ""  # the score is of what was judged in this column
+    source: str = ""  # or of what came from this source
+
+    @property
+    def name(self) -> str:
+        return self.column or self.source or self.dimension
 
 
 @dataclass(frozen=True)
@@ -244,6 +254,8 @@ class Summary:
     checks: tuple[CheckResult, ...] = ()
     gates: tuple[GateResult, ...] = ()
     scores: tuple[Score, ...] = ()
+    column_scores: tuple[Score, ...] = ()
+    source_scores: tuple[Score, ...] = ()
     outputs: tuple[OutputResult, ...] = ()
     questions: tuple[QuestionResult, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -284,7 +296,21 @@ def score(checks: Sequence[CheckResult], dimension: str) -> Score:
     passed = sum(w * (c.evaluated - c.failed) for w, c in judged)
     evaluated, failed = sum(c.evaluated for _, c in judged), sum(c.failed for _, c in judged)
     value = passed / weight if weight else None
-    return Score(dimension, value, evaluated, failed, len(checks), len(checks) - len(judged))
+    squares = sum(w * w * c.evaluated for w, c in judged)
+    low, high = interval(value, weight * weight / squares) if value is not None and squares else (None, None)
+    return Score(dimension, value, evaluated, failed, len(checks), len(checks) - len(judged), low, high)
+
+
+def interval(share: float, count: float) -> tuple[float, float]:
+    """Wilson's interval at 95 %: what is behind a share of so many judgements, were they drawn independently.
+
+    Weighted judgements count as (sum of w)² / sum of w² (Kish's effective sample size). The share itself is exact for the
+    rows that were judged; the interval is for the question what the next ones will be like.
+    """
+    z = 1.96
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return min(max(middle - reach, 0.0), share), max(min(middle + reach, 1.0), share)
 
 
 def scores(checks: Sequence[CheckResult]) -> tuple[Score, ...]:
@@ -292,6 +318,19 @@ def scores(checks: Sequence[CheckResult]) -> tuple[Score, ...]:
     named = [d for d in DIMENSIONS if any(c.dimension == d for c in checks)]
     parts = [score([c for c in checks if c.dimension == d], d) for d in named]
     return (score(checks, "overall"), *parts) if checks else ()
+
+
+def column_scores(checks: Sequence[CheckResult]) -> tuple[Score, ...]:
+    """Of each column that a check looks at, the worst first; a check over several columns counts for each of them."""
+    named = dict.fromkeys(name for c in checks for name in (c.column, *c.others) if name)
+    made = [dataclasses.replace(score([c for c in checks if name in (c.column, *c.others)], "overall"), column=name)
+            for name in named]  # fmt: skip
+    return tuple(sorted(made, key=lambda s: 2.0 if s.value is None else s.value))
+
+
+def source_scores(checks: Mapping[str, Sequence[CheckResult]]) -> tuple[Score, ...]:
+    """Of what came from each source."""
+    return tuple(dataclasses.replace(score(found, "overall"), source=source) for source, found in checks.items() if found)
 
 
 def _total(amounts: tuple[Amount, ...]) -> int:
@@ -309,7 +348,7 @@ def _plain(value: Any) -> Any:
 def _read(hint: Any, value: Any) -> Any:
     """JSON → the dataclass that an annotation names; keys it does not know are left out."""
     if dataclasses.is_dataclass(hint):
-        hints = typing.get_type_hints(hint)
+        hints = _hints(typing.cast(type, hint))
         return hint(**{f.name: _read(hints[f.name], value[f.name]) for f in dataclasses.fields(hint) if f.name in value})  # type: ignore[operator]
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
@@ -317,3 +356,8 @@ def _read(hint: Any, value: Any) -> Any:
     if origin in (Union, types.UnionType) and value is not None:
         return _read(next(a for a in args if a is not type(None)), value)
     return value
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)

@@ -36,6 +36,9 @@ create table if not exists batch (
 create table if not exists tally (  -- what checks found
   run text, "check" text, "column" text not null default '', evaluated integer not null default 0,
   failed integer not null default 0, primary key (run, "check", "column"));
+create table if not exists source_tally ( -- the same of each source, where there are several
+  run text, source text, "check" text, "column" text not null default '', evaluated integer not null default 0,
+  failed integer not null default 0, primary key (run, source, "check", "column"));
 create table if not exists stake (  -- the same by group, and what is at stake in the failing rows
   run text, "check" text, "column" text not null default '', "group" text not null default '',
   evaluated integer not null default 0, failed integer not null default 0, impact real not null default 0,

@@ -23,7 +23,7 @@ from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.findings import stakes, tally
 from qpipe.orchestrator.gates import DELIVERED, Figures, measure
 from qpipe.orchestrator.program import Computed
-from qpipe.orchestrator.work import Done, Worker
+from qpipe.orchestrator.work import Done, Worker, provenance_types
 from qpipe.spec.plan import OutputNode, Plan, SourceNode
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def again(group: Going, worker: Worker, seq: int) -> list[Done]:
         program = worker.programs[source]
         done = worker.do(_read(rows, seq + number, program.source))
         before = dict_of(tally(program, Computed(rows)))
-        changed = [(c, k, 0, failed - before.get((c, k), 0)) for c, k, _, failed in done.tallies]
+        changed = [(c, k, 0, failed - before.get((c, k), 0), source) for c, k, _, failed, source in done.tallies]
         figures = {DELIVERED: done.figures.get(DELIVERED, {})}
         made.append(replace(done, tallies=changed, stakes=_more(stakes(program, Computed(rows)), done.stakes), figures=figures))
     return made
@@ -123,7 +123,7 @@ def _read(rows: pl.DataFrame, seq: int, source: SourceNode) -> Read:
 
 def _shaped(rows: pl.DataFrame, output: OutputNode, types: Types) -> pl.DataFrame:
     if not output.original:
-        return rows.select(list(types))
+        return rows.select(*types, *provenance_types(output.output.provenance))
     return rows["__raw"].struct.unnest().with_columns(rows.select(ROW, SOURCE, FILE, LINE, REASONS).get_columns())
 
 

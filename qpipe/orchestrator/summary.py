@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.component import Gate, Inspection, Judging
@@ -40,7 +40,9 @@ from qpipe.orchestrator.results import (
     Segment,
     SourceFacts,
     Summary,
+    column_scores,
     scores,
+    source_scores,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -74,10 +76,24 @@ def summarise(journal: Journal, run: str, plan: Plan | None = None) -> Summary:
         checks=checks,
         gates=_gates(journal, found, plan),
         scores=scores(checks),
+        column_scores=column_scores(checks),
+        source_scores=source_scores(_by_source(journal, run, checks, balance)),
         outputs=_outputs(journal, run, plan),
         questions=_questions(journal, run),
         notes=_notes(journal, run),
     )
+
+
+def score_so_far(journal: Journal, run: str, plan: Plan, dimension: str, column: str, source: str) -> dict[str, float]:
+    """The score of a run that goes on: overall, or of a dimension, a column or a source. Empty: nothing was judged there."""
+    checks = _checks(journal, journal.run(run), plan)
+    made = column_scores(checks) if column else scores(checks)
+    if source:
+        made = source_scores(_by_source(journal, run, checks, _balance(journal, run, plan)))
+    found = next((s for s in made if s.name == (column or source or dimension or "overall")), None)
+    if found is None or found.value is None or found.low is None or found.high is None:
+        return {}
+    return {"score": found.value, "low": found.low, "high": found.high}
 
 
 def _run_facts(journal: Journal, run: Mapping[str, Any]) -> RunFacts:
@@ -178,6 +194,19 @@ def _checks(journal: Journal, run: Mapping[str, Any], plan: Plan | None) -> tupl
     found = [_check(t, steps.get(t["check"]), run, plan, samples, times[t["check"]] == 1) for t in told]
     found = [_with_impact(c, staked.get((c.check, c.column), ()), steps.get(c.check), plan) for c in found]
     return tuple(sorted(found, key=lambda c: order.get(c.check, len(order))))
+
+
+def _by_source(journal: Journal, run: str, checks: Sequence[CheckResult], balance: Balance) -> dict[str, list[CheckResult]]:
+    """The checks with each source's own counts; a single source has all of them."""
+    if len(balance.sources) == 1:
+        return {balance.sources[0].id: list(checks)}
+    known = {(c.check, c.column): c for c in checks}
+    found: dict[str, list[CheckResult]] = {a.id: [] for a in balance.sources}
+    for row in journal.rows("select * from source_tally where run = ? order by rowid", run):
+        check = known.get((row["check"], row["column"]))
+        if check is not None and row["source"] in found:
+            found[row["source"]].append(dataclasses.replace(check, evaluated=row["evaluated"], failed=row["failed"]))
+    return found
 
 
 def _staked(journal: Journal, run: str) -> dict[tuple[str, str], tuple[Segment, ...]]:

@@ -211,7 +211,7 @@ class Tracer:
             for id, metas in (row["checkpoint"].get("verdicts") or {}).items():
                 for n, meta in enumerate(metas):
                     rows = RowSet.load(self.journal.directory(self.run) / f"rows-{id}-{n}.npy")
-                    found.setdefault(id, []).append(RowVerdict(rows, tuple(meta["columns"]), meta["expected"]))
+                    found.setdefault(id, []).append(RowVerdict.kept(rows, meta))
         return found
 
 

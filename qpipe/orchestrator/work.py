@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qpipe.core.batch import FILE, LINE, REASONS, ROW, SOURCE, Fault
+from qpipe.core.batch import CONFIDENCE, FILE, LINE, REASONS, ROW, SOURCE, Fault
 from qpipe.core.component import Context, Part, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
@@ -18,7 +18,7 @@ from qpipe.orchestrator.feed import Read, line_of
 from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally
 from qpipe.orchestrator.gates import DELIVERED, PASSED, Figures, measure
 from qpipe.orchestrator.program import CONTRACT, Computed, Program
-from qpipe.orchestrator.router import HELD, ROUTE, Router
+from qpipe.orchestrator.router import HELD, ROUTE, Router, confidence
 from qpipe.spec.plan import OutputNode, Plan
 
 SAMPLE = 5000  # rows kept of the delivered and of the quarantined ones: those with the lowest hash of _row
@@ -31,13 +31,17 @@ class Done:
     read: Read
     program: Program
     computed: Computed
-    tallies: list[tuple[str, str, int, int]]
+    tallies: list[tuple[str, str, int, int, str | None]]  # the source where there are several
     routes: dict[str, int]  # route name → rows
     parts: dict[str, Part]  # output → what was staged
     figures: dict[str, dict[str, Figures]]  # stage → gate → figures
     held: pl.DataFrame | None  # rows that wait for a person, with the hidden column __route
     seconds: float
     stakes: list[tuple[str, str, str, int, int, float]] = field(default_factory=list)
+
+
+class RouteRefuses(DataRefused):
+    """A row went a way that leads to ``fail``: nothing of the run will be published."""
 
 
 @dataclass
@@ -61,10 +65,13 @@ class Worker:
         self._refuse(read, program, computed, faults)
         frame = _alive(program, computed.frame)
         split = Split(self, program, read, frame, faults)
+        split.stop()
         figures = {PASSED: measure(program.watches, computed.frame), DELIVERED: split.delivered()} if program.watches else {}
         parts = split.stage()
         split.sample()
-        return Done(read, program, computed, tally(program, computed), split.routes(), parts, figures, split.held(),
+        alone = len(self.plan.streams) == 1
+        tallies = [(*counted, None if alone else read.source.id) for counted in tally(program, computed)]
+        return Done(read, program, computed, tallies, split.routes(), parts, figures, split.held(),
                     time.perf_counter() - began, stakes(program, computed) if program.stakes else [])  # fmt: skip
 
     def reach(self) -> int:
@@ -111,6 +118,16 @@ class Split:
         self._counts = dict(zip(counted[ROUTE].to_list(), counted["count"].to_list(), strict=True))
         self._cuts: dict[tuple[int, ...], pl.DataFrame] = {}
 
+    def stop(self) -> None:
+        """End the run when a row goes a way that says so."""
+        for code, route in enumerate(self._worker.plan.routes):
+            if route.stops and self._counts.get(code):
+                at = int(self._frame[ROW].filter(self._codes == code)[0])
+                _, file, line = self._read.whereabouts(self._read.offsets(pl.Series([at])))
+                when = f"when {route.when}" if route.when is not None else "where no other is"
+                raise RouteRefuses(f"{self._read.source.id}: route {route.id} refuses the data", file=file[0], line=line[0],
+                                  hint=f"this is the first row that goes there: it is taken {when}")  # fmt: skip
+
     def routes(self) -> dict[str, int]:
         """Rows by route: the outputs it leads to, or what it waits for."""
         named: dict[str, int] = {}
@@ -142,7 +159,8 @@ class Split:
             return None
         rows = self._cut(codes)
         raw = self._raw(rows)
-        return rows.with_columns(raw.to_struct("__raw"), *self._provenance(rows, raw))
+        sure = confidence(self._program.flags).alias(CONFIDENCE)
+        return rows.with_columns(raw.to_struct("__raw"), sure, *self._provenance(rows, raw))
 
     def sample(self) -> None:
         """Keep the rows with the lowest hash of ``_row``: the same rows whatever the batches (bottom-k sampling)."""
@@ -167,9 +185,13 @@ class Split:
         if not codes:
             return None
         rows = self._cut(codes)
+        told = output.output.provenance
+        raw = self._raw(rows) if output.original or "reasons" in told else None
         if not output.original:
-            return rows.select(list(self._program.types))
-        raw = self._raw(rows)
+            places = self._provenance(rows, raw) if told else ()
+            sure = [confidence(self._program.flags).alias(CONFIDENCE)] if "confidence" in told else []
+            return rows.with_columns(*places, *sure).select(*self._program.types, *provenance_types(told))
+        assert raw is not None
         return raw.with_columns(rows[ROW], *self._provenance(rows, raw))
 
     def _cut(self, codes: tuple[int, ...]) -> pl.DataFrame:
@@ -185,9 +207,11 @@ class Split:
     def _raw(self, rows: pl.DataFrame) -> pl.DataFrame:
         return conformed(self._read.chunk.as_it_came(self._read.offsets(rows[ROW])), self._worker.raw_types)
 
-    def _provenance(self, rows: pl.DataFrame, raw: pl.DataFrame) -> list[pl.Series]:
-        """Where each row stood and why it is here."""
+    def _provenance(self, rows: pl.DataFrame, raw: pl.DataFrame | None) -> list[pl.Series]:
+        """Where each row stood, and, as its text is given, why it is here."""
         offsets = self._read.offsets(rows[ROW])
+        if raw is None:
+            return self._read.whereabouts(offsets)
         places = {int(offset): n for n, offset in enumerate(offsets.to_list())} if self._faults else {}
         faults = {places[row]: found for row, found in self._faults.items() if row in places}
         return [*self._read.whereabouts(offsets), reasons(self._program.flags, rows, raw, faults).alias(REASONS)]
@@ -208,7 +232,7 @@ def route_name(plan: Plan, code: int) -> str:
     if code == HELD:
         return "held"
     route = plan.routes[code]
-    return f"held:{route.ask}" if route.ask else "+".join(route.to) or "drop"
+    return f"held:{route.ask}" if route.ask else "fail" if route.stops else "+".join(route.to) or "drop"
 
 
 def raw_types(sources: Sequence[Types]) -> Types:
@@ -234,10 +258,17 @@ def conformed(raw: pl.DataFrame, types: Types) -> pl.DataFrame:
 
 def original_types(columns: Types) -> dict[str, Any]:
     """The columns of an output that keeps rows as they came: the source's, and where, and why."""
+    return {**columns, **provenance_types(("row", "source", "file", "line", "reasons"))}
+
+
+def provenance_types(told: Sequence[str]) -> dict[str, Any]:
+    """The columns that say where a row came from, how sure it is, and what was found."""
     from qpipe.core.types import DataType
 
-    more = {ROW: "int", SOURCE: "string", FILE: "string", LINE: "int"}
-    return {**columns, **{name: DataType.parse(word) for name, word in more.items()}, REASONS: DataType.of(reason_type())}
+    words = {"row": (ROW, "int"), "source": (SOURCE, "string"), "file": (FILE, "string"), "line": (LINE, "int"),
+             "confidence": (CONFIDENCE, "float")}  # fmt: skip
+    named = {name: DataType.parse(word) for name, word in (words[each] for each in told if each in words)}
+    return {**named, REASONS: DataType.of(reason_type())} if "reasons" in told else named
 
 
 def _alive(program: Program, frame: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from qpipe.core.batch import Json
 from qpipe.core.component import Context, Output, Part, Types
 from qpipe.core.effects import effect
-from qpipe.core.http import Client, Settings, auth_problem, limiter, shown
+from qpipe.core.http import Client, Settings, address_problems, auth_problem, limiter, shown
 from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, param
 
@@ -39,8 +39,7 @@ class Http(Output):
     timeout: Duration = param(30.0, help="how long to wait for a connection, and for the answer")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
-        if not self.url.startswith(("http://", "https://")):
-            yield "url", "this is no address that begins with http:// or https://"
+        yield from address_problems(self.url)
         if wrong := auth_problem(self.auth):
             yield "auth", wrong
         if self.body == "single" and self.batch_size != 1:

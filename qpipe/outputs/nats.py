@@ -36,7 +36,7 @@ class Nats(Messages):
     timeout: Duration = param(10.0, help="how long to wait for a server that does not answer")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
-        yield from problems(self.auth, self.tls)
+        yield from problems(self.servers, self.auth, self.tls)
         yield from super().problems(types)
         if re.search(r"[\s*>]", self.subject):
             yield "subject", "a message is sent to one subject: no * or > and no blanks"

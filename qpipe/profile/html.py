@@ -8,6 +8,7 @@ from importlib import resources
 
 from qpipe.profile.drift import Change
 from qpipe.profile.model import ColumnProfile, Profile, TableProfile
+from qpipe.profile.relation_map import relation_map
 from qpipe.report.markup import Html, el
 from qpipe.report.svg import bar, svg, tip
 from qpipe.report.words import count, cut, percent
@@ -21,7 +22,9 @@ def html(profile: Profile, changes: Sequence[Change] = ()) -> str:
     """The whole page. Columns of personal data show no values."""
     sections = [("changes", "Changes", _changes(changes))] if changes else []
     sections += [(f"table-{n}", t.name, _table(t)) for n, t in enumerate(profile.tables)]
-    sections += [("foreign-keys", "Foreign keys", _foreign(profile))] if profile.foreign_keys else []
+    sections += (
+        [("relations", "Relations", el("div", relation_map(profile), _foreign(profile)))] if profile.foreign_keys else []
+    )
     links = [el("a", title, href=f"#{id}") for id, title, _ in sections]
     body = [el("section", el("h2", title), inner, id=id) for id, title, inner in sections]
     name = ", ".join(t.name for t in profile.tables)

@@ -99,12 +99,12 @@ def _counted(
         rows += frame.height
         bad = ~np.isin(_hashes(frame), there)
         if bad.any():
-            lost = pl.concat([lost, frame.filter(pl.Series(bad)).group_by(list(columns)).len("n")]) if lost.width else (
-                frame.filter(pl.Series(bad)).group_by(list(columns)).len("n"))  # fmt: skip
-            lost = lost.group_by(list(columns)).agg(pl.col("n").sum())
+            lost = pl.concat([lost, frame.filter(pl.Series(bad)).group_by(list(columns)).len("__n")]) if lost.width else (
+                frame.filter(pl.Series(bad)).group_by(list(columns)).len("__n"))  # fmt: skip
+            lost = lost.group_by(list(columns)).agg(pl.col("__n").sum())
             missing += int(bad.sum())
     if lost.width:
-        first = lost.sort(["n", *columns], descending=[True] + [False] * len(columns)).head(5)
+        first = lost.sort(["__n", *columns], descending=[True] + [False] * len(columns)).head(5)
         gone = [", ".join(map(str, row[:-1])) for row in first.iter_rows()]
     return ForeignKeyFound(name, tuple(columns), other, tuple(key), missing, lost.height, rows, sure, tuple(gone))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qpipe.analysis.kinds import counted
+from qpipe.analysis.order import out_of_order
 from qpipe.analysis.outliers import rounded
 from qpipe.analysis.patterns import Pattern, patterns, shape
 from qpipe.analysis.semantic import is_identifier
@@ -19,6 +20,7 @@ from qpipe.profile.relations import Known
 if TYPE_CHECKING:
     import polars as pl
 
+DIGITS = 7  # of a number: so long ones are hardly ever equal by chance
 ENOUGH = 20  # rows that a rule rests on
 VALUES = 60  # in a list of allowed values
 
@@ -77,8 +79,23 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
         if told.stored.startswith(("List", "Struct", "Binary")) or not told.rows:
             continue
         seen = _seen(table, told, sample, tuple(nothing))
-        for rule in (_nothing, _type, _not_null, _allowed, _misspelt, _odd, _nearly_key, _pattern, _unit, _format, _range):
+        for rule in (
+            _nothing,
+            _type,
+            _not_null,
+            _allowed,
+            _misspelt,
+            _odd,
+            _nearly_key,
+            _pattern,
+            _unit,
+            _format,
+            _range,
+            _decimals,
+        ):
             found += rule(seen)
+        if table.scan.sample.is_whole:
+            found += _in_order(seen, sample[told.name])
     found += _keys(table.profile)
     found += _dependent(table, sample, tuple(nothing))
     found += [_foreign(table.profile.name, f) for f in keys if f.table == table.profile.name]
@@ -172,17 +189,22 @@ def _shapes(often: pl.DataFrame, every: int) -> list[str]:
 
 
 def _nearly_constant(c: Seen, ordered: pl.DataFrame, first: int) -> Iterator[Suggestion]:
-    """One number nearly everywhere: what else there is was hardly meant."""
+    """One number everywhere, or nearly: what else there is was hardly meant. Nothing (0) often stands beside other numbers."""
     rest = c.every - first
     scattered = ordered.height > 2 and _most(ordered.slice(1)["count"]) <= max(2, 0.02 * c.every)
-    if not rest or first < (0.75 if scattered and ordered.height > 6 else 0.9) * c.every or c.every < 30:
-        return
     value = _typed(c, str(ordered["value"][0]))
-    reason = f"{value} is {first / c.every:.1%} of the column"
+    least = 0.75 if scattered and (ordered.height > 6 or (value != 0 and ordered.height > 3)) else 0.9
+    if first < least * c.every or c.every < 30:
+        return
     params = {"column": c.name, "values": [value]}
-    yield Suggestion(
-        c.table, "one_of", params, (c.name,), reason, c.every, rest, 0.85 if scattered or first > 0.92 * c.every else 0.7
-    )
+    if not rest:
+        if value != 0:
+            yield Suggestion(c.table, "one_of", params, (c.name,), f"only {value} occurs", c.every, 0, 0.8)
+        return
+    reason = f"{value} is {first / c.every:.1%} of the column"
+    beside = value == 0 and rest > 0.02 * c.every and ordered.height > 20  # measured now and then, such as rain
+    sure = 0.85 if (scattered or first > 0.92 * c.every) and not beside else 0.7
+    yield Suggestion(c.table, "one_of", params, (c.name,), reason, c.every, rest, sure)
 
 
 def _most(counts: pl.Series) -> int:
@@ -268,8 +290,20 @@ def _pattern(c: Seen) -> Iterator[Suggestion]:
         return
     regex = [p.regex for p in chosen]
     told = f"{good / c.every:.1%} are written like {' or '.join(repr(p.example) for p in chosen)}"
+    sure = _sure(c.every, c.every - good, 0.95) * (0.8 if _other_form(c, regex) > 0.5 * (c.every - good) > 0 else 1.0)
     yield Suggestion(c.table, "matches", {"column": c.name, "regex": regex if len(regex) > 1 else regex[0]}, (c.name,), told,
-                     c.every, c.every - good, _sure(c.every, c.every - good, 0.95))  # fmt: skip
+                     c.every, c.every - good, round(sure, 3))  # fmt: skip
+
+
+def _other_form(c: Seen, regex: Sequence[str]) -> int:
+    """How many of the exceptions share a form of their own that many different values have: hardly slips."""
+    formed = c.counts.with_columns(shape(pl.col("value")).alias("form"))
+    fits = pl.any_horizontal(pl.col("value").str.contains(one) for one in regex)
+    usual = formed.filter(fits)["form"].unique().to_list()
+    others = formed.filter(~fits & ~pl.col("form").is_in(usual)).group_by("form")
+    forms = others.agg(pl.len().alias("kinds"), pl.col("count").sum())
+    many = (pl.col("kinds") >= 10) & (pl.col("count") >= 0.01 * c.every)
+    return int(forms.filter(many)["count"].sum())
 
 
 def _says_something(regex: str) -> bool:
@@ -290,12 +324,25 @@ def _unit(c: Seen) -> Iterator[Suggestion]:
     units = split.filter(pl.col("unit") != "")
     written = units.group_by("unit").agg(pl.col("count").sum()).sort("count", descending=True)
     plain = numeric - int(units["count"].sum())
+    if written.height and written["count"][0] >= 0.8 * c.every and numeric >= 0.95 * c.every:
+        yield from _same_unit(c, split, str(written["unit"][0]))
+        return
     if numeric < 0.95 * c.every or not 0 < written.height <= 15 or (written.height < 2 and plain < 0.3 * c.every):
         return
     ways = ", ".join(repr(u) for u in written["unit"].head(4).to_list())
     reason = f"numbers with units written in {written.height} ways ({ways}): the number should stand alone"
     yield Suggestion(c.table, "matches", {"column": c.name, "regex": r"^[+-]?\d+([.,]\d+)?$"}, (c.name,), reason, c.every,
                      int(units["count"].sum()), 0.75 if written.height < 3 and not plain else 0.85, "number alone")  # fmt: skip
+
+
+def _same_unit(c: Seen, split: pl.DataFrame, unit: str) -> Iterator[Suggestion]:
+    """Nearly all numbers have one unit: others are slips, and it may stay."""
+    good = int(split.filter(pl.col("unit") == unit)["count"].sum())
+    if good < c.every:
+        regex = rf"^\s*[+-]?\d+([.,]\d+)?\s*{re.escape(unit)}\s*$"
+        reason = f"{good / c.every:.1%} are numbers with {unit!r}"
+        yield Suggestion(c.table, "matches", {"column": c.name, "regex": regex}, (c.name,), reason,
+                         c.every, c.every - good, _sure(c.every, c.every - good, 0.9), "one unit")  # fmt: skip
 
 
 def _format(c: Seen) -> Iterator[Suggestion]:
@@ -334,10 +381,28 @@ def _range(c: Seen) -> Iterator[Suggestion]:
 
 
 def _sure_of_limits(rows: int, outside: int) -> float:
-    """Limits are a guess: surer with more rows, less sure the more lie outside."""
-    return round(
-        max(0.0, min(0.9, 0.7 + 0.06 * math.log10(max(rows, 1)) + (0.1 if outside else 0.0) - 0.5 * outside / rows)), 3
-    )
+    """Limits are a guess: surer with more rows, less sure the more lie outside. Of many rows that is a long tail, no slips."""
+    share = outside / rows
+    tail = 8 * max(0.0, share - 0.03) if rows >= 500 else 0.5 * share
+    return round(max(0.0, min(0.9, 0.7 + 0.06 * math.log10(max(rows, 1)) + (0.1 if outside else 0.0) - tail)), 3)
+
+
+def _decimals(c: Seen) -> Iterator[Suggestion]:
+    """Most numbers have few decimals, and a minority has a long tail of them: computed, not measured or agreed."""
+    if c.numbers is None or c.every < 30:
+        return
+    tail = pl.col("value").str.extract(r"^[+-]?\d*[.](\d+)$").str.len_chars().fill_null(0)
+    held = c.counts.group_by(tail.alias("places")).agg(pl.col("count").sum())
+    counts = {int(places): int(count) for places, count in held.iter_rows()}
+    few = {places: count for places, count in counts.items() if places <= 4}
+    most = max((places for places, count in few.items() if count >= 0.02 * c.every), default=0)
+    least = min((places for places in counts if places > 4), default=0)
+    good = sum(few.values())
+    if good < 0.7 * c.every or least < most + 6:
+        return
+    reason = f"{good / c.every:.1%} have at most {most} decimals, the others {least} or more"
+    params = {"column": c.name, "max_decimals": most}
+    yield Suggestion(c.table, "precision", params, (c.name,), reason, c.every, c.every - good, 0.8)
 
 
 # ── several columns ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -345,17 +410,41 @@ def _sure_of_limits(rows: int, outside: int) -> float:
 
 def _nearly_key(c: Seen) -> Iterator[Suggestion]:
     """Nearly every value once, a few values often: copies of another row's identifier or figure."""
-    if c.every < ENOUGH or c.told.repeated == 0:
+    if c.every < ENOUGH:
         return
     once = c.counts.filter(pl.col("count") == 1).height
     several = c.counts.height - once
-    long = float((c.counts["value"].str.len_chars().mean()) or 0.0)  # type: ignore[arg-type]
-    telling = is_identifier(c.name.partition("(")[0]) or (c.numbers is not None and long >= 10)
-    if not telling or once < 0.5 * c.every or not 0 < several <= 0.06 * c.counts.height:
+    written = c.counts["value"].str.replace(r"\.0+$", "").str.replace_all(r"\D", "").str.strip_chars_start("0")
+    digits = float(written.str.len_chars().mean() or 0.0)  # type: ignore[arg-type]
+    telling = is_identifier(c.name.partition("(")[0]) or (c.numbers is not None and digits >= DIGITS)
+    if not telling or once < 0.5 * c.every or several > 0.08 * c.counts.height:
         return
     repeated = c.every - once
-    reason = f"{once:,} values come once, only {several:,} more often"
+    reason = f"{once:,} values come once, only {several:,} more often" if several else "no value comes twice"
     yield Suggestion(c.table, "unique", {"columns": [c.name]}, (c.name,), reason, c.every, repeated, 0.85)
+
+
+def _in_order(c: Seen, cells: pl.Series) -> Iterator[Suggestion]:
+    """Whole numbers that rise, or fall, from row to row, nearly everywhere: running numbers. Such ones occur once."""
+    if c.numbers is None or c.every < ENOUGH or c.counts.height < 0.5 * c.every:
+        return
+    numbers = cells.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).drop_nulls().drop_nans()
+    if numbers.len() < c.every or not bool((numbers == numbers.floor()).all()):
+        return
+    for direction, sign in (("asc", 1.0), ("desc", -1.0)):
+        if int((sign * numbers.diff().drop_nulls() > 0).sum()) < 0.7 * c.every:
+            continue  # a row that breaks the order is below one neighbour at most: seen at once, without a search
+        broken = int(out_of_order(sign * numbers.to_numpy(), strict=True).sum())
+        if broken <= 0.25 * c.every:
+            params = {"column": c.name, "direction": direction, "strict": True, "fewest": True}
+            reason = f"{1 - broken / c.every:.1%} of the rows are {'above' if sign > 0 else 'below'} those before them"
+            yield Suggestion(c.table, "ordered", params, (c.name,), reason, c.every, broken,
+                             round(max(0.0, 0.97 - 0.5 * broken / c.every), 3))  # fmt: skip
+
+
+_OF_ONE_COLUMN = (
+    _nothing, _type, _not_null, _allowed, _misspelt, _odd, _nearly_key, _pattern, _unit, _format, _range, _decimals,
+)  # fmt: skip
 
 
 def _keys(table: TableProfile) -> Iterator[Suggestion]:
@@ -423,9 +512,12 @@ def _without_doubles(found: list[Suggestion]) -> list[Suggestion]:
     listed = {s.columns for s in found if s.module == "one_of" and not s.about}
     shaped = {s.columns for s in found if s.about == "number alone"}
 
+    running = {s.columns for s in found if s.module == "ordered"}
     referring = {s.columns for s in found if s.module == "foreign_key"}
 
     def needless(s: Suggestion) -> bool:
+        if s.columns in running and ((s.module == "unique" and s.broken) or (s.module == "between" and not s.broken)):
+            return True  # what rises occurs once, and goes on
         if s.columns in referring and s.module in ("between", "one_of", "matches"):
             return True  # the other table says what is allowed
         if s.columns in listed and (s.about == "misspelt" or (s.module == "matches" and not s.about)):

@@ -83,7 +83,7 @@ def _content(c: ColumnProfile) -> str:
     if c.meaning:
         told.append(c.meaning + (" (personal)" if c.personal else ""))
     if c.quantiles and c.least is not None:
-        told.append(f"{_figure(c.least)} … {_figure(c.quantiles['0.5'])} … {_figure(c.greatest)}")
+        told.append(f"{_figure(c.least)} … {_middle(c)} … {_figure(c.greatest)}")
     elif c.frequent and c.distinct <= 12:
         told.append(", ".join(f"{v} {n:,}" for v, n in c.frequent[:5]))
     elif c.frequent:
@@ -103,6 +103,12 @@ def _doubts(c: ColumnProfile) -> Iterator[str]:
     if c.typos:
         shown = ", ".join(f"{t[0]!r} for {t[2]!r}" for t in c.typos[:3])
         yield f"misspelt: {shown}" + (f", and {len(c.typos) - 3} more" if len(c.typos) > 3 else "")
+
+
+def _middle(c: ColumnProfile) -> str:
+    """The median, a whole number among whole numbers."""
+    value = c.quantiles["0.5"]
+    return str(int(value)) if c.type == "int" and isinstance(value, float) and value == int(value) else _figure(value)
 
 
 def _figure(value: object) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qpipe.core.secrets import MASK, embedded_secrets, looks_secret
 from qpipe.orchestrator.results import CheckResult, Sample, Summary
 from qpipe.orchestrator.summary import load
+from qpipe.orchestrator.trend import Trend, trend
 
 if TYPE_CHECKING:
     from qpipe.orchestrator.journal import Journal
@@ -23,9 +24,11 @@ class Report:
     summary: Summary
     spec_text: str
     shapes: Shapes | None  # None: the run kept no sample
+    trend: Trend | None = None  # scores over the runs up to this one
 
     def to_json(self) -> dict[str, Any]:
-        return self.summary.to_json() | {"data": dataclasses.asdict(self.shapes) if self.shapes else None}
+        data = dataclasses.asdict(self.shapes) if self.shapes else None
+        return self.summary.to_json() | {"data": data, "trend": self.trend.to_json() if self.trend else None}
 
 
 def collect(
@@ -44,7 +47,8 @@ def collect(
         sample = distributions.merged_sample(journal.directory(run["id"]) / "sample", quarantine)
         totals = balance.delivered, balance.quarantined
         shapes = distributions.shapes(sample, totals, masked) if sample else None
-    return Report(summary, without_secrets(run["spec_text"]), shapes)
+    scores = trend(journal, run["name"], until=run["started"], plan=plan) if draw else None
+    return Report(summary, without_secrets(run["spec_text"]), shapes, scores)
 
 
 def _masked(check: CheckResult, masked: frozenset[str]) -> CheckResult:

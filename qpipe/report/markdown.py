@@ -7,7 +7,20 @@ from collections.abc import Iterator, Sequence
 
 from qpipe.orchestrator.results import Summary
 from qpipe.report.collect import Report
-from qpipe.report.text import advice, answered, balanced, grouped, judged, noted, scored, verdict, worst_first
+from qpipe.report.text import (
+    advice,
+    answered,
+    balanced,
+    grouped,
+    judged,
+    likely,
+    noted,
+    scored,
+    titled,
+    told_scores,
+    verdict,
+    worst_first,
+)  # fmt: skip
 from qpipe.report.words import STATES, count, cut, duration, figures, percent, plural, size
 
 ROWS = 30  # checks shown; those that passed are folded away
@@ -30,8 +43,9 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield from _checks(summary)
     gates = [[g.gate, figures(g.observed, 3), g.expected, verdict(g.outcome), g.message] for g in summary.gates]
     yield from _table("Gates", ["gate", "observed", "expected", "verdict", ""], gates)
-    scores = [[s.dimension, scored(s.value), count(s.evaluated), count(s.failed)] for s in summary.scores]
-    yield from _table("Scores", ["dimension", ">score", ">evaluated", ">failed"], scores)
+    every = (*summary.scores, *told_scores(summary))
+    scores = [[titled(s), scored(s.value), likely(s), count(s.evaluated), count(s.failed)] for s in every]
+    yield from _table("Scores", ["of", ">score", ">95% interval", ">evaluated", ">failed"], scores)
     yield from _table("Outputs", ["output", "where", ">rows", ">size", "state"],
                       [[o.output, o.place, count(o.rows), size(o.bytes), o.state] for o in summary.outputs])  # fmt: skip
     yield from _table("Questions", ["id", "question", ">rows", "answer"],

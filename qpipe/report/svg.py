@@ -49,6 +49,38 @@ def dot(share: float, low: float, label: str) -> Html:
     )
 
 
+def line(values: Sequence[float | None], lows: Sequence[float | None], highs: Sequence[float | None], label: str) -> Html:
+    """A line over runs in its band; where a run has no value, the line is broken."""
+    seen = [v for v in (*values, *lows) if v is not None]
+    low, count = min(seen, default=0.0), max(len(values) - 1, 1)
+    low = max(0.0, low - 0.1 * (1 - low)) if low < 1 else 0.9
+
+    def at(n: int, value: float) -> str:
+        return f"{2 + 236 * n / count:.1f},{26 - 24 * (value - low) / (1 - low):.1f}"
+
+    shapes, stretch = [], list[int]()
+    for n, value in enumerate([*values, None]):
+        if value is not None:
+            stretch.append(n)
+            continue
+        if stretch:
+            above = [at(k, _or(highs[k], values[k])) for k in stretch]
+            below = [at(k, _or(lows[k], values[k])) for k in reversed(stretch)]
+            along = [at(k, _or(None, values[k])) for k in stretch]
+            x, y = map(float, along[-1].split(","))
+            shapes += [
+                el("polygon", points=" ".join([*above, *below]), class_="band"),
+                el("polyline", points=" ".join(along), class_="trend"),
+                el("circle", cx=x, cy=y, r=2.5, class_="trend-end"),
+            ]
+        stretch = []
+    return svg(240, 28, shapes, label=label, class_="trend-chart")
+
+
+def _or(value: float | None, other: float | None) -> float:
+    return value if value is not None else other if other is not None else 0.0
+
+
 def low_end(shares: Sequence[float]) -> float:
     """Where a line of scores begins, so that they can be told apart."""
     return next((low for low in (0.999, 0.99, 0.9, 0.5) if min(shares, default=0) > low), 0.0)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from qpipe.orchestrator.results import CheckResult, Note, QuestionResult, Summary
+from qpipe.orchestrator.results import CheckResult, Note, QuestionResult, Score, Summary
 from qpipe.report.collect import Report
 from qpipe.report.words import (
     MARKS,
@@ -27,6 +27,7 @@ from qpipe.report.words import (
     tolerance,
 )  # fmt: skip
 
+COLUMNS = 12  # whose scores are shown: the worst
 ROWS = 40  # checks shown; the rest is told
 
 
@@ -200,17 +201,36 @@ def _gates(summary: Summary) -> Block:
 
 
 def _scores(summary: Summary) -> Block:
-    rows = tuple((s.dimension, scored(s.value), _bar(s.value), count(s.evaluated),
-                  count(s.failed), str(s.checks)) for s in summary.scores)  # fmt: skip
-    tones = tuple("strong" if s.dimension == "overall" else "" if s.value is not None else "dim" for s in summary.scores)
-    return Block("Scores", ("dimension", "score", "", "evaluated", "failed", "checks"), rows, frozenset({1, 3, 4, 5}), tones)
+    every = (*summary.scores, *(told := told_scores(summary)))
+    rows = tuple((titled(s), scored(s.value), _bar(s.value), likely(s), count(s.evaluated), count(s.failed))
+                 for s in every)  # fmt: skip
+    tones = tuple("strong" if s.name == "overall" else "" if s.value is not None else "dim" for s in every)
+    left = len(summary.column_scores) - sum(bool(s.column) for s in told)
+    columns = ("of", "score", "", "95% interval", "evaluated", "failed")
+    after = f"and {plural(left, 'column')} without a failure" if left and len(told) < COLUMNS else ""
+    return Block("Scores", columns, rows, frozenset({1, 3, 4, 5}), tones, after)
+
+
+def told_scores(summary: Summary) -> list[Score]:
+    """Beside those of dimensions: of each source where there are several, of the columns with failures, the worst first."""
+    sources = list(summary.source_scores) if len(summary.source_scores) > 1 else []
+    return sources + [s for s in summary.column_scores if s.failed][:COLUMNS]
+
+
+def titled(score: Score) -> str:
+    return f"column {score.column}" if score.column else f"source {score.source}" if score.source else score.dimension
+
+
+def likely(score: Score) -> str:
+    """Where the score of what the source gives lies, as far as this run can tell."""
+    return "" if score.low is None else f"{percent(score.low)} to {percent(score.high)}"
 
 
 def scored(value: float | None) -> str:
     return "not evaluated" if value is None else percent(value)
 
 
-def _bar(share: float | None, width: int = 20) -> str:
+def _bar(share: float | None, width: int = 10) -> str:
     """A full bar means all of it: 99.9 % leaves one cell open."""
     cells = 0 if share is None else width if share == 1 else min(int(share * width), width - 1)
     return "█" * cells + "░" * (width - cells)

@@ -133,9 +133,10 @@ class Partitions:
         reader = self._client("read")
         if self._assigned != (int(key), at[key]):
             reader.assign([self._partition(int(key), at[key])])
-        given = self._heard(reader, min(most, end[key] - at[key]), f"{self._source.topic}/{key} at offset {at[key]}")
-        found = [message for message in given if not message.error() and message.offset() < end[key]]
-        ended = len(found) < len(given)
+        given, ended = self._heard(reader, min(most, end[key] - at[key]), f"{self._source.topic}/{key} at offset {at[key]}")
+        found = given
+        if found and found[-1].offset() >= end[key]:
+            found, ended = [message for message in given if message.offset() < end[key]], True
         at[key] = end[key] if ended else found[-1].offset() + 1
         self._assigned = None if ended else (int(key), at[key])
         return found
@@ -145,7 +146,7 @@ class Partitions:
         looker.assign([self._partition(int(key), offset) for key, offset in at.items()])
         while len(ends) < len(at):
             waiting = ", ".join(f"{self._source.topic}/{key}" for key in at if key not in ends)
-            for message in self._heard(looker, 1, waiting):
+            for message in self._heard(looker, 1, waiting, ends=True)[0]:
                 partition = self._partition(message.partition())
                 ends[str(message.partition())] = looker.get_watermark_offsets(partition, cached=True)[1]
                 looker.pause([partition])  # what it has fetched of it is let go
@@ -156,18 +157,22 @@ class Partitions:
                 raise self._shrunk(key, offset - 1, ends[key])
         return {key: ends[key] for key in at}
 
-    def _heard(self, client: Any, most: int, at: str) -> list[Any]:
-        """At least one message, or word that there is no more. Unavailable when the broker is silent for too long."""
+    def _heard(self, client: Any, most: int, at: str, *, ends: bool = False) -> tuple[list[Any], bool]:
+        """At least one message, or word that there is no more: that is told beside them, or with ``ends`` among them.
+
+        Unavailable when the broker is silent for too long.
+        """
         deadline = time.monotonic() + self._source.timeout
         with self._cluster.told(self._said, at):
             while time.monotonic() < deadline:
                 found: list[Any] = client.consume(min(most, PIECE), timeout=_POLL)
-                for message in (m for m in found if m.error() and m.error().name() != "_PARTITION_EOF"):
-                    raise self._wrong(message, at)
+                if words := [message for message in found if message.error()]:
+                    for message in (each for each in words if each.error().name() != "_PARTITION_EOF"):
+                        raise self._wrong(message, at)
+                    return ([m for m in found if ends or not m.error()], True)
                 if found:
-                    return found
-        words = f"no answer for {self._source.timeout:g} s"
-        raise self._cluster.refused(words, self._said, at)
+                    return found, False
+        raise self._cluster.refused(f"no answer for {self._source.timeout:g} s", self._said, at)
 
     def _wrong(self, message: Any, at: str) -> Exception:
         error = message.error()
@@ -224,7 +229,10 @@ class _Found:
         if messages and (not self._runs or self._runs[-1][1] != partition):
             self._runs.append((len(self.payloads), partition))
         self.payloads += [message.value() for message in messages]
-        self._offsets += [message.offset() for message in messages]
+        if messages:
+            first, last = messages[0].offset(), messages[-1].offset()
+            whole = last - first + 1 == len(messages)  # the usual case: each message need not be asked
+            self._offsets += range(first, last + 1) if whole else [message.offset() for message in messages]
         for name, cells in self._metadata.items():
             cells += map(_METADATA[name][0], messages)
 

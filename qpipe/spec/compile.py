@@ -49,6 +49,7 @@ def compile_plan(document: Document) -> Plan:
         routes=_routes(document, outputs, settings), decisions=decisions, outputs=outputs, settings=settings,
         tests=tuple(_test(document, n, values) for n, values in enumerate(document.tests)),
         vars={k: str(v) for k, v in spec.vars.items()}, description=str(document.head.get("description") or ""),
+        redact=spec.redact,
     )  # fmt: skip
 
 
@@ -97,9 +98,9 @@ def _routes(document: Document, outputs: Mapping[str, OutputNode], settings: Set
 
 
 def _route(spec: Spec, entry: RouteEntry, outputs: Mapping[str, OutputNode]) -> Route:
-    to = tuple(id for id in entry.to if id in outputs)  # drop: no output
+    to = tuple(id for id in entry.to if id in outputs)  # drop, fail: no output
     when = Expression.parse(entry.when) if entry.when is not None else None
-    return Route(entry.id, when, to, entry.ask, _place(spec, entry.path), entry.implied)
+    return Route(entry.id, when, to, entry.ask, _place(spec, entry.path), entry.implied, "fail" in entry.to)
 
 
 def _malformed_routes(document: Document, outputs: Mapping[str, OutputNode], written: list[Route]) -> list[Route]:

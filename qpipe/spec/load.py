@@ -64,7 +64,7 @@ class Spec:
             raise SpecError([_problem(flaw, name, lines)]) from None
         flaws += loose(root, text)
         flaws += tree.flaws
-        filling = _Filling(tree, os.environ if env is None else env, text)
+        filling = _Filling(tree, os.environ if env is None else env, text, _directory(name))
         filled = filling.spec(vars or {})
         problems = sorted({_problem(flaw, name, lines, filling.redact) for flaw in [*flaws, *filling.flaws]})
         return cls(name, text, filled, tree.value, filling.vars, tuple(problems), filling.redact, tree, lines,
@@ -81,7 +81,7 @@ class Spec:
     @property
     def directory(self) -> Path:
         """Where relative paths start."""
-        return Path.cwd() if self.file.startswith("<") else Path(self.file).resolve().parent
+        return _directory(self.file)
 
     def get(self, path: At, default: Any = None) -> Any:
         value: Any = self.tree
@@ -189,6 +189,10 @@ def _root_flaws(root: Node | None, text: str) -> list[Flaw]:
     raise Flaw(root.start, "not-a-mapping", f"the spec is {what}, not keys and values.", hint)
 
 
+def _directory(file: str) -> Path:
+    return Path.cwd() if file.startswith("<") else Path(file).resolve().parent
+
+
 def _problem(flaw: Flaw, file: str, lines: Lines, redact: Redactor | None = None) -> Problem:
     line, column = lines.place(flaw.offset)
     say = redact or (lambda text: text)
@@ -213,8 +217,8 @@ _MOST_BROKEN = 20  # references of one value that are reported
 class _Filling:
     """References filled in, problems gathered on the way."""
 
-    def __init__(self, tree: Tree, env: Mapping[str, str], text: str) -> None:
-        self.tree, self.env, self.text = tree, env, text
+    def __init__(self, tree: Tree, env: Mapping[str, str], text: str, directory: Path) -> None:
+        self.tree, self.env, self.text, self.directory = tree, env, text, directory
         self.flaws: list[Flaw] = []
         self.vars: dict[str, Any] = {}
         self.pieces: dict[At, tuple[Piece, ...]] = {}
@@ -261,7 +265,7 @@ class _Filling:
         return value
 
     def _text(self, path: At, text: str) -> Any:
-        parts = tuple(pieces(text, self.vars, self.env))
+        parts = tuple(pieces(text, self.vars, self.env, self.directory))
         self.pieces[path] = parts
         self.used |= {part.name for part in parts if part.kind == "var"}
         for part in [part for part in parts if part.code][:_MOST_BROKEN]:
@@ -289,8 +293,8 @@ class _Filling:
 
     def _guard(self, path: At, text: str, parts: tuple[Piece, ...], certain: bool = False) -> str:
         """The text, as a Secret if its key, its variable's name or its holder says that it is one."""
-        outside = [part for part in parts if part.kind == "env" or (part.kind == "var" and part.name in self._secret_vars)]
-        named = any(looks_secret(part.name) or isinstance(part.value, Secret) for part in outside)
+        outside = [p for p in parts if p.kind in ("env", "file") or (p.kind == "var" and p.name in self._secret_vars)]
+        named = any(p.kind == "file" or looks_secret(p.name) or isinstance(p.value, Secret) for p in outside)
         held = any(holds_secrets(str(key)) for key in path[1:-1])
         if not (certain or (outside and (named or held)) or (parts and looks_secret(_last_name(path)))):
             return text

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from qpipe.core.component import Component, Module, Output, Source
 from qpipe.core.expression import Expression
+from qpipe.core.secrets import Redactor
 from qpipe.core.types import DataType
 from qpipe.spec.interpolate import fill_run
 
@@ -55,6 +56,7 @@ class Route:
     ask: str | None = None  # decision id
     place: Place = Place()
     implied: bool = False  # not written in the spec: explain says so
+    stops: bool = False  # the first row that goes this way ends the run: nothing is published
 
 
 Scope = Literal["row", "group", "batch", "run"]
@@ -142,6 +144,7 @@ class Plan:
     tests: tuple[SpecTest, ...] = ()
     vars: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    redact: Redactor = field(default_factory=Redactor, compare=False, repr=False)  # masks the spec's secrets
 
     @property
     def streams(self) -> tuple[SourceNode, ...]:

@@ -176,14 +176,29 @@ class _References:
                     self._source_column(at, value)
                 elif role == "output" and value not in self.names["outputs"]:
                     self._unknown(at, "output", value, self.names["outputs"])
+        for entry in self.document.modules:
+            self._inner_references(entry)
 
-    def _source(self, at: At, id: str) -> bool:
+    def _inner_references(self, entry: Entry) -> None:
+        """Sources that a module's own text names, as the tables of a query."""
+        told = {value.partition(".")[0] for _, role, value in _roles(entry) if role and isinstance(value, str)}
+        try:
+            named = [id for id in entry.build().references() if id not in told]
+        except Exception:  # a module's own code, on values that may not fit together
+            return
+        for id in named:
+            word = re.compile(rf"(?<!\w){re.escape(id)}(?!\w)")
+            holder = next((name for name, value in entry.values.items() if isinstance(value, str) and word.search(value)), None)
+            also = "; the rows that flow are the table data" if entry.component.name == "sql" else ""
+            self._source(entry.at(self.document.spec, holder) if holder else entry.path, id, also)
+
+    def _source(self, at: At, id: str, also: str = "") -> bool:
         if id not in self.names["sources"]:
             self._unknown(at, "source", id, self.names["sources"])
             return False
         if id in self.document.streams:
             self.say(at, "not-a-reference", f"source '{id}' is a stream of rows, not a table to look into.",
-                     f"Write role: reference in source '{id}'.")  # fmt: skip
+                     f"Write role: reference in source '{id}'{also}.")  # fmt: skip
             return False
         return id in self.document.sources
 

@@ -149,12 +149,12 @@ def _run_relational(step: Relational, batches: Sequence[pl.DataFrame], context: 
         everything = _stacked(batches)
         try:
             if step.effect == "replace":
-                return Seen(_read_folder(step.replace(collector, context), everything))
+                return _settled(step, step.replace(collector, context), everything, context)
             verdicts = step.judge(collector, context)
         finally:
             collector.close()
     findings = [
-        Finding(row, verdict.columns, verdict.expected)
+        Finding(row, verdict.columns, verdict.notes.get(row, verdict.expected))
         for verdict in verdicts
         for row in everything.filter(verdict.rows.mask(0, everything.height))[ROW].to_list()
     ]
@@ -163,6 +163,15 @@ def _run_relational(step: Relational, batches: Sequence[pl.DataFrame], context: 
         return Seen(everything.filter(~pl.col(ROW).is_in(gone)), dropped=tuple(gone))
     evaluated = sum(_judged(batch, where).height for batch in batches)
     return Seen(everything, tuple(findings), verdict=judge_rows(step, len({f.row for f in findings}), evaluated))
+
+
+def _settled(step: Relational, folder: Path, before: pl.DataFrame, context: Context) -> Seen:
+    from qpipe.core.types import DataType
+
+    tables = {id: {name: DataType.of(dtype) for name, dtype in table.schema.items()} for id, table in context.tables.items()}
+    frame, types = _read_folder(folder, before), step.types_after(context.types, tables)
+    settling = step.settle(folder, context.but(types=types))
+    return Seen(frame) if settling is None else _run_transform(settling, [frame], context.but(types=types))
 
 
 def _read_folder(folder: Path, before: pl.DataFrame) -> pl.DataFrame:

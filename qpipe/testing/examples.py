@@ -8,6 +8,8 @@ An example is a fenced YAML block::
     tables: {customers: [{id: 1}]}                          # optional: reference sources by id
     inputs: [{name: a.csv, content: "id", age: 2h}]         # optional: for inspections, what the source is made of
     before: {id: int}                                       # optional: its columns in the run before
+    earlier: [100, 98]                                      # optional: its figure in earlier runs, a day apart
+    score: {score: 0.97, low: 0.93, high: 0.99}             # optional: what the checks of the run came to
     failed: [1]                                             # and then what comes of it, one or more of these
 
     failed: [row numbers from 0 that have a finding]        dropped: [row numbers that are gone]
@@ -31,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import ROW
-from qpipe.core.component import Context, Delivery, Input, Inspection, Module
+from qpipe.core.component import Context, Delivery, Earlier, Input, Inspection, Module
 from qpipe.core.lazy import pl
 from qpipe.core.params import build, params_of, read_duration, short_param
 from qpipe.testing.alone import Seen, run_alone
@@ -53,12 +55,18 @@ class Example:
     tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     inputs: Sequence[Mapping[str, Any]] = ()
     before: Mapping[str, str] | None = None
+    earlier: Sequence[float] = ()
+    score: Mapping[str, float] = field(default_factory=dict)
 
     def frame(self) -> pl.DataFrame:
         return frame_of(self.rows, self.schema)
 
     def context(self, frame: pl.DataFrame) -> Context:
-        return Context(types=types_of(frame), tables=self.reference_tables(), started=STARTED)
+        runs = [Earlier(STARTED - 86_400 * n, float(value)) for n, value in enumerate(reversed(self.earlier), 1)][::-1]
+        return Context(
+            types=types_of(frame), tables=self.reference_tables(), started=STARTED, earlier=lambda *_: runs,
+            history=lambda *_: [each.value for each in runs], score=lambda *_: self.score,
+        )  # fmt: skip
 
     def reference_tables(self) -> dict[str, pl.DataFrame]:
         return {name: frame_of(rows) for name, rows in self.tables.items()}
@@ -193,10 +201,11 @@ def _example(written: dict[str, Any]) -> Example:
     name, parameters = (entry, None) if isinstance(entry, str) else next(iter(entry.items()))
     rows, schema, tables = written.pop("rows", []), written.pop("schema", {}), written.pop("tables", {})
     inputs, before = written.pop("inputs", ()), written.pop("before", None)
+    earlier, score = written.pop("earlier", ()), written.pop("score", {})
     if written or not expects:
         raise ValueError(f"example of {name}: unknown key {next(iter(written))}" if written else f"example of {name}: "
                          f"says nothing of what comes of it; write one of {', '.join(EXPECTATIONS)}")  # fmt: skip
-    return Example(name, parameters, rows, expects, schema, tables, inputs, before)
+    return Example(name, parameters, rows, expects, schema, tables, inputs, before, earlier, score)
 
 
 def _found(what: str, seen: Seen) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,6 +41,14 @@ class Truncated(Exception):
     """Promise more than is sent."""
 
 
+class Drip(Exception):
+    """Send the answer byte by byte, for so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
 def missing() -> str | None:
     return None
 
@@ -68,6 +78,17 @@ def start(directory: Path) -> Iterator[Api]:
                 self.send_header("content-length", "1000")
                 self.end_headers()
                 self.wfile.write(b'[{"id": 1}')
+                self.close_connection = True
+                return
+            except Drip as slow:
+                self.send_response(200)
+                self.send_header("content-length", "1000000")
+                self.end_headers()
+                end = time.monotonic() + slow.seconds
+                with contextlib.suppress(OSError):
+                    while time.monotonic() < end:
+                        self.wfile.write(b" ")
+                        time.sleep(0.02)
                 self.close_connection = True
                 return
             data = content if isinstance(content, bytes) else json.dumps(content).encode()

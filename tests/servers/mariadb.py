@@ -20,24 +20,48 @@ def missing() -> str | None:
     return None if shutil.which("mariadbd") and shutil.which("mariadb-install-db") else "apt-get install mariadb-server"
 
 
+class Server:
+    """A server that can be killed and started again at the same address, with what it had."""
+
+    def __init__(self, directory: Path, fast: bool = False) -> None:
+        data, port, socket = directory / "data", free_port(), directory / "socket"
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--user={user}", "--skip-test-db"]
+        subprocess.run(install, check=True, capture_output=True)
+        setup = directory / "setup.sql"
+        lines = ["create database if not exists shop charset utf8mb4",
+                 f"create user if not exists qpipe@'127.0.0.1' identified by '{PASSWORD}'",
+                 "grant all on shop.* to qpipe@'127.0.0.1'"]  # fmt: skip
+        setup.write_text("".join(f"{line};\n" for line in lines))
+        options = {"datadir": data, "user": user, "port": port, "bind-address": "127.0.0.1", "socket": socket,
+                   "init-file": setup, "pid-file": directory / "pid",
+                   "innodb-flush-log-at-trx-commit": 0 if fast else 1}  # fmt: skip
+        written = (f"--{name}={value}" for name, value in options.items())
+        self._command = ["mariadbd", "--no-defaults", "--skip-name-resolve", *written]
+        self._port, self._log = port, directory / "log"
+        self.url = f"mariadb://qpipe:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/shop"
+
+    def start(self, *options: str) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen([*self._command, *options], stdout=log, stderr=log)
+        until(lambda: listens(self._port))
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
 @contextmanager
 def start(directory: Path) -> Iterator[str]:
-    data, port, socket = directory / "data", free_port(), directory / "socket"
-    user = pwd.getpwuid(os.geteuid()).pw_name
-    install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--user={user}", "--skip-test-db"]
-    subprocess.run(install, check=True, capture_output=True)
-    setup = directory / "setup.sql"
-    lines = ["create database shop charset utf8mb4", f"create user qpipe@'127.0.0.1' identified by '{PASSWORD}'",
-             "grant all on shop.* to qpipe@'127.0.0.1'"]  # fmt: skip
-    setup.write_text("".join(f"{line};\n" for line in lines))
-    options = {"datadir": data, "user": user, "port": port, "bind-address": "127.0.0.1", "socket": socket, "init-file": setup,
-               "pid-file": directory / "pid", "innodb-flush-log-at-trx-commit": 0}  # fmt: skip
-    command = ["mariadbd", "--no-defaults", "--skip-name-resolve", *(f"--{name}={value}" for name, value in options.items())]
-    with (directory / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
+    with durable(directory, fast=True) as server:
+        yield server.url
+
+
+@contextmanager
+def durable(directory: Path, fast: bool = False) -> Iterator[Server]:
+    server = Server(directory, fast)
+    server.start()
     try:
-        until(lambda: listens(port))
-        yield f"mariadb://qpipe:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/shop"
+        yield server
     finally:
         server.kill()
-        server.wait()

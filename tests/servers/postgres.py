@@ -26,29 +26,50 @@ def missing() -> str | None:
     return None if _program("initdb") and _program("pg_ctl") else "apt-get install postgresql"
 
 
+class Server:
+    """A server that can be killed and started again at the same address, with what it had."""
+
+    def __init__(self, directory: Path) -> None:
+        data, port = directory / "data", free_port()
+        as_user = _as_user(directory)
+        (directory / "password").write_text(PASSWORD)
+        os.chmod(directory / "password", 0o644)
+        initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
+        assert initdb and pg_ctl
+        subprocess.run([*as_user, initdb, "-D", str(data), "-U", "qpipe", "--auth=scram-sha-256", "-N", "-E", "UTF8",
+                        f"--pwfile={directory / 'password'}"], check=True, capture_output=True)  # fmt: skip
+        options = f"-p {port} -h 127.0.0.1 -k {directory} -c log_statement=none"
+        self._control = [*as_user, pg_ctl, "-D", str(data), "-l", str(directory / "log"), "-w", "-o", options]
+        self.url = f"postgresql://qpipe:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/"
+
+    def start(self, fast: bool = False) -> None:
+        more = ["-o", f"{self._control[-1]} -c fsync=off"] if fast else []
+        subprocess.run([*self._control, *more, "start"], check=True, capture_output=True)
+
+    def kill(self) -> None:
+        """As if the power went: what is in memory is lost, sessions end in the middle."""
+        subprocess.run([*self._control, "stop", "-m", "immediate"], capture_output=True)
+
+
 @contextmanager
 def start(directory: Path) -> Iterator[str]:
-    data, port = directory / "data", free_port()
-    as_user = _as_user(directory)
-    (directory / "password").write_text(PASSWORD)
-    os.chmod(directory / "password", 0o644)
-    initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
-    assert initdb and pg_ctl
-    subprocess.run([*as_user, initdb, "-D", str(data), "-U", "qpipe", "--auth=scram-sha-256", "-N", "-E", "UTF8",
-                    f"--pwfile={directory / 'password'}"], check=True, capture_output=True)  # fmt: skip
-    options = f"-p {port} -h 127.0.0.1 -k {directory} -c fsync=off -c log_statement=none"
-    control = [*as_user, pg_ctl, "-D", str(data), "-l", str(directory / "log"), "-w", "-o", options]
-    subprocess.run([*control, "start"], check=True, capture_output=True)
-    (directory / "restart").write_text("\0".join([*control, "restart", "-m", "immediate"]))
-    try:
-        url = f"postgresql://qpipe:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/"
-        import psycopg
+    with durable(directory, fast=True) as server:
+        yield server.url
 
-        with psycopg.connect(url + "postgres", autocommit=True) as db:
+
+@contextmanager
+def durable(directory: Path, fast: bool = False) -> Iterator[Server]:
+    import psycopg
+
+    server = Server(directory)
+    server.start(fast)
+    try:
+        with psycopg.connect(server.url + "postgres", autocommit=True) as db:
             db.execute("create database shop")
-        yield url + "shop"
+        server.url += "shop"
+        yield server
     finally:
-        subprocess.run([*control, "stop", "-m", "immediate"], capture_output=True)
+        server.kill()
 
 
 def _as_user(directory: Path) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from qpipe.core.errors import Unavailable
-from qpipe.core.secrets import Redactor, reveal
+from qpipe.core.secrets import Redactor, reveal, without_user
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,6 +37,7 @@ class Column:
     type: DataType
     select: str  # an expression over the query's columns
     cast: str = ""  # the database's own word for its type: for comparing with a text
+    read: str = ""  # how to select it for reading, where that is not how rows are ordered by it
 
 
 class Session(Protocol):
@@ -92,10 +93,8 @@ def database(url: str, directory: Any, timeout: float = 10.0, statement_timeout:
 
 def shown(url: str) -> str:
     """A URL as it may be shown: without user, password and options."""
-    plain = reveal(url)
-    parts = urlsplit(plain)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    parts = urlsplit(without_user(reveal(url)))
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
 def masked(url: str, text: str) -> str:

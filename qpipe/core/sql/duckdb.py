@@ -71,10 +71,10 @@ class DuckDB:
 
     def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
         with self._connected() as db:
-            reader = db.execute(bound(query, "dollar"), _given(query, parameters)).to_arrow_reader(rows)
+            reader = db.sql(bound(query, "dollar"), params=_given(query, parameters) or None).to_arrow_reader(rows)
             waiting: list[pl.DataFrame] = []
             height = 0
-            for piece in reader:  # type: ignore[union-attr]
+            for piece in reader:
                 frame = pl.DataFrame(piece)
                 waiting.append(frame.rename(dict(zip(frame.columns, map(str, range(frame.width)), strict=True))))
                 height += frame.height

@@ -1,4 +1,4 @@
-"""MySQL and MariaDB, by PyMySQL: a cursor that streams, and rows sent many at a time."""
+"""MySQL and MariaDB, by PyMySQL: a cursor that streams, and rows sent by thousands, written by the column."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class MySQL:
         from pymysql.cursors import SSCursor
 
         columns = self.describe(query, parameters)
-        with self._connected() as db, db.cursor(SSCursor) as cursor:
+        with self._connected() as db, _abandoned(db, db.cursor(SSCursor)) as cursor:
             cursor.execute(bound(query, "pyformat"), dict(parameters))
             while found := cursor.fetchmany(rows):
                 values = zip(*found, strict=True)
@@ -167,12 +167,12 @@ class _Session:
         others = [n for n in frame.columns if n not in key]
         change = ", ".join(f"{self._quoted(n)} = values({self._quoted(n)})" for n in others or key)
         upsert = f" on duplicate key update {change}" if key else ""
-        line = f"insert into {_place(table, self._quoted)} ({names}) values ({', '.join(['%s'] * frame.width)}){upsert}"
-        zoned = [pl.col(n).dt.convert_time_zone("UTC").dt.replace_time_zone(None) for n, t in frame.schema.items()
-                 if t == pl.Datetime and getattr(t, "time_zone", None)]  # fmt: skip
+        line = f"insert into {_place(table, self._quoted)} ({names}) values "
+        most = int(self._run("select @@max_allowed_packet")[0][0]) - len(line) - len(upsert) - 1024
         with self._db.cursor() as cursor:
-            for part in frame.with_columns(zoned).iter_slices(_ROWS):
-                cursor.executemany(line, part.rows())
+            for part in frame.iter_slices(_ROWS):
+                for values in _packets(_literals(part), most):
+                    cursor.execute(f"{line}{values}{upsert}")
 
     def _sign(self) -> None:
         """The token, in the transaction that brings the rows."""
@@ -184,6 +184,58 @@ class _Session:
         with self._db.cursor() as cursor:
             cursor.execute(query, values or None)
             return cursor.fetchall()
+
+
+@contextmanager
+def _abandoned(db: Any, cursor: Any) -> Iterator[Any]:
+    """A streaming cursor whose connection is dropped where reading ends early: closing it would fetch all other rows first."""
+    try:
+        yield cursor
+        cursor.close()
+    except BaseException:
+        if cursor._result is not None:
+            cursor._result.unbuffered_active = False
+        cursor.connection = None
+        db._force_close()
+        raise
+
+
+def _literals(frame: pl.DataFrame) -> pl.Series:
+    """Every row as SQL writes it: ``(1,'O''Hara',null)``. The session escapes with backslashes: see its sql_mode."""
+    for name, kind in frame.schema.items():
+        if kind.is_float() and not frame[name].is_finite().all():
+            raise DataRefused(f"{name} has NaN or infinity, which MySQL does not know", hint="make it null, or keep it out")
+    cells = [_literal(pl.col(name), kind).fill_null("null") for name, kind in frame.schema.items()]
+    commas = [part for cell in cells for part in (pl.lit(","), cell)][1:]
+    return frame.select(pl.concat_str(pl.lit("("), *commas, pl.lit(")"))).to_series()
+
+
+def _literal(cell: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    if kind == pl.Boolean:
+        return pl.when(cell).then(pl.lit("1")).when(~cell).then(pl.lit("0"))
+    if kind.is_numeric():
+        return cell.cast(pl.String)
+    if kind == pl.Binary:
+        return pl.concat_str(pl.lit("x'"), cell.bin.encode("hex"), pl.lit("'"))
+    if isinstance(kind, pl.Datetime):
+        cell = cell.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if kind.time_zone else cell
+        cell = cell.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
+    elif kind == pl.Time:
+        cell = cell.dt.strftime("%H:%M:%S%.6f")
+    elif kind == pl.Date:
+        cell = cell.dt.strftime("%Y-%m-%d")
+    text = cell.cast(pl.String).str.replace_all("\\", "\\\\", literal=True).str.replace_all("'", "''", literal=True)
+    return pl.concat_str(pl.lit("'"), text, pl.lit("'"))
+
+
+def _packets(rows: pl.Series, most: int) -> Iterator[str]:
+    """Rows with commas between, as many as fit in so many bytes."""
+    if len(rows) > 1 and int(rows.str.len_bytes().sum() or 0) + len(rows) > most:
+        middle = len(rows) // 2
+        yield from _packets(rows[:middle], most)
+        yield from _packets(rows[middle:], most)
+    elif len(rows):
+        yield ",".join(rows)
 
 
 def _series(name: str, values: list[Any], type: DataType) -> pl.Series:

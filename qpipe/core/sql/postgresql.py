@@ -1,15 +1,18 @@
-"""PostgreSQL: COPY both ways. Values arrive as the texts the server writes, so none is rewritten on the way."""
+"""PostgreSQL: ADBC to read, COPY to load. What Arrow does not hold exactly arrives as the text the server writes."""
 
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, QpipeError, Unavailable
 from qpipe.core.lazy import pl
 from qpipe.core.sql import Column, bound, masked, shown
+from qpipe.core.sql.arrow import frames
 from qpipe.core.types import DataType
 
 if TYPE_CHECKING:
@@ -19,9 +22,11 @@ if TYPE_CHECKING:
     from qpipe.core.component import Types
 
 LEDGER = "_qpipe_commit"
+_SLICE = 10_000  # rows sent at a time
+_HINT = 4 << 20  # bytes of one of Arrow's batches
 _PLAIN = {
     "bool": "bool", "int2": "int16", "int4": "int32", "int8": "int", "float4": "float32", "float8": "float", "text": "string",
-    "varchar": "string", "bpchar": "string", "name": "string", "date": "date", "time": "time", "timestamp": "datetime",
+    "varchar": "string", "bpchar": "string", "name": "string", "date": "date", "timestamp": "datetime",
 }  # fmt: skip
 _WORDS = {"integer": "bigint", "float": "double precision", "bool": "boolean", "date": "date", "time": "time", "string": "text",
           "binary": "bytea"}  # fmt: skip
@@ -48,11 +53,14 @@ class PostgreSQL:
         word = info.name if info else ""
         if info is not None and oid == info.array_oid:
             return Column(name, DataType.parse("string"), f"to_json({quoted})::text", "text")
+        if word == "time":  # 24:00:00 is one there
+            return Column(name, DataType.parse("time"), quoted, "time", f"{quoted}::text")
         if word in _PLAIN:
             return Column(name, DataType.parse(_PLAIN[word]), quoted, info.name if info else "text")
         if word == "numeric":
             exact = precision is not None and precision <= 38 and 0 <= (scale or 0) <= precision
-            return Column(name, DataType.parse(f"decimal({precision},{scale or 0})" if exact else "string"), quoted, "numeric")
+            kind = DataType.parse(f"decimal({precision},{scale or 0})" if exact else "string")
+            return Column(name, kind, quoted, "numeric", f"{quoted}::text")
         if word == "timestamptz":
             return Column(name, DataType.parse("datetime(us, UTC)"), f"({quoted} at time zone 'UTC')", "timestamptz")
         if word == "bytea":
@@ -75,20 +83,23 @@ class PostgreSQL:
     def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
         import psycopg
 
-        text = bound(f"copy ({query}) to stdout (format csv)", "pyformat")
-        with self._connected(cursor_factory=psycopg.ClientCursor) as db, db.cursor() as cursor:
-            try:
-                with cursor.copy(text, parameters) as copy:
-                    waiting: list[bytes] = []
-                    for line in copy:
-                        waiting.append(bytes(line))
-                        if len(waiting) >= rows:
-                            yield _frame(b"".join(waiting))
-                            waiting = []
-                    if waiting:
-                        yield _frame(b"".join(waiting))
-            except psycopg.Error as error:
-                raise self._told(error) from error
+        try:
+            import adbc_driver_postgresql.dbapi as adbc
+            from adbc_driver_manager import Error
+        except ImportError as error:
+            raise MissingExtra("reach PostgreSQL", extra="postgres") from error
+        text = bound(query, "pyformat" if parameters else "null")
+        if parameters:
+            with self._connected(cursor_factory=psycopg.ClientCursor) as db:
+                text = db.cursor().mogrify(text, parameters)  # type: ignore[attr-defined]
+        given = psycopg.conninfo.make_conninfo(self._url, options=self._options(), connect_timeout=self._seconds())
+        try:
+            with adbc.connect(given, autocommit=True) as db, db.cursor() as cursor:
+                cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_HINT)})
+                cursor.execute(text)
+                yield from frames(cursor.fetch_record_batch(), rows)
+        except (Error, OSError) as error:
+            raise self._told(error) from error
 
     @contextmanager
     def _connected(self, *, writing: bool = False, cursor_factory: Any = None) -> Iterator[psycopg.Connection[Any]]:
@@ -96,12 +107,9 @@ class PostgreSQL:
             import psycopg
         except ImportError as error:
             raise MissingExtra("reach PostgreSQL", extra="postgres") from error
-        options = ["-c timezone=UTC", "-c datestyle=ISO"] + ([] if writing else ["-c default_transaction_read_only=on"])
-        if self._statement_timeout:
-            options.append(f"-c statement_timeout={int(self._statement_timeout * 1000)}")
         factory = {"cursor_factory": cursor_factory} if cursor_factory else {}
         try:
-            given = {"connect_timeout": max(2, int(self._timeout)), "options": " ".join(options), **factory}
+            given = {"connect_timeout": self._seconds(), "options": self._options(writing), **factory}
             db = _retried(lambda: psycopg.connect(self._url, **given), psycopg.OperationalError)
         except psycopg.Error as error:
             raise self._told(error, "connect") from error
@@ -111,8 +119,18 @@ class PostgreSQL:
         except psycopg.Error as error:
             raise self._told(error) from error
 
-    def _told(self, error: psycopg.Error, doing: str = "") -> QpipeError:
-        words, state = masked(self._url, str(error)), error.sqlstate or ""
+    def _seconds(self) -> int:
+        return max(2, int(self._timeout))
+
+    def _options(self, writing: bool = False) -> str:
+        """How a session is set."""
+        options = ["-c timezone=UTC", "-c datestyle=ISO"] + ([] if writing else ["-c default_transaction_read_only=on"])
+        if self._statement_timeout:
+            options.append(f"-c statement_timeout={int(self._statement_timeout * 1000)}")
+        return " ".join(options)
+
+    def _told(self, error: Any, doing: str = "") -> QpipeError:
+        words, state = masked(self._url, str(error)), getattr(error, "sqlstate", None) or ""
         place = shown(self._url)
         if state.startswith("23"):
             detail = masked(self._url, error.diag.message_detail or "")
@@ -164,8 +182,8 @@ class _Session:
             self._db.execute("drop table if exists _qpipe_rows")
             self._db.execute(f"create temporary table _qpipe_rows on commit drop as select {names} from {table} limit 0")
         with self._db.cursor().copy(f"copy {target} ({names}) from stdin (format csv, null '\\N')") as copy:
-            for part in frame.iter_slices(50_000):
-                copy.write(_csv(part))
+            for data in _ahead(frame.iter_slices(_SLICE)):
+                copy.write(data)
         if key:
             others = [name for name in frame.columns if name not in key]
             change = ", ".join(f"{self._quoted(n)} = excluded.{self._quoted(n)}" for n in others)
@@ -173,9 +191,16 @@ class _Session:
             self._db.execute(f"insert into {table} ({names}) select {names} from _qpipe_rows on conflict ({keys}) do {action}")
 
 
-def _frame(data: bytes) -> pl.DataFrame:
-    width = len(pl.read_csv(io.BytesIO(data), has_header=False, infer_schema=False, n_rows=1).columns)
-    return pl.read_csv(data, has_header=False, schema={str(n): pl.String for n in range(width)})
+def _ahead(slices: Iterator[pl.DataFrame]) -> Iterator[bytes]:
+    """Every slice as text, the next one in the making while the server takes this one."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: deque[Future[bytes]] = deque()
+        for part in slices:
+            waiting.append(pool.submit(_csv, part))
+            if len(waiting) > 2:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _csv(frame: pl.DataFrame) -> bytes:
@@ -183,7 +208,9 @@ def _csv(frame: pl.DataFrame) -> bytes:
     hexed = [
         pl.concat_str(pl.lit("\\x"), pl.col(n).bin.encode("hex")).alias(n) for n, t in frame.schema.items() if t == pl.Binary
     ]
-    return frame.with_columns(hexed).write_csv(include_header=False, null_value="\\N", quote_style="non_numeric").encode()
+    buffer = io.BytesIO()
+    frame.with_columns(hexed).write_csv(buffer, include_header=False, null_value="\\N", quote_style="non_numeric")
+    return buffer.getvalue()
 
 
 def _word(type: DataType) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qpipe.core.errors import MissingExtra, NotPermitted, QpipeError, Unavailable
-from qpipe.core.secrets import embedded_secrets, reveal
+from qpipe.core.secrets import RAW, embedded_secrets, reveal, written_raw
 from qpipe.core.sql import shown
 from qpipe.core.streams import hidden
 
@@ -158,10 +158,12 @@ class Connection:
         await asyncio.gather(*rest, return_exceptions=True)
 
 
-def problems(auth: Mapping[str, Any] | None, tls: bool | Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+def problems(servers: str, auth: Mapping[str, Any] | None, tls: bool | Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     """What is wrong before anything is asked."""
     if importlib.util.find_spec("nats") is None:
         yield "servers", "to speak with NATS, qpipe[nats] is needed: pip install 'qpipe[nats]'"
+    if any(written_raw(address) for address in Server(servers).addresses):
+        yield "servers", RAW
     yield from (("auth", f"auth has no {name}: it has {', '.join(_AUTH)}") for name in auth or {} if name not in _AUTH)
     if isinstance(tls, Mapping):
         yield from (("tls", f"tls has no {name}: it has {', '.join(_TLS)}") for name in tls if name not in _TLS)

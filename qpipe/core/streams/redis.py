@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from qpipe.core.errors import MissingExtra, NotPermitted, QpipeError, Unavailable
-from qpipe.core.secrets import reveal
+from qpipe.core.secrets import RAW, reveal, written_raw
 from qpipe.core.sql import masked, shown
 
 
@@ -20,13 +20,18 @@ def client(url: str, timeout: float) -> Any:
     except ImportError as error:
         raise MissingExtra("speak with Redis", extra="redis") from error
     retry = Retry(ExponentialWithJitterBackoff(base=0.1, cap=2), 5)
-    return redis.Redis.from_url(reveal(url), retry=retry, socket_connect_timeout=timeout, socket_timeout=timeout)
+    try:
+        return redis.Redis.from_url(reveal(url), retry=retry, socket_connect_timeout=timeout, socket_timeout=timeout)
+    except ValueError:  # its words may repeat the password
+        raise Unavailable(f"{shown(url)}: this is no address", hint="write redis://:password@host:6379/0") from None
 
 
 def problems(url: str) -> Iterator[tuple[str, str]]:
     """What is wrong before anything is asked."""
     if not reveal(url).startswith(("redis://", "rediss://", "unix://")):
         yield "url", "this is no address that begins with redis:// or rediss://"
+    if written_raw(reveal(url)):
+        yield "url", RAW
     if importlib.util.find_spec("redis") is None:
         yield "url", "to speak with Redis, qpipe[redis] is needed: pip install 'qpipe[redis]'"
 

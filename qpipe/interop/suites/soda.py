@@ -15,6 +15,12 @@ _BOUND = (
 _METRIC = re.compile(r"^(?P<metric>\w+)\s*(?:\((?P<columns>[^)]*)\))?" + _BOUND + r"\s*$")
 _AGE = re.compile(r"^freshness\s*\((?P<column>[^)]+)\)\s*<\s*(?P<age>[\w ]+)$")
 
+_OVER_RUNS = re.compile(
+    r"^(?:anomaly (?:detection|score)|change(?: avg last (?P<runs>\d+))?(?P<percent> percent)?) for (?P<metric>\w+)"
+    r"\s*(?:\((?P<column>\w+)\))?\s*(?P<bound>.*)$"
+)
+_METRICS = {"avg": "mean", "missing_count": "null_count", "missing_percent": "null_share"}
+
 
 def suites(data: Any, name: str) -> Iterator[Suite]:
     if "columns" in data or "dataset" in data:
@@ -39,8 +45,27 @@ def _claim(check: Any) -> Claim:
     if found := re.match(r"values in \(?([^)]+?)\)? must exist in (\S+) \(?([^)]+?)\)?$", text):
         columns = [c.strip() for c in found[1].split(",")]
         return Claim(text, {"foreign_key": {"columns": columns, "references": f"{found[2]}.{found[3].strip()}"}})
+    if found := _OVER_RUNS.match(text):
+        return _over_runs(text, found)
     found = _METRIC.match(text)
     return _metric(text, found, options) if found else Claim(text, why="there is no counterpart")
+
+
+def _over_runs(text: str, found: re.Match[str]) -> Claim:
+    """A figure compared with earlier runs."""
+    metric = _METRICS.get(found["metric"], found["metric"])
+    if metric not in ("row_count", "mean", "min", "max", "sum", "stddev", "null_count", "null_share"):
+        return Claim(text, why=f"{found['metric']} is not compared over runs")
+    figure = {"metric": metric, **({"column": found["column"]} if found["column"] else {})}
+    if text.startswith("anomaly"):
+        return Claim(text, {"detect_metric_anomalies": figure})
+    limits = [abs(float(n)) for n in re.findall(r"[-+]?\d+(?:\.\d+)?", found["bound"])]
+    between = found["bound"].startswith("between")
+    if not limits or (between and (len(limits) != 2 or limits[0] != limits[1])) or not (between or found["bound"][0] == "<"):
+        return Claim(text, why="only one limit of change for both sides, or for growth, has a counterpart")
+    share = found["percent"] or "%" in found["bound"]
+    allowed = {"max_change": f"{limits[0]:g}%" if share else limits[0], **({} if between else {"side": "up"})}
+    return Claim(text, {"change": {**figure, **allowed, **({"runs": int(found["runs"])} if found["runs"] else {})}})
 
 
 def _metric(text: str, found: re.Match[str], options: Mapping[str, Any]) -> Claim:

@@ -28,6 +28,8 @@ class Python(Step):
     takes a Polars DataFrame and gives one back. A class is made once, with the values under `with`, and has a method
     `process(data, context)`, or can be called itself; deriving from `qpipe.BaseModule` is a convenience. If it has a method
     `validate(data)`, the problems that this returns refuse the data. Batches come one after the other, in order, of any size.
+    Questions to people stand in the spec: mark rows in a column, and let a route ask about them. What a method
+    `get_decisions()` returns would be asked of nobody, so it is refused.
 
     The frame has a column `_row`, by which rows are told: keep it when rows are dropped, repeated or reordered; without it, as
     many rows must come back as went in. `output` names the columns that are added or change their type; all others must stay.
@@ -88,17 +90,12 @@ class Python(Step):
         user = self._user(context)
         with user.turn:
             made = user.run(frame, context)
+            user.ask_nothing()
         return self._checked(made, frame, self.output_types(context.types))
 
     @property
     def repeatable(self) -> bool:
         return not self.side_effects
-
-    def decisions(self, context: Context) -> list[Any]:
-        """What the user's ``get_decisions()`` asks for."""
-        user = self._user(context)
-        asked = getattr(user.made, "get_decisions", None)
-        return list(user.code.call("get_decisions", asked) or ()) if asked else []
 
     def _user(self, context: Context) -> _User:
         with _MAKING:
@@ -175,6 +172,13 @@ class _User:
             raise QpipeError(f"{self.code.target} has no method process(data, context), and cannot be called")
         with self.code.telling(self.code.target.rpartition(":")[2]):
             return self.made(frame)
+
+    def ask_nothing(self) -> None:
+        """What ``get_decisions()`` asks is asked of nobody from here: refused, so that no question is lost unseen."""
+        asked = getattr(self.made, "get_decisions", None)
+        if found := list(self.code.call("get_decisions", asked) or ()) if asked else []:
+            raise QpipeError(f"{self.code.target}: get_decisions() asks {found[0]!r}, which only a spec can ask",
+                             hint="mark rows in a column, and let a route ask: {when: doubtful, ask: what-now}")  # fmt: skip
 
     def _refuse(self, problems: Any) -> None:
         if problems is None or problems is True:

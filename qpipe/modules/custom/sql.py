@@ -35,8 +35,11 @@ class Sql(Relational):
     memory, with no access to files, network or settings. `columns` names the columns that come out, with their types.
 
     `data` has a column `_row`: a row that keeps it is the same row still, with its findings and its origin; rows without it
-    are new ones, as after a group by. Without an order by, rows come out in the order of `_row`, or of their values. Sums of
-    floats may differ in the last digits from run to run: cast to decimal where that matters.
+    are new ones, as after a group by. A query without `_row` takes rows that failed a check before it, too, and no route sees
+    those any more: leave them out in the query, or let the query keep `_row`.
+
+    Without an order by, rows come out in the order of `_row`, or of their values. Sums of floats may differ in the last digits
+    from run to run: cast to decimal where that matters.
 
     `failing:` is a query, too: the rows whose `_row` it selects become findings, as those of a check do, and nothing changes.
     Null means in both what it means in SQL.

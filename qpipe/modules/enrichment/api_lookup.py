@@ -17,9 +17,10 @@ from urllib.parse import quote
 
 from qpipe.core.component import Context, Rule, Transform, Types
 from qpipe.core.errors import NotPermitted, Unavailable
-from qpipe.core.http import Client, Refused, Settings, auth_problem, limiter
+from qpipe.core.http import Client, Refused, Settings, address_problems, auth_problem, limiter
 from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, NewTypes, param
+from qpipe.core.secrets import Secret
 from qpipe.core.types import DataType, parse_text
 from qpipe.modules._prepared import prepared
 
@@ -71,8 +72,7 @@ class ApiLookup(Transform):
     ttl: Duration | None = param(None, help="how long an answer of an earlier run is good; unset: for ever")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
-        if not self.url.startswith(("http://", "https://")):
-            yield "url", "this is no address that begins with http:// or https://"
+        yield from address_problems(self.url)
         if not self._columns:
             yield "url", "name a column in url, params or body, such as {id}: else every row asks the same"
         for name in self._columns:
@@ -271,7 +271,9 @@ def _filled(value: Any, values: Mapping[str, str]) -> Any:
         return {name: _filled(each, values) for name, each in value.items()}
     if isinstance(value, list):
         return [_filled(each, values) for each in value]
-    return _HOLE.sub(lambda hole: values.get(hole[1], hole[0]), value) if isinstance(value, str) else value
+    if isinstance(value, Secret) or not isinstance(value, str):
+        return value
+    return _HOLE.sub(lambda hole: values.get(hole[1], hole[0]), value)
 
 
 def _text(value: Any) -> str | None:

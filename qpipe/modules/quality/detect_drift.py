@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 BINS = 20  # of numbers, by quantiles of the reference
 KINDS = 100  # categories; the rest is one
-_THRESHOLDS = {"psi": 0.2, "jensen_shannon": 0.1, "ks": 0.1, "chi_square": 0.001}
+_THRESHOLDS = {"psi": 0.2, "jensen_shannon": 0.1, "ks": 0.1, "wasserstein": 0.1, "chi_square": 0.001}
+_ORDERED = ("integer", "float", "decimal", "date", "datetime")
 _OTHER = "\x00other"
 
 
@@ -26,9 +27,11 @@ class DetectDrift(Gate):
     Numbers and dates are counted in bins, twenty quantiles of the reference; texts by value, the rarest together. Nulls are
     a class of their own, so that a column that empties drifts. `psi` is the population stability index (0.2 is a shift),
     `jensen_shannon` a distance from 0 to 1, `ks` the greatest distance between the two cumulated distributions (Kolmogorov
-    and Smirnov), seen at the bins' bounds. Each must also be more than chance: with few rows on either side all of them are
-    large, so the chi-square test of the same counts must call it improbable (0.001). `chi_square` is that test alone. Fewer
-    than `min_rows` rows on either side: not evaluated.
+    and Smirnov), seen at the bins' bounds. `wasserstein` is how far values have moved on average, in standard deviations of
+    the reference, taken as spread evenly within each bin: it grows with the distance, where the others only count. Each
+    must also be more than chance: with few rows on either side all of them are large, so the chi-square test of the same
+    counts must call it improbable (0.001). `chi_square` is that test alone. Fewer than `min_rows` rows on either side: not
+    evaluated.
 
     Examples:
         ```yaml
@@ -54,15 +57,17 @@ class DetectDrift(Gate):
         "expect_column_kl_divergence_to_be_less_than", "distribution", "psi", "data drift", "ks_2samp", "chisquare",
         "ValueDrift", "DataDriftPreset", "hasHistogramValues", "swd", "jensen shannon", "kolmogorov smirnov",
         "distribution drift", "expect_column_parameterized_distribution_ks_test_p_value_to_be_greater_than",
-        "DistributionMatch",
+        "DistributionMatch", "wasserstein", "earth mover distance",
     )  # fmt: skip
 
     column: Column = param(help="the column to look at")
     reference: ColumnRef = param(help="source.column of a reference source")
-    method: Literal["psi", "jensen_shannon", "ks", "chi_square"] = param("psi", help="how distributions are compared")
+    method: Literal["psi", "jensen_shannon", "ks", "wasserstein", "chi_square"] = param(
+        "psi", help="how distributions are compared"
+    )
     threshold: float | None = param(
         None,
-        help="what is drift; unset: 0.2 for psi, 0.1 for jensen_shannon and ks, a probability of 0.001 for chi_square",
+        help="what is drift; unset: 0.2 for psi, a probability of 0.001 for chi_square, 0.1 for the others",
         minimum=0,
     )
     min_rows: int = param(100, help="fewer rows on either side say nothing", minimum=2)
@@ -74,12 +79,16 @@ class DetectDrift(Gate):
         kind = types[self.column].kind if types and self.column in types else "any"
         if kind in ("list", "struct", "binary"):
             yield "column", f"{self.column} is {kind}: flatten it first"
-        if self.method == "ks" and kind not in ("integer", "float", "decimal", "date", "datetime", "any"):
+        if self.method in ("ks", "wasserstein") and kind not in (*_ORDERED, "any"):
             yield "method", f"{self.column} is {kind}, which has no order: psi, jensen_shannon or chi_square"
 
     def measures(self, context: Context) -> dict[str, Measure]:
         counted = self._classes(pl.col(self.column), context).value_counts(name="count")
-        return {"counts": Measure(counted.struct.rename_fields(["value", "count"]).implode(), "counts")}
+        made = {"counts": Measure(counted.struct.rename_fields(["value", "count"]).implode(), "counts")}
+        if self.method == "wasserstein":
+            number = _number(pl.col(self.column), context.types[self.column].kind)
+            made |= {"least": Measure(number.min(), "min"), "greatest": Measure(number.max(), "max")}
+        return made
 
     def verdict(self, values: Mapping[str, Any], context: Context) -> Verdict:
         reference = self._reference(context)
@@ -91,6 +100,8 @@ class DetectDrift(Gate):
         )
         then = dict(counted.iter_rows())
         figure, chance = self._compared(then, now)
+        if self.method == "wasserstein":
+            figure = self._moved(then, now, values, context)
         limit = self.threshold if self.threshold is not None else _THRESHOLDS[self.method]
         drifted = chance < limit if self.method == "chi_square" else figure > limit and chance < 0.001
         observed = {self.method: figure, "p": chance}
@@ -120,9 +131,20 @@ class DetectDrift(Gate):
             return _greatest_step([then.get(k, 0) for k in numbers], [now.get(k, 0) for k in numbers]), chance
         return float(chi2_contingency([a, b]).statistic) if len(keys) > 1 else 0.0, chance
 
+    def _moved(self, then: Mapping[str, int], now: Mapping[str, int], values: Mapping[str, Any], context: Context) -> float:
+        """The area between the two cumulated distributions, in standard deviations of the reference."""
+        kind, bounds = context.types[self.column].kind, self._bounds(context)
+        ours = pl.DataFrame({"x": self._reference(context)}).select(_number(pl.col("x"), kind)).to_series().drop_nulls()
+        if values["least"] is None or not ours.len():
+            return 0.0
+        spread = float(ours.std() or 0.0) or 1.0  # type: ignore[arg-type]
+        edges = [min(float(ours.min()), values["least"]), *bounds, max(float(ours.max()), values["greatest"])]  # type: ignore[arg-type]
+        counts = [[found.get(str(n), 0) for n in range(len(bounds) + 1)] for found in (then, now)]
+        return _area(edges, *counts) / spread
+
     def _classes(self, cell: pl.Expr, context: Context) -> pl.Expr:
         """The class of each value, as text."""
-        if context.types[self.column].kind in ("integer", "float", "decimal", "date", "datetime"):
+        if context.types[self.column].kind in _ORDERED:
             number, bounds = _number(cell, context.types[self.column].kind), self._bounds(context)
             place = pl.lit(0)
             for bound in bounds:
@@ -137,7 +159,8 @@ class DetectDrift(Gate):
         kind = context.types[self.column].kind
         numbers = pl.DataFrame({"x": self._reference(context)}).select(_number(pl.col("x"), kind)).to_series().drop_nulls()
         found = {numbers.quantile(n / BINS, "nearest") for n in range(1, BINS)}
-        return sorted(float(bound) for bound in found if bound is not None)
+        beyond = _beyond(numbers) if self.method == "wasserstein" and numbers.len() else []
+        return sorted({*(float(bound) for bound in found if bound is not None), *beyond})
 
     def _named(self, key: str, context: Context) -> str:
         if key == "\x00null":
@@ -167,6 +190,13 @@ class DetectDrift(Gate):
         return f"the distribution of {self.reference}"
 
 
+def _beyond(numbers: pl.Series) -> list[float]:
+    """Bounds outside of the reference, wider and wider, so that it is seen how far a value lies."""
+    low, high, spread = float(numbers.min()), float(numbers.max()), float(numbers.std() or 0.0) or 1.0  # type: ignore[arg-type]
+    steps = [spread * 1.3**n / 2 for n in range(-2, 24)]
+    return [low - step for step in steps] + [low, high] + [high + step for step in steps]
+
+
 def _number(cell: pl.Expr, kind: str) -> pl.Expr:
     if kind == "date":
         return cell.cast(pl.Date).to_physical().cast(pl.Float64)
@@ -174,6 +204,20 @@ def _number(cell: pl.Expr, kind: str) -> pl.Expr:
         return cell.dt.epoch("us").cast(pl.Float64)
     number = cell.cast(pl.Float64)
     return pl.when(number.is_finite()).then(number)
+
+
+def _area(edges: list[float], then: list[int], now: list[int]) -> float:
+    """Between two cumulated distributions whose values are spread evenly within the bins."""
+    area, apart = 0.0, 0.0
+    for n, (x, y) in enumerate(zip(then, now, strict=True)):
+        after = apart + x / max(1, sum(then)) - y / max(1, sum(now))
+        width = max(0.0, edges[n + 1] - edges[n])
+        if apart * after < 0:  # the lines cross within the bin: two triangles
+            area += width * (apart * apart + after * after) / (2 * (abs(apart) + abs(after)))
+        else:
+            area += width * abs(apart + after) / 2
+        apart = after
+    return area
 
 
 def _greatest_step(then: list[int], now: list[int]) -> float:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict, Types
-from qpipe.core.extras import needed
 from qpipe.core.lazy import np, pl
 from qpipe.core.params import Columns, param
 from qpipe.core.rowset import RowSet
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-SAMPLE = 100_000  # rows that the forest learns from
+SAMPLE = 100_000  # rows that are learnt from
 _ROWS = 100_000  # judged at a time
 _WORDS = 50  # categories of a text column that count by their frequency
 
@@ -24,11 +23,12 @@ _WORDS = 50  # categories of a text column that count by their frequency
 class DetectRowAnomalies(Relational):
     """Rows that are unlike the others in several columns together, though each cell may be usual.
 
-    An isolation forest (Liu, Ting and Zhou 2008; scikit-learn) learns from at most 100,000 rows, chosen evenly, with a
-    fixed seed: the same data gives the same rows. Numbers count as they are, dates as days, texts and truths by how rare
-    they are; a null counts as the median. Those rows are found that stand out most, `share` of all at most, and only where
-    their score is beyond what the forest calls usual. The message names the column in which a row is furthest from the
-    median. Fewer than `min_rows` rows: not evaluated.
+    Four views are added, each scaled to what is usual: an isolation forest (Liu, Ting and Zhou 2008; scikit-learn), the mean
+    robust distance from the medians, the distance to the tenth nearest of a sample, and the Mahalanobis distance. They learn
+    from at most 100,000 rows, chosen evenly, with a fixed seed: the same data gives the same rows, in bounded memory. Numbers
+    count as they are, dates as days, texts and truths by how rare they are; a null counts as the median. Those rows are found
+    that stand out most, `share` of all at most, and only where all views together pass `threshold`. The message names the
+    column in which a row is furthest from the median. Fewer than `min_rows` rows, and zero rows: not evaluated.
 
     Examples:
         ```yaml
@@ -56,6 +56,7 @@ class DetectRowAnomalies(Relational):
 
     columns: Columns = param(help="the columns that are looked at together")
     share: float | str = param("1%", help="how many rows may be found at most")
+    threshold: float = param(2.5, help="how unusual, from 0 (as the others) to 6 (in every view)", minimum=0, maximum=6)
     min_rows: int = param(100, help="fewer rows say nothing", minimum=10)
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
@@ -93,22 +94,22 @@ class DetectRowAnomalies(Relational):
 
     def _found(self, connection: Any, context: Context) -> dict[int, list[int]]:
         """Column → rows in which it is the furthest away."""
-        forest = needed("sklearn.ensemble", "find unusual rows", "statistics").IsolationForest
+        from qpipe.analysis.unusual import Unusual
+
         height = connection.sql("select count(*) from data").fetchall()[0][0]
         if height < self.min_rows:
             return {}
         self._numbers(connection, context)
         step = max(1, -(-height // SAMPLE))
         learnt = _matrix(connection.sql(f"select * exclude ({ROW}) from numbers_ where {ROW} % {step} = 0 order by {ROW}").pl())
-        middle, spread = np.median(learnt, axis=0), _spread(learnt)
-        model = forest(n_estimators=200, random_state=0, max_samples=min(256, len(learnt))).fit((learnt - middle) / spread)
+        model = Unusual(learnt)
         scores, rows, worst = [], [], []
         reader = connection.sql(f"select * from numbers_ order by {ROW}").to_arrow_reader(_ROWS)
         for batch in reader:
             frame = pl.DataFrame(pl.from_arrow(batch))
-            scaled = (_matrix(frame.drop(ROW)) - middle) / spread
-            scores.append(model.score_samples(scaled))
-            worst.append(np.abs(scaled).argmax(axis=1))
+            numbers = _matrix(frame.drop(ROW))
+            scores.append(model.score(numbers))
+            worst.append(model.column(numbers))
             rows.append(frame[ROW].to_numpy())
         return self._furthest(np.concatenate(scores), np.concatenate(rows), np.concatenate(worst))
 
@@ -116,8 +117,8 @@ class DetectRowAnomalies(Relational):
         text = str(self.share).strip()
         part = float(text[:-1]) / 100 if text.endswith("%") else float(text)
         most = int(part * len(scores))
-        order = np.lexsort((rows, scores))[:most]
-        order = order[scores[order] < -0.55]  # -0.5 is what a row like all others has
+        order = np.lexsort((rows, -scores))[:most]
+        order = order[scores[order] >= self.threshold]
         found: dict[int, list[int]] = {}
         for at in order.tolist():
             found.setdefault(int(worst[at]), []).append(int(rows[at]))
@@ -137,10 +138,3 @@ class DetectRowAnomalies(Relational):
 
 def _matrix(frame: pl.DataFrame) -> np.ndarray:
     return frame.cast(pl.Float64).to_numpy()
-
-
-def _spread(matrix: np.ndarray) -> np.ndarray:
-    """How far a column usually is from its median; 1 where it never is."""
-    low, high = np.quantile(matrix, (0.05, 0.95), axis=0)
-    spread = high - low
-    return np.where(spread > 0, spread, np.where(matrix.std(axis=0) > 0, matrix.std(axis=0), 1.0))

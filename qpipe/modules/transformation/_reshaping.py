@@ -27,6 +27,10 @@ class Reshaping(Relational):
     def query(self, context: Context) -> str:
         raise NotImplementedError
 
+    def tables(self, collected: Table, context: Context) -> dict[str, pl.DataFrame]:
+        """What else the query selects from."""
+        return {}
+
     def gather(self, context: Context) -> dict[str, pl.Expr]:
         return {column: pl.col(column) for column in context.types}
 
@@ -36,7 +40,7 @@ class Reshaping(Relational):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         wanted = dict(self.output_types(context.types))
-        connection = collected.connect()
+        connection = collected.connect(self.tables(collected, context))
         try:
             if not collected.has_rows:
                 schema = {ROW: pl.Int64(), **{name: type.polars() for name, type in context.types.items()}}

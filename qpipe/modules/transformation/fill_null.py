@@ -21,8 +21,7 @@ class FillNull(Transform):
     """Null becomes a value, or what an expression over the same row gives; another column is such an expression.
 
     Only null is filled: an empty text and NaN are values (normalize_nulls makes them null beforehand). Where the expression is
-    null, null stays. Types stay as they are. To carry the value of the row before forward, use sql: which row that is depends
-    on an order, and `last_value(x ignore nulls) over (order by …)` names it.
+    null, null stays. Types stay as they are. What other rows say (the value before, the mean of the group) is for impute.
 
     Examples:
         ```yaml
@@ -40,7 +39,7 @@ class FillNull(Transform):
         ```
     """
 
-    like = ("fillna", "coalesce", "fill down", "impute", "default value", "replace nulls", "nvl", "ifnull", "fill_null")
+    like = ("fillna", "coalesce", "default value", "replace nulls", "nvl", "ifnull", "fill_null")
 
     columns: Columns = param(help="the columns to fill", alias="column")
     value: Scalar | None = param(None, help="what null becomes; dates are written 2026-01-31")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from qpipe.core.component import Context, Rule, Transform, Types
+from qpipe.core.errors import QpipeError
 from qpipe.core.extras import needed
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, param
@@ -28,7 +30,8 @@ class StandardizeCode(Transform):
 
     Codes of two and three letters, numbers, English names, official names and common ones are known, in any case, from the
     lists of iso-codes by way of pycountry. What is not known stays as it is and is an error, unless `unknown: keep`. Each
-    different text is looked up once. Null stays null; a text of nothing but blanks becomes null.
+    different text is looked up once. Null stays null; a text of nothing but blanks becomes null. UK and EL, which are no codes
+    of ISO 3166 but much used, are GB and GR. `languages` adds names in other languages, of Unicode's CLDR (the library Babel).
 
     Examples:
         ```yaml
@@ -44,10 +47,16 @@ class StandardizeCode(Transform):
         rows: [{money: eur}]
         gives: [{money: Euro}]
         ```
+        ```yaml
+        module:
+          standardize_code: {column: land, kind: country, languages: [de, fr]}
+        rows: [{land: Deutschland}, {land: ROYAUME-UNI}, {land: uk}]
+        gives: [{land: DE}, {land: GB}, {land: GB}]
+        ```
     """
 
     extra = "standards"
-    packages = ("pycountry",)
+    packages = ("pycountry", "babel")
     like = ("country_converter", "countrycode", "pycountry", "standardize country", "iso code lookup", "currency code")
 
     columns: Columns = param(help="the columns to change", alias="column")
@@ -55,12 +64,16 @@ class StandardizeCode(Transform):
     to: Literal["alpha_2", "alpha_3", "numeric", "name"] | None = param(
         None, help="how it is written; unset: alpha_2 of countries and languages, alpha_3 of currencies"
     )
+    languages: tuple[str, ...] = param((), help="languages whose names are known, too: de, fr, pt_BR")
     unknown: Literal["quarantine", "keep"] = param("quarantine", help="what is not known: an error, or left alone")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         yield from not_text(self.columns, types)
         if self.to is not None and self.to not in _FORMS[self.kind]:
             yield "to", f"a {self.kind} is written as {', '.join(_FORMS[self.kind])}"
+        yield from (
+            ("languages", f"no names are known in '{word}'") for word in self.languages if not _LANGUAGE.fullmatch(word)
+        )
 
     def apply(self, frame: pl.LazyFrame, context: Context) -> pl.LazyFrame:
         names = text_columns(self.columns, context.types)
@@ -76,7 +89,7 @@ class StandardizeCode(Transform):
 
     def _known(self, name: str) -> pl.Expr:
         form = self.to or _FORMS[self.kind][0]
-        read = partial(_found, kind=self.kind, form=form)
+        read = partial(_found, kind=self.kind, form=form, languages=self.languages)
         return _filled(name).map_batches(
             partial(by_value, make=read, dtype=pl.String()), return_dtype=pl.String(), is_elementwise=True
         )
@@ -87,14 +100,18 @@ def _filled(name: str) -> pl.Expr:
     return pl.when(cell != "").then(cell)
 
 
-def _found(value: str, kind: str, form: str) -> str | None:
-    entry = _book(kind).get(" ".join(value.casefold().split()))
+_LANGUAGE = re.compile("[a-z]{2,3}(_[A-Za-z]{2,4})*")
+_USUAL = {"country": {"uk": "GB", "el": "GR"}}  # codes that others use: the United Kingdom's own, and the European Union's
+
+
+def _found(value: str, kind: str, form: str, languages: tuple[str, ...]) -> str | None:
+    entry = _book(kind, languages).get(_folded(value))
     return getattr(entry, form, None) if entry is not None else None
 
 
-@lru_cache(3)
-def _book(kind: str) -> dict[str, Any]:
-    """Every code and name, folded → its entry. A code is never hidden by a name."""
+@lru_cache(8)
+def _book(kind: str, languages: tuple[str, ...]) -> dict[str, Any]:
+    """Every code and name, folded → its entry. A code is never hidden by a name, nor an English name by another."""
     pycountry = needed("pycountry", "know countries, currencies and languages", "standards")
     entries = list({"country": pycountry.countries, "currency": pycountry.currencies, "language": pycountry.languages}[kind])
     book: dict[str, Any] = {}
@@ -102,5 +119,26 @@ def _book(kind: str) -> dict[str, Any]:
         for entry in entries:
             for field in fields:
                 if found := getattr(entry, field, None):
-                    book.setdefault(" ".join(str(found).casefold().split()), entry)
+                    book.setdefault(_folded(str(found)), entry)
+    for code, meant in _USUAL.get(kind, {}).items():
+        book.setdefault(code, book[meant.lower()])
+    for language in languages:
+        for code, name in _names(kind, language).items():
+            if entry := book.get(_folded(code)):
+                book.setdefault(_folded(name), entry)
     return book
+
+
+def _names(kind: str, language: str) -> Mapping[str, str]:
+    """Code → name in a language."""
+    babel = needed("babel", "know names in other languages", "standards")
+    try:
+        locale = babel.Locale.parse(language)
+    except (ValueError, babel.UnknownLocaleError) as error:
+        raise QpipeError(f"languages: no names are known in '{language}'", hint="say de, fr, es, pt_BR …") from error
+    named = {"country": locale.territories, "currency": locale.currencies, "language": locale.languages}[kind]
+    return dict(named)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().replace("\u2019", "'").split())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from qpipe.core.component import Context, Rule, Transform, Types
 from qpipe.core.extras import needed
 from qpipe.core.lazy import pl
-from qpipe.core.params import Columns, param
+from qpipe.core.params import Column, Columns, param
 from qpipe.modules._stable import by_value
 from qpipe.modules.transformation._text import not_text, text, text_columns
 
@@ -32,6 +32,13 @@ class StandardizePhone(Transform):
         failed: [2]
         gives: [{phone: "+4930123456"}, {phone: "+442079460958"}, {phone: "12"}, {phone: null}]
         ```
+        ```yaml
+        module:
+          standardize_phone: {column: phone, country: DE, country_column: land}
+        rows: [{phone: 020 7946 0958, land: GB}, {phone: 030/123456, land: null}, {phone: 030/123456, land: Berlin}]
+        failed: [2]
+        gives: [{phone: "+442079460958", land: GB}, {phone: "+4930123456", land: null}, {phone: 030/123456, land: Berlin}]
+        ```
     """
 
     extra = "standards"
@@ -40,6 +47,7 @@ class StandardizePhone(Transform):
 
     columns: Columns = param(help="the columns of telephone numbers", alias="column")
     country: str | None = param(None, help="of numbers without a country code: DE, GB", pattern="^[A-Z]{2}$")
+    country_column: Column | None = param(None, help="a column with each row's country, as DE, GB; null: the one of country")
     format: Literal["e164", "international", "national"] = param("e164", help="how they are written")
     invalid: Literal["quarantine", "keep"] = param("quarantine", help="what cannot be a number: an error, or left alone")
 
@@ -54,7 +62,7 @@ class StandardizePhone(Transform):
         if self.invalid == "keep":
             return ()
         names = text_columns(self.columns, context.types)
-        where = f" of {self.country}" if self.country else ""
+        where = f" of {self.country_column or self.country}" if self.country_column or self.country else ""
         return tuple(
             Rule(
                 _filled(n).is_not_null() & self._formatted(n).is_null(),
@@ -66,10 +74,15 @@ class StandardizePhone(Transform):
         )
 
     def _formatted(self, name: str) -> pl.Expr:
-        read = partial(_written, country=self.country, form=self.format)
-        return _filled(name).map_batches(
+        default = self.country or ""
+        country = pl.col(self.country_column).fill_null(default) if self.country_column else pl.lit(default)
+        read = partial(_written, form=self.format)
+        return pl.concat_str(country, _filled(name), separator=_BETWEEN).map_batches(
             partial(by_value, make=read, dtype=pl.String()), return_dtype=pl.String(), is_elementwise=True
         )
+
+
+_BETWEEN = "\x1f"
 
 
 def _filled(name: str) -> pl.Expr:
@@ -77,10 +90,12 @@ def _filled(name: str) -> pl.Expr:
     return pl.when(cell != "").then(cell)
 
 
-def _written(value: str, country: str | None, form: str) -> str | None:
+def _written(value: str, form: str) -> str | None:
+    """A number, given after its country."""
     phonenumbers = needed("phonenumbers", "read telephone numbers", "standards")
+    country, _, written = value.partition(_BETWEEN)
     try:
-        number = phonenumbers.parse(value, country)
+        number = phonenumbers.parse(written, country.strip().upper() or None)
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_valid_number(number):

@@ -100,7 +100,7 @@ class Aggregate(Gate):
                 good = good and band.holds(float(value))
                 words.append(band.words)
             elif not words:
-                return Verdict("not evaluated", observed, "", "there are too few earlier runs")
+                return Verdict("not evaluated", observed, "", "there are too few earlier runs", learning=True)
         expected = " and ".join(words)
         message = "" if good else f"{self._name()} is {_shown(value)}, expected {expected}"
         return Verdict("pass" if good else "fail", observed, expected, message)

@@ -19,7 +19,8 @@ class ForeignKey(Check):
 
     The table is a source with `role: reference`. Several columns make one key: name as many columns of the table, in the
     same order. A key with a null passes, as in SQL; NaN equals NaN; an empty text is a value like any other. With `negate:
-    true` the key must not occur: a list of blocked ones. Zero rows, or null keys only: not evaluated.
+    true` the key must not occur: a list of blocked ones. One row for each key at most (1-1) is said by `unique` on the same
+    columns beside it, one at least by `covers`. Zero rows, or null keys only: not evaluated.
 
     Examples:
         ```yaml
@@ -42,6 +43,7 @@ class ForeignKey(Check):
     like = (
         "relationships", "relationships_where", "ReferentialIntegrity", "valid_reference_data", "values must exist in",
         "col_vals_in_table", "foreign-key", "references", "relationship", "require_relationship_one_to_at_least_one",
+        "require_relationship_one_to_one",
         "is_in_table", "reference", "invalid reference",
     )  # fmt: skip
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict, Types
-from qpipe.core.lazy import pl
+from qpipe.core.lazy import np, pl
 from qpipe.core.params import Columns, param
+from qpipe.core.rowset import RowSet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,9 +19,10 @@ class Ordered(Relational):
     """Values come in order, over the whole data set or within each group.
 
     A row is bad when its value comes before that of the row above it (in the same group, in the order of the source): in
-    `1, 5, 2, 3` only 2 is. Several columns order as in a dictionary. Rows with a null in one of the columns are left out and
-    pass; null is a group of its own in `by`. NaN is above every number; an empty text comes before every other. Zero rows: not
-    evaluated.
+    `1, 5, 2, 3` only 2 is. With `fewest: true` bad are the fewest rows without which the others are in order, so that a
+    value is found that is too high where it stands: 5. Several columns order as in a dictionary. Rows with a null in one of
+    the columns are left out and pass; null is a group of its own in `by`. NaN is above every number; an empty text comes
+    before every other. Zero rows: not evaluated.
 
     Examples:
         ```yaml
@@ -28,6 +30,12 @@ class Ordered(Relational):
           ordered: at
         rows: [{at: 1}, {at: 5}, {at: 2}, {at: null}, {at: 2}]
         failed: [2]
+        ```
+        ```yaml
+        module:
+          ordered: {column: id, strict: true, fewest: true}
+        rows: [{id: 1}, {id: 2}, {id: 9}, {id: 3}, {id: 4}, {id: 2}, {id: 5}]
+        failed: [2, 5]
         ```
         ```yaml
         module:
@@ -47,6 +55,7 @@ class Ordered(Relational):
     by: Columns | None = param(None, help="each group is ordered on its own")
     direction: Literal["asc", "desc"] = param("asc", help="upwards or downwards")
     strict: bool = param(False, help="equal values in a row are bad, too")
+    fewest: bool = param(False, help="bad are the fewest rows without which the others are in order")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         if both := set(self.columns) & set(self.by or ()):
@@ -69,7 +78,30 @@ class Ordered(Relational):
             )
             select {ROW} from seen where p{values[0]} is not null and {this} {breaks} {above}
         """
-        return (RowVerdict(collected.rows(query), self.columns, self._words()),)
+        rows = self._fewest(collected, values, groups) if self.fewest else collected.rows(query)
+        return (RowVerdict(rows, self.columns, self._words()),)
+
+    def _fewest(self, collected: Any, values: list[str], groups: str) -> RowSet:
+        """Each value's rank among all, group by group in the order of the source, tells which rows are in the way."""
+        from qpipe.analysis.order import out_of_order
+
+        found = RowSet()
+        if not collected.has_rows:
+            return found
+        connection = collected.connect()
+        try:
+            ranked = connection.sql(f"""
+                select {ROW}, {f"dense_rank() over (order by {groups})" if groups else "1"} as g,
+                    dense_rank() over (order by {", ".join(values)}) as rank
+                from data where {" and ".join(f"{v} is not null" for v in values)} order by g, {ROW}
+            """).pl()
+        finally:
+            connection.close()
+        ranks = ranked["rank"].to_numpy().astype("int64") * (1 if self.direction == "asc" else -1)
+        ends = [*(np.flatnonzero(np.diff(ranked["g"].to_numpy())) + 1).tolist(), len(ranks)]
+        bad = [out_of_order(ranks[a:b], strict=self.strict) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+        found.add(np.sort(ranked[ROW].to_numpy()[np.concatenate(bad)]))
+        return found
 
     def _words(self) -> str:
         side = {"asc": "above" if self.strict else "not below", "desc": "below" if self.strict else "not above"}[self.direction]

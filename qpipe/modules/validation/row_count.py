@@ -79,7 +79,7 @@ class RowCount(Gate):
                 words.append(band.words)
         if not words:
             return Verdict("not evaluated", {"rows": rows}, f"within {(self.vs_history or {})['within']} of earlier runs",
-                           "there are too few earlier runs")  # fmt: skip
+                           "there are too few earlier runs", learning=True)  # fmt: skip
         expected = " and ".join(words)
         message = "" if good else f"there are {rows} rows, expected {expected}"
         return Verdict("pass" if good else "fail", {"rows": rows}, expected, message)

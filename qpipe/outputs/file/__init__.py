@@ -18,6 +18,8 @@ from qpipe.core.effects import effect
 from qpipe.core.errors import CannotCreate
 from qpipe.core.lazy import pl
 from qpipe.core.params import param
+from qpipe.core.secrets import Secret
+from qpipe.core.storage import SECRET_PATH
 
 if TYPE_CHECKING:
     import polars as pl
@@ -186,6 +188,9 @@ class File(Output):
 
 def _problems(output: File, types: Types | None) -> Iterator[tuple[str, str]]:
     last = output.path.rstrip("/").rpartition("/")[2]
+    if isinstance(output.path, Secret):
+        yield "path", SECRET_PATH
+        return
     if not last:
         yield "path", "the path names nothing"
         return

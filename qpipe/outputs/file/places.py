@@ -19,6 +19,7 @@ from qpipe.core.effects import effect
 from qpipe.core.errors import CannotCreate, NotPermitted, QpipeError
 from qpipe.core.storage import open_store, reaching
 
+AZURE = ("abfs", "abfss", "az")
 OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")  # a put shows a whole object or none
 
 
@@ -108,7 +109,8 @@ class Remote:
         with self._refusing(name):
             effect("output.publish.upload")
             if self._protocol in OBJECT_STORES:
-                self._system.put_file(str(file), target)
+                again = {"overwrite": True} if self._protocol in AZURE else {}  # a repeat after a stop
+                self._system.put_file(str(file), target, **again)
             else:
                 partial = f"{target.rpartition('/')[0]}/.{target.rpartition('/')[2]}.tmp"
                 self._system.makedirs(target.rpartition("/")[0], exist_ok=True)

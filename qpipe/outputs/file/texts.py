@@ -51,6 +51,13 @@ def _scalar(column: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
         return column.bin.encode("base64")
     if dtype in (pl.Null, pl.Categorical, pl.Enum):
         return column.cast(pl.String)
+    if isinstance(dtype, pl.BaseExtension):
+        storage = dtype.ext_storage()
+        bare = column.ext.storage()
+        made = _scalar(bare, storage) if isinstance(storage, pl.DataType) else None
+        return bare if made is None else made
+    if isinstance(dtype, pl.Map) and dtype.key != pl.String:
+        return column.map.entries()  # JSON's keys are texts: pairs, then
     return None
 
 

@@ -12,7 +12,7 @@ from qpipe.core.component import Context, Input, Source, Types
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, Duration, SecretText, param
-from qpipe.core.secrets import reveal
+from qpipe.core.secrets import RAW, reveal, written_raw
 from qpipe.core.sql import DIALECTS, EXTRAS, Column, database, names_in, scheme_of, shown
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ class Database(Source):
     def _database(self, context: Context) -> Any:
         return database(self.url, context.directory, self.timeout, self.statement_timeout)
 
+    def _given(self) -> dict[str, Any]:
+        return {name: reveal(value) for name, value in (self.parameters or {}).items()}
+
     def _base(self, context: Context) -> str:
         if self.query is not None:
             return self.query.strip().rstrip(";")
@@ -103,7 +106,7 @@ class Database(Source):
         return f"select * from {'.'.join(db.quoted(part) for part in (self.table or '').split('.'))}"
 
     def _described(self, context: Context) -> list[Column]:
-        found: list[Column] = self._database(context).describe(self._base(context), self.parameters or {})
+        found: list[Column] = self._database(context).describe(self._base(context), self._given())
         return found
 
     def _order(self, context: Context, described: Sequence[Column]) -> list[Column]:
@@ -126,7 +129,7 @@ class Database(Source):
         self, context: Context, selected: Sequence[Column], order: Sequence[Column], position: Json | None
     ) -> tuple[str, dict[str, Any], int]:
         """(query, parameters, rows to leave out)"""
-        db, parameters, conditions = self._database(context), dict(self.parameters or {}), []
+        db, parameters, conditions = self._database(context), self._given(), []
         if self.incremental:
             column = order[0]
             conditions.append(f"{db.quoted(column.name)} is not null")
@@ -145,8 +148,8 @@ class Database(Source):
             skip = int(position.get("row", 0))
         where = f" where {' and '.join(conditions)}" if conditions else ""
         base = self._base(context)
-        names = ", ".join(f"{c.select} as {db.quoted(c.name)}" for c in selected)
-        by = ", ".join(db.quoted(c.name) if c.select == db.quoted(c.name) else c.select for c in order)
+        names = ", ".join(f"{c.read or c.select} as {db.quoted(c.name)}" for c in selected)
+        by = ", ".join(f"_q.{db.quoted(c.name)}" if c.select == db.quoted(c.name) else c.select for c in order)
         return f"select {names} from ({base}) as _q{where} order by {by}", parameters, skip
 
 
@@ -156,6 +159,8 @@ def url_problems(url: str, doing: str) -> Iterator[tuple[str, str]]:
     if "://" not in plain:
         yield "url", "this is no URL of a database, such as postgresql://user:password@host/name"
         return
+    if written_raw(plain):
+        yield "url", RAW
     dialect = DIALECTS.get(scheme_of(url))
     if dialect is None:
         yield "url", f"no database is known by {scheme_of(url)}://; there are {', '.join(DIALECTS)}"

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qpipe.core import component
 from qpipe.core.batch import Chunk, Fault, Json, Original
-from qpipe.core.component import Context, Source
+from qpipe.core.component import Context, Source, Types
 from qpipe.core.errors import DataRefused, Unavailable
 from qpipe.core.params import Duration, Path, param
+from qpipe.core.secrets import Secret
+from qpipe.core.storage import SECRET_PATH
 from qpipe.sources.file.arrivals import Arrivals, arrivals, pinned
 from qpipe.sources.file.inputs import Input, inputs_of
 from qpipe.sources.file.kinds import BINARY, guess, is_workbook, named_format
@@ -58,9 +60,14 @@ class File(Source):
 
     only_new: bool = param(False, help="leave out files that a published run has read, known by what is in them")
     settled: Duration = param(0.0, help="with only_new: files that changed so recently are left for a later run: 30s")
+    take: list[str] | None = param(None, help="read these columns only: of a Parquet file in a store, only they are fetched")
     storage: dict[str, Any] | None = param(
-        None, help="how to reach a store: endpoint_url, region, profile, anon, key, secret (${env:NAME}), …"
+        None, help="how to reach a store: endpoint_url, region, profile, anon, key, secret (${env:NAME}), username, password, …"
     )
+
+    def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
+        if any(isinstance(path, Secret) for path in ([self.path] if isinstance(self.path, str) else self.path)):
+            yield "path", SECRET_PATH
 
     @property
     def columnar(self) -> bool:  # type: ignore[override]
@@ -82,7 +89,7 @@ class File(Source):
 
     def read(self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         files = self._files(context)
-        start = self._start(files, position)
+        start, columns = self._start(files, position), self.take if columns is None else columns
         types = self._types(context) if len({asked.format for _, asked, _ in files} & set(BINARY)) and len(files) > 1 else None
         if types is not None:  # what text and values have in common is text
             files = [(n, replace(asked, context=context.but(contract=None)), told) for n, asked, told in files]
@@ -170,6 +177,11 @@ class File(Source):
         for _, asked, _ in files:
             for name, dtype in _columns(asked).items():
                 found[name] = _common(found[name], dtype) if name in found else dtype
+        if self.take is not None:
+            if unknown := [name for name in self.take if name not in found]:
+                raise DataRefused(f"there is no column {unknown[0]} to take", file=files[0][1].name if files else None,
+                                  hint=f"there are {', '.join(found)}")  # fmt: skip
+            found = {name: found[name] for name in self.take}
         return {name: pl.String() if dtype == pl.Null else dtype for name, dtype in found.items()}
 
 

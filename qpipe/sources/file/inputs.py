@@ -40,6 +40,7 @@ class Input:
     modified: int | str | None = None  # nanoseconds, or the store's own mark
     partition: tuple[tuple[str, str | None], ...] = ()  # column=value in the folders' names
     time: float | None = None  # of a remote file, seconds since the epoch, where the store tells
+    fetch: Callable[[Sequence[tuple[int, int]]], list[bytes]] | None = field(default=None, compare=False)  # (from, to): pieces
 
     def identity(self) -> Json:
         """Changes when the file does: size, time, and a hash of its two ends."""
@@ -82,14 +83,19 @@ def inputs_of(paths: Sequence[str], context: Context, storage: Mapping[str, Any]
 
 def local_copy(given: Input, context: Context, suffix: str, data: Callable[[], Any]) -> Path:
     """A file on this machine with what ``data`` reads, kept in the run's scratch space so that a resume finds it."""
-    mark = hashlib.sha256(f"{given.name}|{given.size}|{given.modified}".encode()).hexdigest()[:16]
-    target = _scratch(context) / f"input-{mark}{suffix}"
+    target = scratch_file(given, context, suffix)
     if not target.exists():
         partial = target.with_name(target.name + ".tmp")
         with closing(data()) as stream, partial.open("wb") as file:
             shutil.copyfileobj(stream, file, 1 << 20)
         partial.replace(target)
     return target
+
+
+def scratch_file(given: Input, context: Context, suffix: str) -> Path:
+    """Its own name in the run's scratch space, as long as it does not change."""
+    mark = hashlib.sha256(f"{given.name}|{given.size}|{given.modified}".encode()).hexdigest()[:16]
+    return _scratch(context) / f"input-{mark}{suffix}"
 
 
 def unreadable(name: str, error: OSError) -> QpipeError:

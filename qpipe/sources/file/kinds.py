@@ -52,9 +52,7 @@ def guess(name: str, head: bytes) -> Guess:
     named, seen = named_format(name), _seen(head)
     if seen is None:  # some text: a name that promises something binary is wrong
         likely = named if named not in (None, *BINARY, "json", "ndjson") else "csv"
-        if named in ("json", "ndjson") and (
-            not head.strip() or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in b'[{"-0123456789tfn'
-        ):
+        if named in ("json", "ndjson") and not _is_table(head):
             likely = named
         return Guess(likely or "csv", named if named and named != likely else None)
     if named is None or named == seen:
@@ -76,6 +74,15 @@ def _seen(head: bytes) -> Format | None:
     if head.startswith(b"PK\x03\x04"):
         return "excel" if is_workbook(head) else None
     return "json" if _JSON.match(head) else None
+
+
+def _is_table(head: bytes) -> bool:
+    """Whether it is a text of several lines with something between their cells, and does not begin as JSON does."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    lines = text.splitlines()
+    if len(lines) < 2 or text[:1] in b'[{"-0123456789tfn':
+        return False
+    return any(sign in lines[0] for sign in (b",", b";", b"\t", b"|"))
 
 
 def _is_object(head: bytes) -> bool:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from qpipe.core.batch import Chunk, Json
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
+from qpipe.sources.file.parquet_footer import read_footer
 from qpipe.sources.file.parquet_pages import verify
+from qpipe.sources.file.parquet_parts import fetched
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,15 +25,15 @@ columnar = True
 
 
 def columns(asked: Asked) -> dict[str, pl.DataType]:
-    path = asked.local()
-    verify(path, asked.name)
+    path = _local(asked, ())
+    verify(path, asked.name, () if asked.in_pieces else None)
     schema = _schema(path)
-    return dict(schema if schema is not None else next(_by_arrow(path, 0, 1, None, asked.name)).schema)
+    return dict(schema if schema is not None else next(_by_arrow(_local(asked, None), 0, 1, None, asked.name)).schema)
 
 
 def read(asked: Asked, position: Json | None, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
-    path, offset = asked.local(), (position or {}).get("row", 0)
-    verify(path, asked.name)
+    path, offset = _local(asked, columns), (position or {}).get("row", 0)
+    verify(path, asked.name, columns if asked.in_pieces else None)
     if _schema(path) is not None:
         try:
             for frame in _by_polars(path, offset, rows, columns):
@@ -47,21 +49,18 @@ def read(asked: Asked, position: Json | None, rows: int, columns: Sequence[str] 
 
 
 def size(asked: Asked) -> int | None:
-    return _rows(asked.local())[1]
+    return read_footer(_local(asked, ())).group_rows
 
 
-def _rows(path: Path) -> tuple[int, int]:
-    """Rows as the footer counts them, and in the row groups. Some writers leave the first at 0."""
-    import pyarrow.parquet
-
-    metadata = pyarrow.parquet.read_metadata(path)
-    return metadata.num_rows, sum(metadata.row_group(n).num_rows for n in range(metadata.num_row_groups))
+def _local(asked: Asked, columns: Sequence[str] | None) -> Path:
+    """A file on this machine with these columns at least: of a store's, nothing else is fetched."""
+    return fetched(asked.input, asked.scratch("parts.parquet"), columns) if asked.in_pieces else asked.local()
 
 
 def _schema(path: Path) -> pl.Schema | None:
     """The columns as Polars sees them; None where it does not know the file's make, or would miss rows."""
-    told, rows = _rows(path)
-    if told != rows:
+    footer = read_footer(path)
+    if footer.rows != footer.group_rows:  # some writers leave the first at 0
         return None
     try:
         return _scan(path).collect_schema()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from qpipe.core.batch import Chunk, Json
 from qpipe.core.component import Context
 from qpipe.core.errors import DataRefused
-from qpipe.sources.file.inputs import Input, local_copy
+from qpipe.sources.file.inputs import Input, local_copy, scratch_file
 from qpipe.sources.file.kinds import is_workbook
 
 if TYPE_CHECKING:
@@ -39,6 +39,15 @@ class Asked:
         if self.input.path and not packed:
             return self.input.path
         return local_copy(self.input, self.context, f".{self.format}", self.bytes if packed else self.input.opener)
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether it lies in a store that gives pieces of it."""
+        return self.input.fetch is not None and not self.packed
+
+    def scratch(self, suffix: str) -> Path:
+        """A file's name in the run's scratch space that is its own."""
+        return scratch_file(self.input, self.context, f".{suffix}")
 
     @property
     def packed(self) -> bool:

@@ -4,37 +4,193 @@ from __future__ import annotations
 
 import glob
 import io
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
-from qpipe.core.storage import open_store, reaching
+from qpipe.core.errors import DataRefused
+from qpipe.core.http import shown as told
+from qpipe.core.storage import open_store, reaching, shown
 from qpipe.sources.file.inputs import Input, hidden, partition_of
 
 _BUFFER = 1 << 20
-_MARKS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
+_HEAD = 1 << 16
+_IN_PIECES = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "http://", "https://")
+_PIECE = 1 << 18  # bytes asked of an SFTP server at a time; it may give fewer
+_MARKS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "Last-Modified", "modify", "generation", "created")
 
 
 def remote(url: str, storage: Mapping[str, Any] | None) -> Iterator[Input]:
     system, path = open_store(url, storage, "read")
+    web = url.startswith(("http://", "https://"))
     with reaching(url, "reading"):
         names = system.glob(path) if glob.has_magic(path) else [path]
-        if names == [path] and system.isdir(path):
+        if names == [path] and (url.endswith("/") if web else system.isdir(path)):
             names = [n for n in system.find(path) if not hidden(n[len(path) :].strip("/").split("/"))]
-        found = [_object(system, name) for name in sorted(names)]
+        found = [_object(url, storage, system, name) for name in sorted(names)]
     yield from found
 
 
-def _object(system: Any, name: str) -> Input:
+def _object(url: str, storage: Mapping[str, Any] | None, system: Any, name: str) -> Input:
     info = system.info(name)
     mark = next((str(info[k]) for k in _MARKS if k in info), None)
-    shown = system.unstrip_protocol(name)
+    shown = _named(url, system, name)
 
     def opener() -> BinaryIO:
         with reaching(shown, "reading"):
-            return io.BufferedReader(_Reached(system.open(name, "rb"), shown), _BUFFER)
+            if url.startswith("ftp://"):
+                return io.BufferedReader(_Reached(_Ftp(url, storage, name), shown), _BUFFER)
+            if url.startswith(("sftp://", "ssh://")):
+                return io.BufferedReader(_Reached(_Sftp(system.open(name, "rb"), info["size"]), shown), _BUFFER)
+            return io.BufferedReader(_Reached(_Object(system, name, info.get("size")), shown), _BUFFER)
 
-    return Input(shown, opener, None, info.get("size"), mark, partition_of(name.split("/")[:-1]), _time(info))
+    def fetch(pieces: Sequence[tuple[int, int]]) -> list[bytes]:
+        with reaching(shown, "reading"):
+            starts, ends = [start for start, _ in pieces], [end for _, end in pieces]
+            found: list[bytes] = system.cat_ranges([name] * len(pieces), starts, ends, on_error="raise")
+            if any(len(data) != end - start for data, (start, end) in zip(found, pieces, strict=True)) or (
+                mark is not None and str(next((v for k in _MARKS if (v := system.info(name).get(k))), None)) != mark
+            ):
+                raise DataRefused("the file changed while it was read", file=shown, hint="run anew")
+        return found
+
+    pieces = fetch if url.startswith(_IN_PIECES) and info.get("size") and info.get("partial", True) else None
+    folders = partition_of(name.split("/")[:-1])
+    return Input(shown, opener, None, info.get("size"), mark, folders, _time(info), pieces)
+
+
+def _named(url: str, system: Any, name: str) -> str:
+    """The object's own address."""
+    if url.startswith(("http://", "https://")):
+        return told(name)
+    if url.startswith(("sftp://", "ssh://", "ftp://")):
+        parts = urlsplit(shown(url))
+        return f"{parts.scheme}://{parts.netloc}/{name.lstrip('/')}"
+    return str(system.unstrip_protocol(name))
+
+
+class _Object:
+    """A file of a store, of which a look at its beginning fetches little: opened, it would read megabytes ahead."""
+
+    def __init__(self, system: Any, name: str, size: int | None) -> None:
+        self._system, self._name, self._size, self._at = system, name, size, 0
+        self._head = system.cat_file(name, start=0, end=min(size, _HEAD)) if size else b""
+        self._file: Any = None
+
+    def seekable(self) -> bool:
+        return self._file is None or bool(self._file.seekable())
+
+    def read(self, size: int) -> bytes:
+        if self._at < len(self._head):
+            found = self._head[self._at : self._at + size]
+        elif self._size is not None and self._at >= self._size:
+            found = b""
+        else:
+            found = self._opened().read(size)
+        self._at += len(found)
+        return found
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 2 and self._size is None:
+            self._at = int(self._opened().seek(offset, 2))
+        else:
+            self._at = offset + (0, self._at, self._size or 0)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _opened(self) -> Any:
+        if self._file is None:
+            self._file = self._system.open(self._name, "rb")
+        if self._file.tell() != self._at:
+            self._file.seek(self._at)
+        return self._file
+
+
+class _Sftp:
+    """A file that is asked for in large pieces: each waits for the network's way and back."""
+
+    def __init__(self, file: Any, size: int) -> None:
+        file.MAX_REQUEST_SIZE = _PIECE
+        self._file, self._size = file, size
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int) -> bytes:
+        found: bytes = self._file.read(size)
+        if len(found) < size and self._file.tell() < self._size:
+            raise EOFError("the file became shorter while it was read")
+        return found
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._file.seek(offset, whence)
+        return int(self._file.tell())
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Ftp:
+    """A file that comes in one stream, over a connection of its own; to seek is to ask anew from there."""
+
+    def __init__(self, url: str, storage: Mapping[str, Any] | None, name: str) -> None:
+        self._open, self._name = (lambda: open_store(url, storage, "read")[0]), name
+        self._system: Any = None
+        self._data: Any = None
+        self._at = 0
+        self._size: int | None = None
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int) -> bytes:
+        if self._data is None:
+            ftp = self._connected()
+            self._size = ftp.size(self._name)
+            with ftp.transfercmd(f"RETR {self._name}", rest=self._at or None) as connection:
+                self._data = connection.makefile("rb")
+        found: bytes = self._data.read(size)
+        self._at += len(found)
+        if not found and self._size is not None and self._at < self._size:
+            raise EOFError("the connection ended before the file did")
+        return found
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 2:
+            offset += self._connected().size(self._name)
+        elif whence == 1:
+            offset += self._at
+        if offset != self._at:
+            self.close()
+            self._at = offset
+        return offset
+
+    def tell(self) -> int:
+        return self._at
+
+    def close(self) -> None:
+        if self._data is not None:
+            self._data.close()
+        if self._system is not None:
+            self._system.ftp.close()
+        self._data = self._system = None
+
+    def _connected(self) -> Any:
+        if self._system is None:
+            self._system = self._open()  # closes its connection when it is forgotten
+            self._system.ftp.voidcmd("TYPE I")
+        return self._system.ftp
 
 
 class _Reached(io.RawIOBase):
@@ -69,7 +225,11 @@ class _Reached(io.RawIOBase):
 
 
 def _time(info: Mapping[str, Any]) -> float | None:
-    told = next((info[k] for k in ("LastModified", "last_modified", "mtime") if k in info), None)
-    if isinstance(told, datetime):
-        return told.timestamp()
-    return float(told) if isinstance(told, int | float) else None
+    at = next((info[k] for k in ("LastModified", "last_modified", "mtime", "Last-Modified", "modify") if k in info), None)
+    if isinstance(at, datetime):
+        return at.timestamp()
+    if isinstance(at, str) and at[:14].isdigit():  # FTP: YYYYMMDDHHMMSS in UTC
+        return datetime.strptime(at[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp()
+    if isinstance(at, str) and "," in at:  # HTTP
+        return parsedate_to_datetime(at).timestamp()
+    return float(at) if isinstance(at, int | float) else None

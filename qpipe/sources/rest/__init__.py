@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qpipe.core.batch import Chunk, Fault, Json
 from qpipe.core.component import Context, Input, Source, Types
-from qpipe.core.errors import DataRefused
-from qpipe.core.http import Client, Settings, auth_problem, limiter, shown
+from qpipe.core.errors import DataRefused, Unavailable
+from qpipe.core.http import Client, Settings, address_problems, auth_problem, limiter, shown
 from qpipe.core.params import Duration, param
-from qpipe.sources.rest.pages import Page, Pages, search, without
+from qpipe.core.secrets import Secret
+from qpipe.sources.rest.pages import Page, Pages, gathered, search, without
 
 if TYPE_CHECKING:
     from qpipe.core.types import DataType
 
 _PAGES = 1_000_000
+_PATIENCE = 1.0  # seconds that rows wait for those of the next pages
 _Answer = tuple[list[dict[str, Any]], Page, list[Fault]]
 
 
@@ -57,8 +59,7 @@ class Rest(Source):
     max_pages: int | None = param(None, help="stop after so many pages", minimum=1)
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
-        if not self.url.startswith(("http://", "https://")):
-            yield "url", "this is no address that begins with http:// or https://"
+        yield from address_problems(self.url)
         if wrong := auth_problem(self.auth):
             yield "auth", wrong
         if wrong := Pages(self.pagination or {}).problem():
@@ -87,6 +88,13 @@ class Rest(Source):
         return {name: DataType.parse("string") for name in self.schema or {}}
 
     def read(self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
+        """Pages are put together until they are enough, or take long: a batch costs more than a page."""
+        yield from gathered(self._read(context, position, rows, columns), rows, _PATIENCE)
+
+    def _read(
+        self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None
+    ) -> Iterator[Chunk]:
+        """A page, or a part of one, at a time."""
         from qpipe.sources.rest.records import frame_of
 
         skip, last = (position or {}).get("skip", 0), (position or {}).get("last")
@@ -170,6 +178,8 @@ class Rest(Source):
         from qpipe.sources.rest.records import NotReadable, decoded, records_of
 
         url, params = pages.request(state)
+        if url:  # what a server repeats in its next address is not kept where it is secret
+            params |= {name: value for name, value in (self.params or {}).items() if isinstance(value, Secret)}
         given: dict[str, Any] = {"params": params if url else {**(self.params or {}), **self._since(context), **params}}
         given["params"] = given["params"] or None
         if self.body is not None:
@@ -184,7 +194,8 @@ class Rest(Source):
             except NotReadable as error:
                 wrong = str(error)
         else:
-            raise DataRefused(f"{client.shown(str(response.url))}: {wrong}", hint="is `format` right? then resume")
+            place = client.shown(str(response.url))
+            raise Unavailable(f"{place}: {client.masked(wrong)}", hint="is `format` right? then `qpipe resume`")
         faults = [Fault(None, 1, "moved", f"{response.history[0].status_code}: {client.shown(url or self.url)} is now "
                         f"{client.shown(str(response.url))}", severity="warning")] if response.history else []  # fmt: skip
         page = Page(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from qpipe.core.batch import Json
+from qpipe.core.batch import Chunk, Json
+from qpipe.core.errors import QpipeError
+from qpipe.core.lazy import pl
 
 KINDS = ("none", "page", "offset", "cursor", "next_url", "link_header", "header")
 
@@ -94,6 +97,37 @@ class Pages:
         if self.kind == "offset":
             return bool(state["offset"] + page.records >= int(total))
         return "size" in self._s and bool(state["page"] - int(self._s.get("start", 1)) + 1) * int(self._s["size"]) >= int(total)
+
+
+def gathered(chunks: Iterator[Chunk], rows: int, patience: float) -> Iterator[Chunk]:
+    """Chunks put together, at most so many rows, none waiting longer; those before a failure are given before it is raised."""
+    waiting: list[Chunk] = []
+    height, since = 0, 0.0
+    try:
+        for chunk in chunks:
+            if waiting and height + chunk.frame.height > rows:
+                yield _together(waiting)
+                waiting, height = [], 0
+            since = since if waiting else time.monotonic()
+            waiting.append(chunk)
+            height += chunk.frame.height
+            if height >= rows or time.monotonic() - since > patience:
+                yield _together(waiting)
+                waiting, height = [], 0
+    except QpipeError:
+        if waiting:
+            yield _together(waiting)
+        raise
+    if waiting:
+        yield _together(waiting)
+
+
+def _together(chunks: Sequence[Chunk]) -> Chunk:
+    if len(chunks) == 1:
+        return chunks[0]
+    frames = [chunk.frame for chunk in chunks if chunk.frame.height] or [chunks[-1].frame]
+    faults = tuple(fault for chunk in chunks for fault in chunk.faults)
+    return replace(chunks[-1], frame=pl.concat(frames, how="diagonal"), faults=faults)
 
 
 def search(path: str, data: Any) -> Any:

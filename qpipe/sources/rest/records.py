@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from qpipe.core.lazy import pl
 from qpipe.sources.rest.pages import search
+
+_MINUS_ZERO = re.compile(r"-0(?![.0-9eE])")
 
 
 class NotReadable(ValueError):
@@ -48,11 +52,34 @@ def records_of(data: Any, path: str | None) -> list[dict[str, Any]]:
 
 def frame_of(records: Sequence[dict[str, Any]], columns: Sequence[str]) -> pl.DataFrame:
     """The records as texts. Columns that the records bring beyond those known come last."""
+    first = records[0].keys() if records else {}.keys()
+    if all(record.keys() == first for record in records):  # as most answers are
+        names = list(dict.fromkeys([*columns, *first]))
+        return pl.DataFrame(
+            [_column(n, list(map(itemgetter(n), records)) if n in first else [None] * len(records)) for n in names]
+        )
     names = list(dict.fromkeys([*columns, *(name for record in records for name in record)]))
-    return pl.DataFrame({n: pl.Series(n, [_text(r.get(n)) for r in records], dtype=pl.String) for n in names})
+    return pl.DataFrame([_column(n, [r.get(n) for r in records]) for n in names])
+
+
+def _column(name: str, values: list[Any]) -> pl.Series:
+    kinds = set(map(type, values))
+    if kinds <= {str, type(None)}:
+        return pl.Series(name, values, dtype=pl.String)
+    if kinds <= {int, Number}:
+        return pl.Series(name, list(map(str, values)), dtype=pl.String)
+    if kinds <= {int, Number, type(None)}:
+        return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
+    return pl.Series(name, [_text(v) for v in values], dtype=pl.String)
 
 
 def _json(text: str) -> Any:
+    """Numbers with a point as they are written; a whole number is always written alike, but for -0 and very long ones."""
+    if not _MINUS_ZERO.search(text):
+        try:
+            return json.loads(text, parse_float=Number)
+        except ValueError:
+            pass
     return json.loads(text, parse_int=Number, parse_float=Number)
 
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from qpipe.core.lazy import np
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PIECE = 1 << 20  # bytes looked at together: what is made of them need not be asked of the system anew
 
 
 class Stream(Protocol):
@@ -49,6 +55,13 @@ class Window:
         self._start += size
         self.offset += size
 
+    def give_back(self, blocks: Sequence[bytes]) -> None:
+        """Stand before bytes that were taken already."""
+        rest = self._buffer[self._start : self._end]
+        self._buffer = bytearray(b"".join([*blocks, rest]))
+        self._start, self._end = 0, len(self._buffer)
+        self.offset -= sum(map(len, blocks))
+
     def ends_with(self, sign: bytes) -> bool:
         """Whether what was taken last ends with the sign."""
         return self._buffer[max(0, self._start - len(sign)) : self._start] == sign
@@ -81,5 +94,16 @@ def count_byte(block: bytes, sign: bytes) -> int:
     if len(sign) != 1:
         return block.count(sign) if sign else 0
     if "numpy" in sys.modules and len(block) > 65536:
-        return int(np.count_nonzero(np.frombuffer(block, np.uint8) == sign[0]))
+        return sum(int(np.count_nonzero(piece == sign[0])) for _, piece in _pieces(block))
     return block.count(sign)
+
+
+def places(block: bytes, sign: int) -> np.ndarray:
+    """Where a byte occurs."""
+    return np.concatenate([np.flatnonzero(piece == sign) + start for start, piece in _pieces(block)])
+
+
+def _pieces(block: bytes) -> Iterator[tuple[int, np.ndarray]]:
+    octets = np.frombuffer(block, np.uint8)
+    for start in range(0, len(octets), PIECE):
+        yield start, octets[start : start + PIECE]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 from qpipe.core.batch import Original
-from qpipe.core.errors import DataRefused
+from qpipe.core.errors import ChangedInput, DataRefused
 from qpipe.core.lazy import pl
 from qpipe.sources.file.chunk import Chunk, Fault
+from qpipe.sources.file.text.ahead import Ahead
 from qpipe.sources.file.text.blocks import Window
 from qpipe.sources.file.text.compression import members, open_bytes
 from qpipe.sources.file.text.dialect import Dialect
@@ -18,8 +20,8 @@ from qpipe.sources.file.text.encoding import Encoding, Utf8Stream
 from qpipe.sources.file.text.exact import AHEAD, NeedMore, Parsed, read_exact
 from qpipe.sources.file.text.options import DelimitedOptions, Opener
 from qpipe.sources.file.text.sniff import sniff
-from qpipe.sources.file.text.strict import Rows, read_strict
-from qpipe.sources.file.text.typed import Wanted, read_typed
+from qpipe.sources.file.text.strict import Rows
+from qpipe.sources.file.text.typed import Wanted
 
 BLOCK = 8 << 20  # bytes parsed at once; more is no faster and needs more memory
 PIECE = 1 << 18  # bytes that go the exact way together when a block is not well-formed
@@ -92,27 +94,29 @@ class _Reader:
         block_size: int,
         wanted: Wanted | None = None,
     ) -> None:
-        self.wanted = wanted if not options.nulls else None  # which cells mean nothing is said of texts
         self.dialect, self.options, self.name = dialect, options, name
         self.block_size, self.piece = block_size, min(PIECE, block_size)
         start = position or {"offset": dialect.start, "skip": 0, "line": dialect.line}
         self.skip, self.line, self.ended = start["skip"], start["line"], start.get("ended", False)
         self.fresh = position is None
-        mark = dialect.mark
-        self.stream = Utf8Stream(open_bytes(opener, name, member), Encoding(dialect.encoding, mark))
+        self._open = lambda: Utf8Stream(open_bytes(opener, name, member), Encoding(dialect.encoding, dialect.mark))
+        self.stream = self._open()
         self.stream.skip(start["offset"])
         self.window = Window(self.stream, start["offset"])
-        self.careful_until = 0  # up to here a block was not well-formed: go on in pieces
+        typed = wanted if not options.nulls else None  # which cells mean nothing is said of texts
+        self.ahead = Ahead(self.window, block_size, dialect, typed, self._anew, side_by_side=block_size >= BLOCK)
+        self.pieces = Ahead(self.window, self.piece, dialect, None, self._anew, side_by_side=False)
+        self.careful_until = 0  # up to here a block was not well-formed: piece by piece
 
     def chunks(self, rows_per_chunk: int, base: dict[str, Any]) -> Iterator[Chunk]:
         """The rows in chunks; at least one chunk at a file's beginning, so that its columns are known."""
         faults = self.dialect.faults if self.fresh else ()
         try:
             pending: Chunk | None = None
-            while not self.ended and self.window.fill(1):
-                before = {**base, "offset": self.window.offset, "line": self.line}
+            while not self.ended and not self.ahead.ended:
+                before = {**base, "offset": self.ahead.offset, "line": self.line}
                 rows = self._finish(self._next())
-                after = {**base, "offset": self.window.offset, "skip": 0, "line": self.line}
+                after = {**base, "offset": self.ahead.offset, "skip": 0, "line": self.line}
                 if self.ended:
                     after["ended"] = True
                 for chunk in self._slices(rows, rows_per_chunk, before, after):
@@ -126,25 +130,22 @@ class _Reader:
             if pending:
                 yield pending
             elif self.fresh:
-                end = {**base, "offset": self.window.offset, "skip": 0, "line": self.line, "ended": True}
+                end = {**base, "offset": self.ahead.offset, "skip": 0, "line": self.line, "ended": True}
                 yield Chunk(_empty(self.dialect), end, self.line, faults=faults)
         finally:
+            self.ahead.close()
             self.stream.close()
 
     def _next(self) -> Rows:
-        """The rows of the next stretch: a whole block if it is proven well-formed, else a piece record by record."""
-        careful = self.window.offset < self.careful_until
-        size = self.piece if careful else self.block_size
-        block, quotes = self.window.block(size, self.dialect.newline.encode(), self.dialect.quote.encode())
-        rows = read_typed(block, self.dialect, self.line, self.wanted) if self.wanted and not careful else None
-        if rows is None:
-            rows = read_strict(block, quotes, self.dialect, self.line) if block else None
-        if rows is None and len(block) > self.piece:
-            self.careful_until = self.window.offset + len(block)
+        """The rows of the next stretch: a whole block if it is proven well-formed, else a piece, perhaps record by record."""
+        careful = self.ahead.offset < self.careful_until
+        rows = (self.pieces if careful else self.ahead).rows(self.line)
+        if rows is None and not careful and self.window.visible > self.piece:
+            self.careful_until = self.window.offset + self.block_size
             return self._next()
         if rows is None:
             rows = self._exact()
-        self.window.advance(rows.size)
+            self.window.advance(rows.size)
         self.line = rows.next_line
         return rows
 
@@ -173,6 +174,17 @@ class _Reader:
             parsed.ended,
         )
 
+    def _anew(self, offset: int, size: int) -> bytes:
+        """A stretch of the text that was read before."""
+        with closing(self._open()) as stream:
+            stream.skip(offset)
+            found = stream.read(size)
+        if len(found) != size:
+            raise ChangedInput(
+                "the file became shorter while it was read", file=self.name, hint="run again, when nobody writes it"
+            )
+        return found
+
     def _endless(self) -> DataRefused:
         return DataRefused(
             f"a record that starts here or soon after has no end within {LONGEST >> 20} MB",
@@ -189,7 +201,7 @@ class _Reader:
         if rows.ended:
             self.ended = True
             return replace(rows, faults=(*rows.faults[:-1], self._with_extent(rows.faults[-1])))
-        if self.window.fill(1) == 0:
+        if self.ahead.ended:
             return replace(rows, faults=rows.faults + self._at_the_end(rows))
         return rows
 
@@ -231,6 +243,7 @@ class _Reader:
                 *_places(rows, start, stop),
                 faults=_faults(rows, start, stop, first=start == 0, last=last),
                 original=_shifted(rows.original, start),
+                let_go=rows.let_go,
             )
 
 

@@ -57,6 +57,9 @@ def _attempts(line: str, dialect: Dialect, ill_formed: bool) -> Iterator[tuple[G
         for other in OTHER_DELIMITERS:
             if other in line and other != delimiter:
                 message = f"its cells are separated by {_named(other)}"
+                if other in ",;|" and other + " " in line and delimiter != other + " ":
+                    grammar = Grammar(other + " ", quote, dialect.escape, True)
+                    yield grammar, False, "other-delimiter", f"{message} and blanks"
                 yield Grammar(other, quote, dialect.escape, True), False, "other-delimiter", message
 
 

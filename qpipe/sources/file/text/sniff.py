@@ -230,7 +230,7 @@ def _quote_candidates(text: str, newline: str, options: DelimitedOptions) -> lis
     if options.quote is not None:
         return [options.quote]
     wrapped = []
-    for quote in _QUOTES:
+    for quote in (sign for sign in _QUOTES if sign in text):
         close = re.escape(CLOSING.get(quote, quote))
         o = re.escape(quote)
         count = len(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -36,14 +37,15 @@ class Rows:
     faults: tuple[Fault, ...] = ()
     ended: bool = False  # the table ends here, though the file may go on
     original: Original | None = None  # the text of rows by their offsets, where the frame has values
+    let_go: Callable[[], None] | None = None  # frees what is held for that, which is then read again
 
     def texts(self, row: int) -> tuple[str | None, ...]:
         """A row as it is written."""
         return self.frame.row(row) if self.original is None else self.original(pl.Series([row])).row(0)
 
 
-def read_strict(block: bytes, quotes_in: int, dialect: Dialect, line: int) -> Rows | None:
-    """The rows of a block that ends with a record and has so many quotes; None unless it is proven well-formed."""
+def read_strict(block: bytes, quotes_in: int, dialect: Dialect) -> Rows | None:
+    """The rows, in lines from 0 on, of a block of whole records with so many quotes; None unless it is proven well-formed."""
     separator = _separator(dialect, block)
     if separator is None or needs_exact(block, dialect):
         return None
@@ -58,8 +60,7 @@ def read_strict(block: bytes, quotes_in: int, dialect: Dialect, line: int) -> Ro
     delivered = _delivered(frame, dialect)
     if delivered is None:
         return None
-    places = _lines(frame, line) if inside else None
-    return Rows(delivered, len(block), line + frame.height + inside, line, places)
+    return Rows(delivered, len(block), frame.height + inside, 0, _lines(frame) if inside else None)
 
 
 def _prove(
@@ -217,8 +218,8 @@ def _delivered(frame: pl.DataFrame, dialect: Dialect) -> pl.DataFrame | None:
     return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in missing) if missing else frame
 
 
-def _lines(frame: pl.DataFrame, line: int) -> pl.Series:
+def _lines(frame: pl.DataFrame) -> pl.Series:
     """The line each row starts at, counting the newlines inside its cells."""
     inside = frame.select(pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0))).to_series()
     height = (inside + 1).cast(pl.Int64).cum_sum()
-    return (height.shift(1, fill_value=0) + line).alias("line")
+    return height.shift(1, fill_value=0).alias("line")

@@ -34,6 +34,9 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
     width = _width(table)
     kinds = _kinds(table, width)
     start = _first_row(table, width, kinds) if dialect.tables else 0
+    if dialect.tables and options.header is None:
+        start += _titles(table[start:], width)
+        kinds = _kinds(table[start:], width)
     bent = _other_header(table, start, width, kinds, dialect) if start else None
     if bent:
         start -= 1
@@ -124,9 +127,11 @@ def _groups(records: list[Record]) -> list[list[Record]]:
 
 def _changes_for_good(records: list[Record], number: int, before: list[Record]) -> bool:
     width = records[number].width
+    if len(before) < 3 or before[-1].width == width:
+        return False
     after = records[number : number + 4]
     same_after = len(after) == 4 and all(record.width == width for record in after)
-    return same_after and len(before) >= 3 and all(r.width == before[-1].width != width for r in before[-3:])
+    return same_after and all(r.width == before[-1].width for r in before[-3:])
 
 
 def _size(group: Sequence[Record]) -> int:
@@ -162,6 +167,18 @@ def _first_row(table: Sequence[Record], width: int, kinds: Kinds) -> int:
     near = before.width > 1 and abs(before.width - width) <= max(1, width // 3) and before.filled >= before.width * 0.6
     adjacent = before.end == table[full].start
     return full - 1 if near and adjacent and not _names_columns(table[full], kinds, table[full + 1 :]) else full
+
+
+def _titles(table: Sequence[Record], width: int) -> int:
+    """How many lines before the header are a title and empty cells, as spreadsheets write it, or empty cells alone."""
+    if width < 3:
+        return 0
+    count = 0
+    while count < len(table) - 1 and table[count].width == width and not any(table[count].cells[1:]):
+        count += 1
+    header = table[count]
+    named = header.width == width and all(header.cells)
+    return count if count and named and _names_columns(header, _kinds(table[count:], width), table[count + 1 :]) else 0
 
 
 # ---- header

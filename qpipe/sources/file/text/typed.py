@@ -7,7 +7,7 @@ big to be finite. Other columns stay text, for the contract to judge. The text o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from qpipe.core.lazy import np, pl
 from qpipe.core.texts import reader
 from qpipe.core.types import DataType
+from qpipe.sources.file.text.blocks import PIECE, count_byte, places
 from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.strict import Rows, needs_exact, parse
 
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 LEAST = 1 << 18  # bytes of a block below which numpy is not worth its import
-_NEWLINE = ord("\n")
-_PIECE = 1 << 20  # bytes looked at together: what is made of them need not be asked of the system anew
+_NEWLINE, _SPACE = ord("\n"), ord(" ")
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,22 @@ class Wanted:
         return [name for name in names if self.columns is None or name in self.columns]
 
 
-def read_typed(block: bytes, dialect: Dialect, line: int, wanted: Wanted) -> Rows | None:
-    """The rows of a block that ends with a record; None unless it is proven regular, which says nothing against it."""
+def read_typed(block: bytes, dialect: Dialect, wanted: Wanted, anew: Callable[[], bytes]) -> Rows | None:
+    """The rows, in lines from 0 on, of a block that ends with a record; None unless proven regular, which is no reproach.
+
+    ``anew`` reads the block once more, for the text of its rows.
+    """
     if len(block) < LEAST or dialect.width < 2 or dialect.width != len(dialect.columns) or needs_exact(block, dialect):
         return None
     lines = _plain_lines(block, dialect)
     names = wanted.of(dialect.columns)
     if lines is None or not names:
         return None
-    cells = _Cells(lines, dialect)
+    cells = _Cells(lines, dialect, anew)
     frame = cells.typed(names, wanted.types) if cells.regular() else None
     if frame is None or frame.height != cells.rows:
         return None
-    return Rows(frame, len(block), line + frame.height, line, original=cells.texts)
+    return Rows(frame, len(block), frame.height, 0, original=cells.texts, let_go=cells.let_go)
 
 
 def _plain_lines(block: bytes, dialect: Dialect) -> bytes | None:
@@ -65,21 +68,41 @@ def _plain_lines(block: bytes, dialect: Dialect) -> bytes | None:
     return block if block.endswith(b"\n") else block + b"\n"
 
 
-@dataclass(frozen=True)
 class _Cells:
     """The bytes of a block, and what they are made of."""
 
-    lines: bytes
-    dialect: Dialect
+    def __init__(self, lines: bytes, dialect: Dialect, anew: Callable[[], bytes]) -> None:
+        self.lines, self.dialect, self._anew = lines, dialect, anew
+        self.rows = count_byte(lines, b"\n")
+        self.quoted_blank = False  # whether quotes enclose nothing, or whitespace, somewhere
 
     @cached_property
-    def rows(self) -> int:
-        return _count(self.lines, _NEWLINE)
+    def lines(self) -> bytes:
+        return _plain_lines(self._anew(), self.dialect) or b""
 
     @cached_property
     def ends(self) -> np.ndarray:
         """Where the newlines are."""
-        return _places(self.lines, _NEWLINE)
+        return places(self.lines, _NEWLINE)
+
+    @cached_property
+    def blank(self) -> bool:
+        """Whether a cell may be blank but not empty: whitespace, or quotes with nothing between them."""
+        if self.quoted_blank:
+            return True
+        octets = np.frombuffer(self.lines, np.uint8)
+        delimiter = ord(self.dialect.delimiter)
+        for start in range(0, len(octets), PIECE):
+            piece = octets[start : start + PIECE + 1]
+            white, after = (piece[:-1] <= _SPACE) & (piece[:-1] != _NEWLINE), piece[1:]
+            if (white & ((after == delimiter) | (after == _NEWLINE))).any():
+                return True
+        return False
+
+    def let_go(self) -> None:
+        """Free the bytes; they are read again when they are wanted."""
+        for name in ("lines", "ends"):
+            self.__dict__.pop(name, None)
 
     def regular(self) -> bool:
         """Whether quotes enclose cells, no cell has a newline, and there are as many delimiters as there should be.
@@ -93,16 +116,18 @@ class _Cells:
         if b"\n" in inside:
             return False
         delimiter = self.dialect.delimiter.encode()
-        return _count(self.lines, delimiter[0]) - inside.count(delimiter) == self.rows * (self.dialect.width - 1)
+        return count_byte(self.lines, delimiter) - inside.count(delimiter) == self.rows * (self.dialect.width - 1)
 
     def typed(self, names: Sequence[str], types: Mapping[str, DataType]) -> pl.DataFrame | None:
         """The named columns, each in its type where all its cells have it, else as text; None where Polars refuses it."""
         every = self.dialect.columns
         numbers = {name: types[name].polars() for name in every if name in types and _is_number(types[name])}
-        frame = self._parsed(numbers)
+        frame, kind = self._parsed(numbers), False
+        if frame is None and numbers:
+            frame, kind = self._parsed(numbers, kind=True), True  # being kind costs a quarter more
         if frame is None:
             return None
-        doubtful = [name for name in numbers if name in names and not self._sure(frame[name])]
+        doubtful = [name for name in numbers if name in names and not self._sure(frame[name], kind=kind)]
         if doubtful:
             texts = self._parsed({})
             if texts is None:
@@ -125,38 +150,39 @@ class _Cells:
         """From where to where quotes enclose cells; None unless each one opens a cell, closes one or is doubled inside one."""
         if not self.dialect.quote or self.dialect.quote.encode() not in self.lines:
             return []
-        octets, quotes = np.frombuffer(self.lines, np.uint8), _places(self.lines, ord(self.dialect.quote))
+        octets, quotes = np.frombuffer(self.lines, np.uint8), places(self.lines, ord(self.dialect.quote))
         if len(quotes) % 2:
             return None
         opening, closing = quotes[0::2], quotes[1::2]
         before, after = octets[opening - 1], octets[closing + 1]  # before the first byte: the last one, a newline
         delimiter = ord(self.dialect.delimiter)
         opens, closes = (before == delimiter) | (before == _NEWLINE), (after == delimiter) | (after == _NEWLINE)
+        blank = (octets[opening + 1] <= _SPACE) & (octets[closing - 1] <= _SPACE)
+        self.quoted_blank = bool((opens & closes & (blank | (closing == opening + 1))).any())
         doubled = opening[1:] == closing[:-1] + 1
         opens[1:] |= doubled
         closes[:-1] |= doubled
         return list(zip(opening.tolist(), closing.tolist(), strict=True)) if opens.all() and closes.all() else None
 
-    def _parsed(self, numbers: Mapping[str, pl.DataType]) -> pl.DataFrame | None:
-        """All columns, some as numbers; a text that is none becomes null."""
-        for kind in (False, True) if numbers else (False,):  # being kind costs a quarter more
-            with suppress(pl.exceptions.PolarsError, OSError):
-                return pl.read_csv(
-                    self.lines,
-                    has_header=False,
-                    schema={name: numbers.get(name, pl.String()) for name in self.dialect.columns},
-                    separator=self.dialect.delimiter,
-                    quote_char=self.dialect.quote or None,
-                    ignore_errors=kind,
-                )
+    def _parsed(self, numbers: Mapping[str, pl.DataType], *, kind: bool = False) -> pl.DataFrame | None:
+        """All columns, some as numbers; None if a text is none, unless ``kind`` makes it null."""
+        with suppress(pl.exceptions.PolarsError, OSError):
+            return pl.read_csv(
+                self.lines,
+                has_header=False,
+                schema={name: numbers.get(name, pl.String()) for name in self.dialect.columns},
+                separator=self.dialect.delimiter,
+                quote_char=self.dialect.quote or None,
+                ignore_errors=kind,
+            )
         return None
 
-    def _sure(self, numbers: pl.Series) -> bool:
+    def _sure(self, numbers: pl.Series, *, kind: bool) -> bool:
         """Whether only empty cells are null, and no number was too big."""
         if numbers.dtype == pl.Float64 and numbers.is_infinite().any():
             return False
-        if not numbers.null_count():
-            return True
+        if not numbers.null_count() or not (kind or self.blank):
+            return True  # Polars makes null of a text that is no number only if it is blank, or if it was asked to be kind
         texts = self.texts(numbers.is_null().arg_true())
         return texts[numbers.name].null_count() == numbers.null_count()
 
@@ -171,17 +197,3 @@ def _read(texts: pl.Series, type: DataType) -> pl.Series:
         return texts
     values = reader(type)(texts)
     return values if values.null_count() == texts.null_count() else texts
-
-
-def _places(data: bytes, sign: int) -> np.ndarray:
-    return np.concatenate([np.flatnonzero(piece == sign) + start for start, piece in _pieces(data)])
-
-
-def _count(data: bytes, sign: int) -> int:
-    return sum(int(np.count_nonzero(piece == sign)) for _, piece in _pieces(data))
-
-
-def _pieces(data: bytes) -> Iterator[tuple[int, np.ndarray]]:
-    octets = np.frombuffer(data, np.uint8)
-    for start in range(0, len(octets), _PIECE):
-        yield start, octets[start : start + _PIECE]
