@@ -49,7 +49,7 @@ def result(folder: Path) -> tuple[object, ...]:
 @pytest.fixture
 def expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
     with monkeypatch.context() as patch:
-        patch.setattr("qpipe.orchestrator.execution.Execution._keep", lambda self, start: None)
+        patch.setattr("qpipe.orchestrator.reading.Reading.keeper", lambda self, start: None)
         return result(tmp_path / "again")
 
 

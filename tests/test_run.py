@@ -112,6 +112,21 @@ def simple(folder: Path, data: str, modules: str = "", source: str = "", quarant
     return Project(folder, spec, {"o.csv": data})
 
 
+def test_a_row_that_was_dropped_before_a_check_is_no_sample_of_it(tmp_path: Path) -> None:
+    spec = """
+        sources: {o: {path: o.csv, schema: {id: int, keep: bool}}}
+        modules:
+          - filter: {where: keep}
+          - between: {column: id, max: 10}
+        routes: [{when: failed(error), to: bad}, {to: out}]
+        outputs: {out: {path: out/o.ndjson}, bad: {path: out/bad.ndjson}}
+    """
+    project = Project(tmp_path, spec, {"o.csv": "id,keep\n11,false\n12,true\n13,false\n14,true\n3,true\n"})
+    assert project.run().state == "done"
+    assert [(sample["row"], sample["value"]) for sample in project.samples()] == [(1, "12"), (3, "14")]
+    assert [tally["failed"] for tally in project.tallies() if tally["check"] == "between"] == [2]
+
+
 def test_quarantine_keeps_the_row_as_it_came_with_every_reason(tmp_path: Path) -> None:
     project = simple(tmp_path, "id,amount\n1,2\n 007,x\n3\n4,-5,9\n", "{between: {column: amount, min: 0}}")
     assert project.run().state == "done"

@@ -167,7 +167,10 @@ def _text(values: pl.Series) -> pl.Series:
 
 
 class Samples:
-    """Keeps the first failing rows of every check, in row order; a resumed run goes on where it stopped."""
+    """Keeps the first failing rows of every check, in row order; a resumed run goes on where it stopped.
+
+    Rows that an earlier step dropped were not judged, and are no samples.
+    """
 
     def __init__(self, taken: Mapping[tuple[str, str], int], masked: Sequence[str] = ()) -> None:
         self._taken: dict[tuple[str, str], int] = defaultdict(int, taken)
@@ -180,7 +183,8 @@ class Samples:
             room = SAMPLES - self._taken[flag.check, flag.column]
             if room <= 0 or flag.bad not in frame.columns:
                 continue
-            rows = frame[ROW].gather(frame[flag.bad].arg_true().head(room))
+            bad, _ = _judged_rows(frame, flag)
+            rows = frame[ROW].gather(bad.arg_true().head(room))
             self._taken[flag.check, flag.column] += rows.len()
             if rows.len():
                 found += self._samples(flag, rows, read)

@@ -4,7 +4,8 @@ so batches may run side by side, and a batch that a crash cut short is simply do
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,25 @@ class Done:
 
 class RouteRefuses(DataRefused):
     """A row went a way that leads to ``fail``: nothing of the run will be published."""
+
+
+def in_order(reads: Iterator[Read], work: Callable[[Read], Done], count: int) -> Iterator[Done]:
+    """Results in the order of the batches, at most ``count`` of them in the making."""
+    if count == 1:
+        yield from map(work, reads)
+        return
+    with ThreadPoolExecutor(count, thread_name_prefix="qpipe-work") as pool:
+        waiting: list[Future[Done]] = []
+        try:
+            for read in reads:
+                waiting.append(pool.submit(work, read))
+                if len(waiting) >= count:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 @dataclass
