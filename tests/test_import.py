@@ -172,3 +172,25 @@ def test_the_command_names_what_is_lost_and_refuses_other_files(tmp_path: Path, 
     with pytest.raises(DataRefused) as refused:
         read_suites("gx", tmp_path / "bad.json")
     assert refused.value.line == 1
+
+
+LIKE = [
+    # what another system calls it           ours, among them
+    ("expect_column_values_to_be_between", "between"),
+    ("isComplete", "not_null"),
+    ("is_complete", "not_null"),
+    ("has-entropy", "aggregate"),
+    ("Kurtosis", "aggregate"),
+    ("AlmostDuplicatedColumns", "distinct_columns"),
+    ("expect_column_pair_values_to_be_in_set", "expression"),
+    ("has_no_row_anomalies", "detect_row_anomalies"),
+    ("values must exist in", "foreign_key"),
+    ("row-count-change-30-days", "change"),  # called so nowhere: by its words
+]
+
+
+@pytest.mark.parametrize("theirs, ours", LIKE)
+def test_modules_are_found_by_the_names_of_others(theirs: str, ours: str, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("sys.argv", ["qpipe", "modules", "--like", theirs, "--json"])
+    assert application()() == 0
+    assert ours in json.loads(capsys.readouterr().out)

@@ -207,6 +207,9 @@ ROWS: list[tuple[str, dict[str, Any], str, list[tuple[Any, ...]], list[int]]] = 
     ("unique_within_row", {"columns": ["a", "b"]}, "string string", [("", ""), ("a", "A")], [0]),
     ("each_group", {"by": "a", "condition": "b > 0"}, "string int", [("x", 1), ("x", 0), ("y", 1), (None, None)], [0, 1, 3]),
     ("each_group", {"by": "a", "condition": "b > 0", "min": 1}, "string int", [("x", 1), ("x", 0), ("y", None), ("", 1)], [2]),
+    ("each_group", {"condition": "b > 0", "min": 2}, "string int", [("x", 1), ("y", 0)], [0, 1]),
+    ("each_group", {"condition": "b > 0", "min": "50%"}, "string int", [("x", 1), ("y", 0)], []),
+    ("each_group", {"condition": "b > 0", "where": "a = 'x'"}, "string int", [("x", 1), ("x", 0), ("y", 0)], [0, 1]),
     ("each_group", {"by": "a", "condition": "b > 0", "max": "50%"}, "int int", [(1, 1), (1, 0), (2, 1)], [2]),
     ("each_group", {"by": "a", "condition": "b > 0", "min": 2, "max": 2}, "int int", [(1, 1), (1, 1), (2, 1), (3, 0)], [2, 3]),
     ("no_gaps", {"column": "a"}, "int", [(5,), (3,), (3,), (4,), (None,), (7,)], [5]),
@@ -520,6 +523,7 @@ GATES: list[tuple[str, dict[str, Any], str, list[Any], str]] = [
     ("reconcile_totals", {"with": "t", "function": "max", "column": "x", "their": "id"}, "int", [3], "fail"),
     ("reconcile_totals", {"with": "t", "function": "mean", "column": "x", "their": "id"}, "int", [None], "not evaluated"),
     ("reconcile_totals", {"with": "t", "function": "mean", "column": "x", "their": "id"}, "int", [], "not evaluated"),
+    ("distinct_columns", {}, "int", [1], "not evaluated"),  # the columns are compared below
     ("schema", {"min_columns": 2}, "int", [1], "fail"),
     ("schema", {"max_columns": 0}, "int", [1], "fail"),
 ]
@@ -536,6 +540,28 @@ def test_gates(name: str, params: dict[str, Any], word: str, cells: list[Any], o
 def test_every_gate_has_cases() -> None:
     gates = {m.name for m in REGISTRY.all("module") if issubclass(m, Gate) and m.category != "quality"}  # see their own tests
     assert gates - {name for name, *_ in GATES} == {"aggregate"}  # which has a table of statistics
+
+
+SAME: list[tuple[dict[str, Any], list[tuple[Any, Any]], str]] = [
+    ({}, [(1, 1), (None, None), (2, 2)], "fail"),
+    ({}, [(1, 1), (2, 3)], "pass"),
+    ({}, [(1, 1), (2, None)], "pass"),
+    ({"share": 0.4}, [(1, 1), (2, 3), (None, None)], "fail"),
+    ({"share": "50%"}, [(1, 1), (2, 3)], "pass"),
+    ({}, [(1, "1"), (2, "2")], "fail"),
+    ({}, [(NAN, NAN)], "fail"),
+    ({}, [(None, None)], "not evaluated"),
+    ({}, [], "not evaluated"),
+]
+
+
+@pytest.mark.parametrize("batch_size", [None, 1])
+@pytest.mark.parametrize("params, rows, outcome", SAME, ids=lambda value: None)
+def test_columns_of_the_same_content(params: dict[str, Any], rows: list[Any], outcome: str, batch_size: int | None) -> None:
+    frame = pl.DataFrame({"a": [r[0] for r in rows], "b": [r[1] for r in rows]})
+    verdict = run("distinct_columns", {"columns": ["a", "b"], **params}, frame, batch_size).verdict
+    assert verdict.outcome == outcome
+    assert ("a and b" in verdict.message) == (outcome == "fail")
 
 
 @pytest.mark.parametrize("batch_size", [None, 1])
@@ -583,6 +609,16 @@ STATISTICS: list[tuple[dict[str, Any], str, list[Any], Any]] = [
     ({"function": "median"}, "int", [1, 9, 3, 3], 3.0),
     ({"function": "quantile", "q": 0.95}, "int", list(range(1, 101)), 95.0),
     ({"function": "quantile", "q": 0}, "float", [-2.0, 5.0, NAN], -2.0),
+    ({"function": "skewness"}, "int", [1, 2, 3], 0.0),
+    ({"function": "skewness"}, "int", [2, 8, 0, 4, 1, 9, 9, 0, None], 0.26505541227),
+    ({"function": "skewness"}, "decimal(9,2)", ["0.01", "0.01", "0.05"], 0.707106781187),
+    ({"function": "kurtosis"}, "float", [2.0, 8.0, 0.0, 4.0, 1.0, 9.0, 9.0, 0.0], -1.66600107528),
+    ({"function": "kurtosis"}, "int", [2001, 2002, 2003, 2004, 2005], -1.3),
+    ({"function": "kurtosis"}, "int", [7, 7, 7], None),
+    ({"function": "skewness"}, "float", [NAN, 1.0], None),
+    ({"function": "entropy"}, "string", ["a", "b", "", "b", None], 1.0397207708399179),
+    ({"function": "entropy"}, "int", [1, 1], 0.0),
+    ({"function": "entropy"}, "int", [None], None),
     ({"function": "count"}, "int", [1, None], 1),
     ({"function": "count"}, "int", [None], 0),
     ({"function": "count_distinct"}, "string", ["a", "b", "a", "", None], 3),
@@ -654,6 +690,12 @@ def test_a_bound_within_the_error_of_a_quantile_is_kept() -> None:
     params = {"column": "x", "function": "median"}
     assert run("aggregate", params | {"min": 100_000.3, "max": 100_000.3}, frame).verdict.outcome == "pass"
     assert run("aggregate", params | {"min": 100_200}, frame).verdict.outcome == "fail"
+
+
+@pytest.mark.parametrize("exclusive, outcome", [(False, "pass"), ("max", "pass"), ("min", "fail"), (True, "fail")])
+def test_a_statistic_on_its_bound(exclusive: Any, outcome: str) -> None:
+    params = {"column": "x", "function": "mean", "min": 2, "max": 5, "exclusive": exclusive}
+    assert run("aggregate", params, column("int", [1, 3])).verdict.outcome == outcome
 
 
 def test_groups_are_judged_on_their_own() -> None:

@@ -22,7 +22,19 @@ def frame_of(case: Mapping[str, Any]) -> pl.DataFrame:
     """As a contract would type it. A column of several kinds of value is text, as it would be in a feed."""
     numbers = re.search("_(mean|median|min|max|sum|stdev|z_score|quantile)", case["expectation_type"])
     empty = pl.Float64 if numbers else pl.String
-    return pl.DataFrame([_series(n, cells, case["schema"].get(n), empty) for n, cells in case["data"].items()])
+    texts = _read_as_moments(case)
+    return pl.DataFrame(
+        [_series(n, c, "datetime" if n in texts else case["schema"].get(n), empty) for n, c in case["data"].items()]
+    )
+
+
+def _read_as_moments(case: Mapping[str, Any]) -> set[str]:
+    """Columns of texts that the case wants read as dates and times."""
+    kwargs = case["kwargs"]
+    if not kwargs.get("parse_strings_as_datetimes"):
+        return set()
+    named = {kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs} & set(case["data"])
+    return {n for n in named if all(cell is None or isinstance(cell, str) for cell in case["data"][n]) and any(case["data"][n])}
 
 
 def _series(name: str, cells: list[Any], word: str | None, empty: Any) -> pl.Series:

@@ -59,9 +59,16 @@ class Expectation:
 
     def _bound(self, value: Any) -> Any:
         """Dates and times in any form that Python's dateutil reads are written as ours are."""
-        if isinstance(value, str) and self.kind(self.kwargs.get("column", "")) in ("date", "datetime"):
-            return moment(value).isoformat()
+        kind = self.kind(self.kwargs.get("column", ""))
+        if isinstance(value, str) and kind in ("date", "datetime"):
+            read = moment(value)
+            return read.date().isoformat() if kind == "date" and read.time() == dt.time() else read.isoformat()
         return value
+
+    def members(self, name: str = "value_set") -> list[Any] | None:
+        """A set of values, without nulls; dates and times as for bounds."""
+        values = self.get(name)
+        return None if values is None else [self._bound(value) for value in values if value is not None]
 
 
 def written(case: Mapping[str, Any], types: Mapping[str, Any]) -> list[Written]:
@@ -133,16 +140,18 @@ def _no_value_but_null(of: Expectation) -> list[Written]:
 
 
 def _between(of: Expectation) -> list[Written]:
-    bounds, strict = of.bounds(), (bool(of.get("strict_min")), bool(of.get("strict_max")))
-    exclusive = {(True, True): True, (True, False): "min", (False, True): "max", (False, False): False}[strict]
-    return [("between", {"columns": [of.column], **bounds, "exclusive": exclusive})]
+    return [("between", {"columns": [of.column], **of.bounds(), "exclusive": _exclusive(of)})]
+
+
+def _exclusive(of: Expectation) -> bool | str:
+    strict = (bool(of.get("strict_min")), bool(of.get("strict_max")))
+    return {(True, True): True, (True, False): "min", (False, True): "max", (False, False): False}[strict]
 
 
 def _in_set(of: Expectation, negate: bool = False) -> list[Written]:
-    values = of.get("value_set")
-    if values is None:
+    given = of.members()
+    if given is None:
         return [CLAIMS_NOTHING]
-    given = [value for value in values if value is not None]
     if not given:
         return [CLAIMS_NOTHING] if negate else _no_value_but_null(of)
     return [("one_of", {"columns": [of.column], "values": given, "negate": negate})]
@@ -240,6 +249,22 @@ def _strftime(of: Expectation) -> list[Written]:
     return [("type_is", {"columns": [of.column], "type": kind, "format": form})]
 
 
+def _dateutil(of: Expectation) -> list[Written]:
+    """Their parser reads dates in any form, and takes half a date for a whole one."""
+    if of.kind(of.column) in ("date", "datetime"):
+        return [CLAIMS_NOTHING]
+    if any(re.fullmatch(r"\d{1,2}|[A-Za-z]{3,9}", str(cell)) and _reads(str(cell)) for cell in of.cells[of.column]):
+        raise NotMapped("half a date: their parser fills in what is missing from today")
+    return [("type_is", {"columns": [of.column], "type": "datetime", "format": "any"})]
+
+
+def _reads(text: str) -> bool:
+    try:
+        return bool(moment(text))
+    except (ValueError, OverflowError):
+        return False
+
+
 def _pair_where(of: Expectation, default: str = "both_values_are_missing") -> dict[str, Any]:
     given = [f"{_name(of.get(column))} is not null" for column in ("column_A", "column_B")]
     rule = of.get("ignore_row_if") or default
@@ -279,6 +304,16 @@ def _sum(of: Expectation) -> list[Written]:
     return [("columns_sum_to", {**values, **({"where": where} if where else {})})]
 
 
+def _all_equal(of: Expectation) -> list[Written]:
+    """Of each pair: what is equal to the first is equal to each other."""
+    first, *others = of.get("column_list")
+    rule = of.get("ignore_row_if") or "all_values_are_missing"
+    given = [f"{_name(column)} is not null" for column in (first, *others)]
+    where = {"all_values_are_missing": " or ".join(given), "any_value_is_missing": " and ".join(given)}.get(rule)
+    condition = " and ".join(f"{_name(first)} = {_name(other)}" for other in others)
+    return [("expression", {"condition": condition, "nulls": "fail", **({"where": where} if where else {})})]
+
+
 def _within_row(of: Expectation) -> list[Written]:
     return [("unique_within_row", {"columns": of.get("column_list")})]
 
@@ -289,12 +324,7 @@ def _aggregate(function: str) -> Callable[[Expectation], list[Written]]:
         if not bounds:
             temporal = of.kind(of.column) in ("date", "datetime")
             bounds = {"min": "0001-01-01" if temporal else -1e308}  # no bound of theirs: only the figure is asked for
-        made: list[Written] = []
-        for side, strict in (("min", "strict_min"), ("max", "strict_max")):
-            if of.get(strict) and side in bounds:
-                raise NotMapped(f"{strict}: bounds of a statistic are inclusive")
-        made.append(("aggregate", {**values, **bounds}))
-        return made
+        return [("aggregate", {**values, **bounds, "exclusive": _exclusive(of)})]
 
     return turn
 
@@ -319,16 +349,15 @@ def _distinct_share(of: Expectation) -> list[Written]:
 
 def _set(how: str) -> Callable[[Expectation], list[Written]]:
     def turn(of: Expectation) -> list[Written]:
-        if of.get("value_set") is None:
-            return [CLAIMS_NOTHING]
-        return [("value_set", {"column": of.column, how: [v for v in of.get("value_set") if v is not None]})]
+        members = of.members()
+        return [CLAIMS_NOTHING] if members is None else [("value_set", {"column": of.column, how: members})]
 
     return turn
 
 
 def _most_common(of: Expectation) -> list[Written]:
     ties = "any" if of.get("ties_okay") else "forbid"
-    return [("most_common", {"column": of.column, "values": of.get("value_set"), "ties": ties})]
+    return [("most_common", {"column": of.column, "values": of.members(), "ties": ties})]
 
 
 def _z_scores(of: Expectation) -> list[Written]:
@@ -429,11 +458,13 @@ _TURNS: dict[str, Callable[[Expectation], list[Written]]] = {
     "expect_column_values_to_be_json_parseable": _json,
     "expect_column_values_to_match_json_schema": _json,
     "expect_column_values_to_match_strftime_format": _strftime,
+    "expect_column_values_to_be_dateutil_parseable": _dateutil,
     "expect_column_pair_values_to_be_equal": lambda of: _pair(of, "="),
     "expect_column_pair_values_A_to_be_greater_than_B": lambda of: _pair(of, ">=" if of.get("or_equal") else ">"),
     "expect_column_pair_values_a_to_be_greater_than_b": lambda of: _pair(of, ">=" if of.get("or_equal") else ">"),
     "expect_column_pair_values_to_be_in_set": _pairs,
     "expect_multicolumn_sum_to_equal": _sum,
+    "expect_multicolumn_values_to_be_equal": _all_equal,
     "expect_select_column_values_to_be_unique_within_record": _within_row,
     "expect_column_min_to_be_between": _aggregate("min"),
     "expect_column_max_to_be_between": _aggregate("max"),

@@ -55,7 +55,10 @@ class Python(Step):
         ```
     """
 
-    like = ("udf", "custom function", "map_in_pandas", "apply", "python model", "transform function", "script", "BaseModule")
+    like = (
+        "udf", "custom function", "map_in_pandas", "apply", "python model", "transform function", "script", "BaseModule",
+        "specially", "user-defined", "is_custom", "col_vals_custom",
+    )  # fmt: skip
 
     target: str = param(
         alias="class", help="file.py:Class, or package.module:Class", short=True, pattern=r"^[^:]+:[A-Za-z_][\w.]*$"

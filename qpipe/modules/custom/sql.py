@@ -74,7 +74,10 @@ class Sql(Relational):
         ```
     """
 
-    like = ("custom_sql", "query", "failed_rows", "singular test", "sql_query", "customSql", "UnexpectedRows", "sql transform")
+    like = (
+        "custom_sql", "query", "failed_rows", "singular test", "sql_query", "customSql", "UnexpectedRows", "sql transform",
+        "user-defined", "max_by", "user_defined_query",
+    )  # fmt: skip
 
     query: str | None = param(None, help="a select over data; its result takes the place of the data", short=True)
     failing: str | None = param(None, help="a select of the _row of bad rows, instead")

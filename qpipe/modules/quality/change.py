@@ -42,8 +42,8 @@ class Change(Gate):
     dimension = "consistency"
     like = (
         "change for row_count", "change avg last 7 for row_count", "change percent for", "RelativeRateOfChangeStrategy",
-        "AbsoluteChangeStrategy", "RateOfChangeStrategy", "volume_change", "anomaly score", "rate of change", "percent change",
-        "change_over_time",
+        "AbsoluteChangeStrategy", "RateOfChangeStrategy", "volume_change", "anomaly score", "rate of change",
+        "percent change", "change_over_time", "row-count-change-7-days", "row-count-change-1-day", "mean-change",
     )  # fmt: skip
 
     metric: Metric = param("row_count", help="the figure: rows, or a statistic of the column")

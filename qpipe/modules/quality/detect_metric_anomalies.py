@@ -55,6 +55,7 @@ class DetectMetricAnomalies(Gate):
         "anomaly detection for row_count", "anomaly score for row_count", "volume_anomalies", "freshness_anomalies",
         "column_anomalies", "all_columns_anomalies", "OnlineNormalStrategy", "BatchNormalStrategy", "HoltWinters",
         "SimpleThresholdStrategy", "isNewestPointNonAnomalous", "table_anomalies", "metric anomaly", "data observability",
+        "has_no_aggr_outliers", "row-count-anomaly", "event_freshness_anomalies", "anomaly_score",
     )  # fmt: skip
 
     metric: Metric = param("row_count", help="the figure: rows, or a statistic of the column")

@@ -49,7 +49,8 @@ class DetectOutliers(Relational):
     like = (
         "expect_column_value_z_scores_to_be_less_than", "has_no_outliers", "outlier", "deviated-value", "anomaly", "zscore",
         "expect_column_values_to_be_within_n_stdevs", "expect_column_values_to_be_within_n_moving_stdevs", "is_outlier",
-        "mad",
+        "mad", "InterquartileRange", "is_inside_interquartile_range", "expect_column_values_to_not_be_outliers",
+        "not_be_outliers", "within_n_stdevs", "numeric_outliers",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns of numbers", short=True, alias="column")

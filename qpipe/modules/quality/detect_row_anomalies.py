@@ -52,7 +52,10 @@ class DetectRowAnomalies(Relational):
     dimension = "accuracy"
     extra = "statistics"
     packages = ("sklearn",)
-    like = ("isolation forest", "row anomaly", "multivariate outlier", "anomaly detection", "has_no_anomalies", "pyod")
+    like = (
+        "isolation forest", "row anomaly", "multivariate outlier", "anomaly detection", "has_no_anomalies", "pyod",
+        "has_no_row_anomalies", "isoforest",
+    )  # fmt: skip
 
     columns: Columns = param(help="the columns that are looked at together")
     share: float | str = param("1%", help="how many rows may be found at most")

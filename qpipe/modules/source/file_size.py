@@ -30,7 +30,9 @@ class FileSize(Inspection):
     """
 
     dimension = "completeness"
-    like = ("file_size", "byte_count", "table_size", "bytes")
+    like = (
+        "file_size", "byte_count", "table_size", "bytes",
+    )  # fmt: skip
 
     min: Size | None = param(None, help="the least size: 1, 10k, 5M")
     max: Size | None = param(None, help="the greatest size")

@@ -35,7 +35,9 @@ class FilesPresent(Inspection):
     """
 
     dimension = "completeness"
-    like = ("files_present", "file_count", "table_availability", "reload_lag", "row_count_of_files", "byte_count")
+    like = (
+        "files_present", "file_count", "table_availability", "reload_lag", "row_count_of_files", "byte_count",
+    )  # fmt: skip
 
     names: list[str] = param((), help="files or patterns that must be met", short=True)
     min_count: int | None = param(None, help="the least number of files", minimum=0)

@@ -37,9 +37,9 @@ class Freshness(Gate):
 
     dimension = "timeliness"
     like = (
-        "freshness", "recency", "data_freshness", "DataFreshness", "is_data_fresh", "source_freshness",
-        "event_freshness", "freshness_anomalies", "expect_row_values_to_have_recent_data",
-        "grouped_row_values_to_have_recent_data", "timeliness",
+        "freshness", "recency", "data_freshness", "DataFreshness", "is_data_fresh", "source_freshness", "event_freshness",
+        "freshness_anomalies", "expect_row_values_to_have_recent_data", "grouped_row_values_to_have_recent_data",
+        "timeliness", "data_freshness_sla", "has_no_time_gap", "reload-lag",
     )  # fmt: skip
 
     column: Column = param(help="when each row happened or arrived: a date or a datetime")

@@ -46,9 +46,10 @@ class Schema(Gate):
     like = (
         "expect_column_to_exist", "expect_table_columns_to_match_set", "expect_table_columns_to_match_ordered_list",
         "expect_table_column_count_to_equal", "expect_column_values_to_be_of_type", "col_schema_match", "col_exists",
-        "expect_table_column_count_to_be_between",
-        "SchemaMatch", "has_valid_schema", "columns_match", "schema_changes", "missing-label", "extra-label",
-        "incorrect-label", "strict", "col_count_match", "hasColumnCount", "required columns", "forbidden columns",
+        "expect_table_column_count_to_be_between", "SchemaMatch", "has_valid_schema", "columns_match", "schema_changes",
+        "missing-label", "extra-label", "incorrect-label", "strict", "col_count_match", "hasColumnCount", "required columns",
+        "forbidden columns", "ColumnNamesMatchPattern", "blank-label", "duplicate-label", "field-count", "column_count",
+        "name_pattern",
     )  # fmt: skip
 
     columns: Annotated[dict[str, str] | tuple[str, ...], Role("names-or-types", _NAMES_OR_TYPES)] = param(

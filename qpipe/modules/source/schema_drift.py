@@ -32,7 +32,10 @@ class SchemaDrift(Inspection):
     """
 
     dimension = "consistency"
-    like = ("schema_drift", "schema_changes", "schema_changes_from_baseline", "column_list_changed", "has_valid_schema")
+    like = (
+        "schema_drift", "schema_changes", "schema_changes_from_baseline", "column_list_changed", "has_valid_schema",
+        "column-types-changed", "column_order_changed",
+    )  # fmt: skip
 
     allow: list[str] = param((), help="changes that are no drift: added, removed, reordered, retyped", short=True)
 

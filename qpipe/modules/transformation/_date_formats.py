@@ -14,7 +14,7 @@ Order = Literal["dmy", "mdy"]
 _YEAR_FIRST = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d")
 _DAY_FIRST = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y")
 _MONTH_FIRST = ("%m/%d/%Y", "%m-%d-%Y")
-_NAMED = ("%d %B %Y", "%d-%B-%Y", "%B %d, %Y", "%d. %B %Y")  # %B reads Jan as well as January
+_NAMED = ("%d %B %Y", "%d-%B-%Y", "%B %d, %Y", "%B %d %Y", "%d. %B %Y")  # %B reads Jan as well as January
 _TIMES = ("%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 
 

@@ -24,8 +24,8 @@ class ParseDate(Converting):
 
     `formats` are tried in order, in the letters of strftime: %d %m %Y, %b or %B for English month names, %H:%M:%S, %.f for a
     fraction, %z for an offset. Without them: 2026-01-31, 2026/01/31, 2026.01.31, 20260131, 31.01.2026, 31 Jan 2026,
-    31-Jan-2026, Jan 31, 2026, and 31/01/2026, 31-01-2026 and 01/31/2026, 01-31-2026; of type datetime each may be followed by
-    a time. Leading zeros may be missing, blanks around do not matter, a year has four digits.
+    31-Jan-2026, Jan 31, 2026 or without the comma, and 31/01/2026, 31-01-2026 and 01/31/2026, 01-31-2026; of type datetime
+    each may be followed by a time. Leading zeros may be missing, blanks around do not matter, a year has four digits.
 
     01/02/2026 is two dates. Where two formats read a cell as two dates, it becomes null and a finding, unless `order` says
     which comes first, day or month. Years of two digits are read when `two_digit_year` says which century they mean (68: 68 is

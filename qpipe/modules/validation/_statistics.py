@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qpipe.core.types import DataType
 
 DISTINCT = 1 << 14  # hashes kept
+BUCKETS = 1 << 16  # that an entropy is reckoned from
 Values = Mapping[str, Any]
 
 
@@ -65,7 +66,8 @@ def _without_nan(cell: pl.Expr, type_: DataType) -> pl.Expr:
 
 # ── exact sums ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_GRIDS = {"sum": (-8, -70), "square": (20, -42), "error": (-30, -92)}  # exponents of two
+_GRIDS = {"sum": (-8, -70), "square": (20, -42), "error": (-30, -92), "cube": (40, -22), "fourth": (60, -2)}  # exponents of two
+_POWERS = {1: "sum", 2: "square", 3: "cube", 4: "fourth"}
 
 
 def _sums(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:
@@ -152,6 +154,35 @@ def _stddev(values: Values, type_: DataType) -> float | None:
     return None if variance is None else math.sqrt(variance)
 
 
+def _powers(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:
+    x = _without_nan(cell, type_).cast(pl.Float64)
+    made = {"count": Measure(x.count())}
+    for n in range(1, 5):
+        made |= _limbs(_POWERS[n], x.pow(n))
+    return made
+
+
+def _shape(order: int, usual: float) -> Statistic:
+    """The standardised central moment of the whole (not of a sample), less what the normal distribution has.
+
+    The powers are summed exactly, but each is rounded: where the mean is ten thousand deviations from 0, four digits are left.
+    """
+
+    def value(values: Values, type_: DataType) -> float | None:
+        count = values["count"] or 0
+        means = [_total(values, name) / count for name in _POWERS.values()] if count > 1 else []
+        if not means or not all(isinstance(mean, Fraction) for mean in means):
+            return math.nan if means else None
+        powers, first = [Fraction(1), *(Fraction(mean) for mean in means)], Fraction(means[0])
+        spread = powers[2] - first**2
+        if spread <= 0 or float(spread) < 1e-13 * float(powers[2]):
+            return None  # all values are the same
+        moment = sum(math.comb(order, k) * powers[k] * (-first) ** (order - k) for k in range(order + 1))
+        return float(f"{_float(moment) / _float(spread) ** (order / 2) - usual:.12g}")
+
+    return Statistic(_powers, value)
+
+
 def _float(value: Fraction | float) -> float:
     try:
         return float(value)
@@ -212,6 +243,17 @@ def _distinct(values: Values, type_: DataType) -> int:
     return round((DISTINCT - 1) / ((hashes[-1] + 1) / 2**64))
 
 
+def _buckets(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:
+    bucket = (cell.drop_nulls().hash(17) % BUCKETS).alias("value")
+    return {"buckets": Measure(bucket.value_counts().implode(), "counts")}
+
+
+def _entropy(values: Values, type_: DataType) -> float | None:
+    counts = sorted((values["buckets"] or {}).values())
+    every = sum(counts)
+    return -math.fsum(n / every * math.log(n / every) for n in counts) + 0.0 if every else None
+
+
 _ORDERED = ("integer", "float", "decimal", "string", "date", "datetime", "time", "duration")
 _ANY = (*_ORDERED, "bool", "binary", "list", "struct", "any")
 
@@ -223,6 +265,9 @@ STATISTICS: dict[str, Statistic] = {
     "stddev": Statistic(_squares, _stddev),
     "variance": Statistic(_squares, _variance),
     "median": Statistic(_histogram, _median, approximate=True),
+    "skewness": _shape(3, 0),
+    "kurtosis": _shape(4, 3),
+    "entropy": Statistic(_buckets, _entropy, _ANY),
     "count": Statistic(_count, lambda values, _: values["count"], _ANY),
     "count_distinct": Statistic(_hashes, _distinct, _ANY, approximate=True),
     "null_count": Statistic(lambda cell, _: {"nulls": Measure(cell.null_count())}, lambda values, _: values["nulls"], _ANY),

@@ -17,7 +17,7 @@ from qpipe.modules.validation._statistics import STATISTICS, Statistic, quantile
 from qpipe.modules.validation._values import range_words, typed
 
 Function = Literal[
-    "sum", "mean", "min", "max", "stddev", "variance", "median", "quantile",
+    "sum", "mean", "min", "max", "stddev", "variance", "median", "quantile", "skewness", "kurtosis", "entropy",
     "count", "count_distinct", "null_count", "null_share", "true_share", "zero_share",
 ]  # fmt: skip
 
@@ -25,11 +25,14 @@ Function = Literal[
 class Aggregate(Gate):
     """A statistic of a column lies in a range.
 
-    Nulls are left out (`null_count` and `null_share` count them). A NaN makes sum, mean, stddev and variance NaN, which lies in
-    no range; min, max, median and quantile leave NaN out. Sums, means, variances and counts are exact, whatever the batches.
-    A median or quantile is exact for whole numbers up to 2,048 and else within 0.05 %, count_distinct is exact up to 16,383
-    and else within about 1 %: a bound within that error is kept. stddev and variance are those of a sample. Zero rows, or
-    nothing but nulls where a value is needed: not evaluated. `vs_history` compares with earlier runs, as in `row_count`.
+    Nulls are left out (`null_count` and `null_share` count them). A NaN makes sum, mean, stddev and variance NaN, which lies
+    in no range; min, max, median and quantile leave NaN out. Sums, means, variances and counts are exact, whatever the
+    batches. A median or quantile is exact for whole numbers up to 2,048 and else within 0.05 %, count_distinct is exact up to
+    16,383 and else within about 1 %: a bound within that error is kept. stddev and variance are those of a sample; skewness (0
+    where both sides are alike) and kurtosis (0 for the normal distribution) are those of the whole. entropy (Shannon's,
+    natural logarithm) is that of the shares of 65,536 hashed values: exact but for values that share a hash. Zero rows, or
+    nothing but nulls where a value is needed: not evaluated. `exclusive` leaves a bound out. `vs_history` compares with
+    earlier runs, as in `row_count`.
 
     Examples:
         ```yaml
@@ -57,11 +60,13 @@ class Aggregate(Gate):
     like = (
         "expect_column_sum_to_be_between", "expect_column_mean_to_be_between", "expect_column_min_to_be_between",
         "expect_column_max_to_be_between", "expect_column_median_to_be_between", "expect_column_stdev_to_be_between",
-        "expect_column_quantile_values_to_be_between", "expect_column_unique_value_count_to_be_between", "hasMin",
-        "hasMax", "hasMean", "hasSum", "hasStandardDeviation", "hasApproxQuantile", "hasApproxCountDistinct",
-        "col_sum_eq", "col_avg_gt", "col_sd_lt", "is_aggr_not_greater_than", "is_aggr_not_less_than", "is_aggr_equal",
-        "avg", "stdev", "percentile", "has_mean", "has_std", "has_percentile", "has_cardinality", "distinct_count",
-        "hasZerosCount", "metric",
+        "expect_column_quantile_values_to_be_between", "expect_column_unique_value_count_to_be_between", "hasMin", "hasMax",
+        "hasMean", "hasSum", "hasStandardDeviation", "hasApproxQuantile", "hasApproxCountDistinct", "col_sum_eq",
+        "col_avg_gt", "col_sd_lt", "is_aggr_not_greater_than", "is_aggr_not_less_than", "is_aggr_equal", "avg", "stdev",
+        "percentile", "has_mean", "has_std", "has_percentile", "has_cardinality", "distinct_count", "hasZerosCount", "metric",
+        "Skewness", "Kurtosis", "Entropy", "hasVariance", "hasEntropy", "variance", "true-percent", "true_share", "stddev",
+        "sum", "min", "max", "expect_column_skew_to_be_between", "expect_column_kurtosis_to_be_between",
+        "expect_column_shannon_entropy_to_be_between",
     )  # fmt: skip
 
     column: Column = param(help="the column to measure")
@@ -69,6 +74,7 @@ class Aggregate(Gate):
     q: float | None = param(None, help="for quantile: which one, from 0 to 1", minimum=0, maximum=1)
     min: Scalar | None = param(None, help="the least value allowed")
     max: Scalar | None = param(None, help="the greatest value allowed")
+    exclusive: bool | Literal["min", "max"] = param(False, help="the bounds (true), or one of them, are not allowed")
     equals: Scalar | None = param(None, help="the only value allowed; floats to nine digits")
     vs_history: VsHistory | None = param(None, help="near to earlier runs: {runs: 14, within: 3 sigma}")
 
@@ -116,9 +122,9 @@ class Aggregate(Gate):
         error = abs(value) * _ERRORS.get(self.function, 0) if self._is_rough(value) else 0
         if equals is not None:
             return math.isclose(value, equals) if isinstance(value, float) else bool(value == equals)
-        return (low is None or (value + error if error else value) >= low) and (
-            high is None or (value - error if error else value) <= high
-        )
+        most, least = (value + error, value - error) if error else (value, value)
+        above = low is None or (most > low if self.exclusive in (True, "min") else most >= low)
+        return above and (high is None or (least < high if self.exclusive in (True, "max") else least <= high))
 
     def _is_rough(self, value: Any) -> bool:
         return self._statistic.approximate and value > _EXACT[self.function == "count_distinct"]
@@ -156,7 +162,10 @@ class Aggregate(Gate):
         return f"{self.function}({self.column}{f', {self.q}' if self.q is not None else ''})"
 
     def _words(self) -> str:
-        return range_words(self.min, self.max) if self.equals is None else str(self.equals)
+        if self.equals is not None:
+            return str(self.equals)
+        low, high = self.exclusive in (True, "min"), self.exclusive in (True, "max")
+        return range_words(self.min, self.max, open_low=low, open_high=high)
 
 
 _EXACTLY = ("sum", "mean", "count", "null_count")

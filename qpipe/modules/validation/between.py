@@ -41,10 +41,11 @@ class Between(Check):
     dimension = "validity"
     accepts = ("integer", "float", "decimal", "date", "datetime", "time", "duration", "string")
     like = (
-        "expect_column_values_to_be_between", "accepted_range", "in_range", "isNonNegative", "isPositive",
-        "valid_min", "valid_max", "col_vals_between", "col_vals_gt", "col_vals_ge", "col_vals_lt", "col_vals_le",
-        "is_in_range", "is_not_less_than", "is_not_greater_than", "is_between", "greater_than", "less_than",
-        "minimum", "maximum",
+        "expect_column_values_to_be_between", "accepted_range", "in_range", "isNonNegative", "isPositive", "valid_min",
+        "valid_max", "col_vals_between", "col_vals_gt", "col_vals_ge", "col_vals_lt", "col_vals_le", "is_in_range",
+        "is_not_less_than", "is_not_greater_than", "is_between", "greater_than", "less_than", "minimum", "maximum",
+        "col_vals_eq", "col_vals_ne", "col_vals_outside", "is_equal_to", "is_not_equal_to", "is_greater_than", "is_less_than",
+        "is_not_in_range", "expect_column_values_to_not_be_between", "sign", "ColumnValues", "valid_range",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns to check", alias="column", short=True)

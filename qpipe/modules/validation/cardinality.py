@@ -41,7 +41,7 @@ class Cardinality(Gate):
         "expect_column_unique_value_count_to_be_between", "expect_column_proportion_of_unique_values_to_be_between",
         "hasUniqueValueRatio", "hasDistinctness", "hasUniqueness", "not_constant", "ConstantColumns",
         "distinct_count_to_equal", "has_cardinality", "duplicate_percent", "UniqueValueRatio", "CountDistinct",
-        "cardinality_equality",
+        "cardinality_equality", "distinct_number_in_range", "nunique", "distinct_percent", "CONSTANT", "has_infogain",
     )  # fmt: skip
 
     column: Column = param(help="the column to look at")

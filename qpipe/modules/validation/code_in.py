@@ -48,6 +48,7 @@ class CodeIn(Check):
     like = (
         "is_valid_country_code", "is_valid_currency_code", "is_valid_language_code", "is_valid_subdivision_code",
         "iso.iso_3166", "iso.iso_4217", "country_code", "currency_code", "expect_column_values_to_be_valid_country",
+        "iso.4217", "iso.3166", "iso.639",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns to check", alias="column")

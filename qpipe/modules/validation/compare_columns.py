@@ -47,10 +47,10 @@ class CompareColumns(Check):
 
     dimension = "consistency"
     like = (
-        "expect_column_pair_values_a_to_be_greater_than_b", "expect_column_pair_values_to_be_equal",
-        "column_a_gt_column_b", "isLessThan", "isLessThanOrEqualTo", "isGreaterThan", "isGreaterThanOrEqualTo",
-        "col_vals_gt", "pair_values", "is_older_than_col2_for_n_days", "expect_multicolumn_sum_to_equal",
-        "columns_sum_to", "lte", "gte",
+        "expect_column_pair_values_a_to_be_greater_than_b", "expect_column_pair_values_to_be_equal", "column_a_gt_column_b",
+        "isLessThan", "isLessThanOrEqualTo", "isGreaterThan", "isGreaterThanOrEqualTo", "col_vals_gt", "pair_values",
+        "is_older_than_col2_for_n_days", "expect_multicolumn_sum_to_equal", "columns_sum_to", "lte", "gte",
+        "expect_multicolumn_values_to_be_equal", "expect_column_pair_values_to_be_in_set",
     )  # fmt: skip
 
     left: Column = param(help="the column that is judged")

@@ -40,7 +40,7 @@ class CompleteTogether(Check):
     dimension = "completeness"
     like = (
         "col_missing_consistent", "rows_complete", "areComplete", "areAnyComplete", "are_complete", "at_least_one_not_null",
-        "mutually_inclusive", "expect_compound_columns_to_be_complete", "is_not_null_any",
+        "mutually_inclusive", "expect_compound_columns_to_be_complete", "is_not_null_any", "blank-row", "EmptyRowsCount",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns that are looked at together")

@@ -41,7 +41,8 @@ class Correlation(Gate):
     dimension = "consistency"
     like = (
         "hasCorrelation", "Correlation", "has_correlation", "expect_column_pair_cramers_phi_value_to_be_less_than",
-        "column_correlation", "pearson", "cramers_phi",
+        "column_correlation", "pearson", "cramers_phi", "HIGH_CORRELATION", "hasMutualInformation", "mutual_information",
+        "association",
     )  # fmt: skip
 
     columns: Columns = param(help="the two columns")

@@ -43,7 +43,8 @@ class Covers(Gate):
     dimension = "completeness"
     like = (
         "relationships reverse", "expect_column_values_to_cover", "coverage", "missing keys", "contains all", "anti join",
-        "expect_query_to_return_all_keys", "ReferentialIntegrity reverse",
+        "expect_query_to_return_all_keys", "ReferentialIntegrity reverse", "is_contained_in_reference", "dimension_anomalies",
+        "group_evolution", "new", "groups", "lost",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns that make the key together", alias="column")

@@ -47,7 +47,7 @@ class DateIs(Check):
     like = (
         "is_not_in_future", "is_not_in_near_future", "is_older_than_n_days", "is_on_weekday", "is_on_weekend",
         "is_on_schedule", "is_on_monday", "is_t_minus_n", "expect_column_values_to_not_be_in_future", "recency",
-        "date_not_in_future",
+        "date_not_in_future", "not_in_past", "is_in_past", "age",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns to check", alias="column")

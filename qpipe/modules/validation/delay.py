@@ -44,7 +44,7 @@ class Delay(Check):
     dimension = "timeliness"
     like = (
         "is_older_than_col2_for_n_days", "data_ingestion_delay", "timeliness", "latency", "delay", "expect_column_pair_lag",
-        "data-staleness", "is_data_fresh_per_time_window",
+        "data-staleness", "is_data_fresh_per_time_window", "event_freshness_anomalies", "reload-lag",
     )  # fmt: skip
 
     start: Column = param(help="the column of the first moment")

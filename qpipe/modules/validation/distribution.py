@@ -46,6 +46,9 @@ class Distribution(Gate):
     like = (
         "expect_column_kl_divergence_to_be_less_than", "distribution_difference", "kl_divergence", "partition_object",
         "histogram", "has_distribution", "expect_column_chisquare_test_p_value_to_be_greater_than", "shares of values",
+        "chi_square", "Hypothesis", "kolmogorov", "psi", "is_in_distribution",
+        "expect_column_bootstrapped_ks_test_p_value_to_be_greater_than",
+        "expect_column_parameterized_distribution_ks_test_p_value_to_be_greater_than", "population_stability_index",
     )  # fmt: skip
 
     column: Column = param(help="the column to look at")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class EachGroup(Relational):
     """In each group, all rows, some, or a number of them meet a condition.
 
-    A group is all rows that agree in `by`, wherever they stand; nulls are a group of their own. Without `min` and `max`,
+    A group is all rows that agree in `by`, wherever they stand; nulls are a group of their own. Without `by` all rows are one
+    group: what a gate could only judge as a whole then has rows, which routes can take. Without `min` and `max`,
     every row of the group must meet the condition. A condition that is null is not met. All rows of a bad group fail: the
     group is what is wrong. With `where`, only rows for which it is true make the groups. Zero rows: not evaluated.
 
@@ -45,10 +46,10 @@ class EachGroup(Relational):
     dimension = "consistency"
     like = (
         "group rule", "@rule(group_by)", "group_by rule", "expect_group", "rows_per_group", "at_least_one",
-        "exactly one per group", "relationships_where", "expect_compound_group",
+        "exactly one per group", "relationships_where", "expect_compound_group", "segments", "dimension_anomalies_per_group",
     )  # fmt: skip
 
-    by: Columns = param(help="the columns that make a group")
+    by: Columns = param((), help="the columns that make a group; none: all rows are one")
     condition: Condition = param(help="what rows are counted for")
     min: int | str | None = param(None, help="how many rows of a group must meet it, or which share: 1, 50%")
     max: int | str | None = param(None, help="how many may meet it at most, or which share")
@@ -69,9 +70,9 @@ class EachGroup(Relational):
         same = " and ".join(f"data.{key} is not distinct from bad.{key}" for key in keys)
         query = f"""
             with bad as (
-                select {", ".join(keys)} from data group by all having {" or ".join(self._broken())}
+                select {", ".join([*keys, "count(*) as rows_"])} from data group by all having {" or ".join(self._broken())}
             )
-            select data.{ROW} from data join bad on {same} order by 1
+            select data.{ROW} from data join bad on {same or "rows_ > 0"} order by 1
         """
         return (RowVerdict(collected.rows(query), self.by, self._words()),)
 
@@ -87,11 +88,12 @@ class EachGroup(Relational):
         return tests
 
     def _words(self) -> str:
+        group = f"its {', '.join(self.by)}" if self.by else "all rows"
         if self.min is None and self.max is None:
-            return f"{self.condition} in every row of its {', '.join(self.by)}"
+            return f"{self.condition} in every row of {group}"
         bounds = [] if self.min is None else [f"at least {self.min}"]
         bounds += [] if self.max is None else [f"at most {self.max}"]
-        return f"{' and '.join(bounds)} of its {', '.join(self.by)} with {self.condition}"
+        return f"{' and '.join(bounds)} of {group} with {self.condition}"
 
 
 def _bound(given: int | str | None) -> tuple[float, bool]:

@@ -33,9 +33,10 @@ class ExpressionCheck(Check):
     name = "expression"
     dimension = "validity"
     like = (
-        "expression_is_true", "sql_expression", "satisfies", "failed_rows", "unexpected_rows",
-        "UnexpectedRowsExpectation", "col_vals_expr", "row_condition", "row-constraint", "forall", "CustomSql",
-        "rule", "wide_check", "is_custom", "check",
+        "expression_is_true", "sql_expression", "satisfies", "failed_rows", "unexpected_rows", "UnexpectedRowsExpectation",
+        "col_vals_expr", "row_condition", "row-constraint", "forall", "CustomSql", "rule", "wide_check", "is_custom", "check",
+        "col_vals_eq", "col_vals_ne", "expect_column_pair_values_to_be_in_set", "max_by", "min_by", "has_max_by",
+        "has_min_by", "is_every_n_days",
     )  # fmt: skip
 
     condition: Condition = param(help="true for good rows", short=True)

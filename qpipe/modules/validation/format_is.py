@@ -73,6 +73,8 @@ class FormatIs(Check):
         "is_valid_date", "valid_format", "col_vals_within_spec", "valid_email", "valid_uuid", "valid_url",
         "expect_column_values_to_match_strftime_format", "is_email", "is_valid_national_id", "containsSSN",
         "valid_phone_number", "is_phone", "expect_column_values_to_be_valid_iban", "valid_credit_card_number",
+        "containsSocialSecurityNumber", "expect_column_values_to_be_valid_email", "is_valid_ipv4_address",
+        "is_valid_ipv6_address", "is_ipv4_address_in_cidr", "isbn", "vin", "mac_address",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns to check", alias="column")

@@ -45,7 +45,7 @@ class GeometryIs(Check):
     like = (
         "is_latitude", "is_longitude", "is_geometry", "is_point", "invalid-latitude", "invalid-longitude",
         "valid_latitude_percent", "expect_column_values_to_be_valid_lat_lon", "is_in_bounding_box",
-        "has_x_coordinate_between",
+        "has_x_coordinate_between", "is_polygon", "is_linestring", "is_multipolygon", "has_valid_coordinates",
     )  # fmt: skip
 
     latitude: Column = param(help="the column of degrees north")

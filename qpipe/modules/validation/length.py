@@ -43,10 +43,10 @@ class Length(Check):
     dimension = "validity"
     accepts = ("string", "list", "binary")
     like = (
-        "expect_column_value_lengths_to_be_between", "expect_column_value_lengths_to_equal", "value_lengths",
-        "valid_length", "valid_min_length", "valid_max_length", "min_length", "max_length", "str_length",
-        "hasMinLength", "hasMaxLength", "col_vals_str_len", "string_length_between", "avg_length", "minLength",
-        "maxLength", "word-count",
+        "expect_column_value_lengths_to_be_between", "expect_column_value_lengths_to_equal", "value_lengths", "valid_length",
+        "valid_min_length", "valid_max_length", "min_length", "max_length", "str_length", "hasMinLength", "hasMaxLength",
+        "col_vals_str_len", "string_length_between", "avg_length", "minLength", "maxLength", "word-count", "is_list_length",
+        "string_length_between_audit", "string_length_equal_audit",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns to check", alias="column")

@@ -50,8 +50,10 @@ class Matches(Check):
     like = (
         "expect_column_values_to_match_regex", "expect_column_values_to_not_match_regex", "regex_match", "hasPattern",
         "has_pattern", "expect_column_values_to_match_regex_list", "expect_column_values_to_match_like_pattern",
-        "str_matches", "str_contains", "str_startswith", "str_endswith", "col_vals_regex", "valid_regex",
-        "valid_format", "rex", "pattern", "match_like_pattern",
+        "str_matches", "str_contains", "str_startswith", "str_endswith", "col_vals_regex", "valid_regex", "valid_format",
+        "rex", "pattern", "match_like_pattern", "expect_column_values_to_not_match_like_pattern_list",
+        "expect_column_values_to_not_match_regex_list", "match_regex_pattern_list", "not_match_regex_pattern_list", "rexpy",
+        "is_legit", "invalid_count",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns to check", alias="column")

@@ -40,7 +40,7 @@ class MostCommon(Relational):
     dimension = "consistency"
     like = (
         "expect_column_most_common_value_to_be_in_set", "most_common_value_in_set", "frequent_strings", "n_most_common",
-        "expected-texts-in-top-values-count", "mode",
+        "expected-texts-in-top-values-count", "mode", "IMBALANCE",
     )  # fmt: skip
 
     column: Column = param(help="the column to look at")

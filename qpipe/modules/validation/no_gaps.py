@@ -45,8 +45,9 @@ class NoGaps(Relational):
 
     dimension = "completeness"
     like = (
-        "has_no_gaps", "sequential_values", "expect_row_values_to_have_data_for_every_n_datepart", "gaps",
-        "no missing dates", "date_spine", "sequential-value", "continuity", "expect_column_values_to_be_consecutive",
+        "has_no_gaps", "sequential_values", "expect_row_values_to_have_data_for_every_n_datepart", "gaps", "no missing dates",
+        "date_spine", "sequential-value", "continuity", "expect_column_values_to_be_consecutive",
+        "has_no_gaps_per_time_window", "is_daily", "is_every_n_days",
     )  # fmt: skip
 
     column: Column = param(help="the column of numbers, dates or times", short=True)

@@ -44,7 +44,8 @@ class NotNull(Check):
     like = (
         "expect_column_values_to_not_be_null", "missing_count", "isComplete", "is_not_null", "col_vals_not_null",
         "is_complete", "is_not_null_and_not_empty", "is_not_empty", "not_empty_string", "col_missing_coded", "missing_values",
-        "null-placeholder-text",
+        "null-placeholder-text", "no_nulls", "MissingValueCount", "col_missing_only_coded", "required", "nullable",
+        "blank-row", "EmptyRowsCount", "missing_format",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns to check", short=True, alias="column")

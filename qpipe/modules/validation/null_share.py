@@ -37,8 +37,9 @@ class NullShare(Gate):
     dimension = "completeness"
     like = (
         "missing_percent", "expect_column_proportion_of_non_null_values_to_be_between", "not_null_proportion",
-        "hasCompleteness", "Completeness", "col_pct_null", "col_pct_missing", "null_percentage",
-        "null_percentage_below", "nulls_percent", "MissingValueShare", "max_nulls", "null_ratio",
+        "hasCompleteness", "Completeness", "col_pct_null", "col_pct_missing", "null_percentage", "null_percentage_below",
+        "nulls_percent", "MissingValueShare", "max_nulls", "null_ratio", "empty-column-found", "at_least_one", "EMPTY",
+        "MissingValueCount", "invalid_percent",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns to measure", alias="column")

@@ -37,7 +37,10 @@ class Precision(Check):
 
     dimension = "validity"
     accepts = ("integer", "float", "decimal", "string")
-    like = ("has_num_decimal_places", "Decimal(precision, scale)", "numeric_precision", "max_decimal_places", "decimal_places")
+    like = (
+        "has_num_decimal_places", "Decimal(precision, scale)", "numeric_precision", "max_decimal_places", "decimal_places",
+        "allow_nan", "allow_inf", "INFINITE",
+    )  # fmt: skip
 
     columns: Columns = param(help="the columns to check", alias="column")
     max_decimals: int | None = param(None, help="digits after the point", minimum=0)

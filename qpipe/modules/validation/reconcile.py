@@ -44,6 +44,7 @@ class Reconcile(Relational):
     like = (
         "table_diff", "data-diff", "DatasetMatch", "compare", "expect_table_row_to_match", "equality", "equal_rowcount",
         "tbl_match", "reconciliation", "compare_datasets", "RowCountMatch", "expect_column_pair_values_to_be_equal",
+        "expect_query_results_to_match_comparison", "row_values_match",
     )  # fmt: skip
 
     with_: SourceRef = param(help="the reference source to compare with")

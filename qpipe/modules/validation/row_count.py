@@ -44,9 +44,9 @@ class RowCount(Gate):
 
     dimension = "completeness"
     like = (
-        "expect_table_row_count_to_be_between", "expect_table_row_count_to_equal", "row_count_match", "hasSize",
-        "RowCount", "number_of_rows", "row_count_between", "is_aggr_not_less_than", "volume", "volume_anomalies",
-        "min_rows", "equal_rowcount", "fewer_rows_than", "table_row_count",
+        "expect_table_row_count_to_be_between", "expect_table_row_count_to_equal", "row_count_match", "hasSize", "RowCount",
+        "number_of_rows", "row_count_between", "is_aggr_not_less_than", "volume", "volume_anomalies", "min_rows",
+        "equal_rowcount", "fewer_rows_than", "table_row_count", "row_count_same_as", "row_count_anomaly",
     )  # fmt: skip
 
     min: int | None = param(None, help="the least number of rows", minimum=0, short=True)

@@ -44,6 +44,7 @@ class TextIs(Check):
         "has_valid_string_case", "values_to_have_consistent_casing", "ascii-value", "truncated-value", "text-case",
         "has_no_leading_trailing_whitespace", "text_surrounded_by_whitespace", "is_ascii", "str_isupper", "str_islower",
         "whitespace", "expect_column_values_to_not_contain_special_characters",
+        "expect_column_values_to_have_consistent_casing", "consistent_casing",
     )  # fmt: skip
 
     columns: Columns = param(help="the columns to check", alias="column")

@@ -46,10 +46,10 @@ class ValueSet(Gate):
 
     dimension = "consistency"
     like = (
-        "expect_column_distinct_values_to_be_in_set", "expect_column_distinct_values_to_contain_set",
-        "unique_values_eq", "expect_column_distinct_values_to_equal_set", "hasHistogramValues",
-        "distinct_values_in_set", "values_in_set", "expected-texts-in-top", "column_distinct_values",
-        "cardinality_equality",
+        "expect_column_distinct_values_to_be_in_set", "expect_column_distinct_values_to_contain_set", "unique_values_eq",
+        "expect_column_distinct_values_to_equal_set", "hasHistogramValues", "distinct_values_in_set", "values_in_set",
+        "expected-texts-in-top", "column_distinct_values", "cardinality_equality", "group_evolution",
+        "expect_column_distinct_values_to_be_continuous",
     )  # fmt: skip
 
     column: Column = param(help="the column to look at")
