@@ -374,6 +374,7 @@ class Relational(Judging):
 
     effect: ClassVar[Literal["findings", "drop", "replace"]] = "findings"
     settles: ClassVar[bool] = False  # what ``settle`` gives asks people
+    holds_of_parts: ClassVar[bool] = True  # or it is judged again on the rows that are delivered
 
     def gather(self, context: Context) -> dict[str, pl.Expr]:
         """Name → expression to keep for every row, beside ``_row``."""

@@ -60,6 +60,16 @@ class Table:
         frame.write_parquet(self._directory / f"part-{self._parts:06d}.parquet", compression="lz4", statistics=False)
         self._parts += 1
 
+    def only(self, rows: RowSet) -> Table:
+        """A table of its own with these rows only."""
+        made = type(self)(self._directory / "only", self._memory)
+        made.restore({"parts": 0})
+        for path in self._paths():
+            frame = pl.read_parquet(path)
+            low, high = int(frame[ROW].min() or 0), int(frame[ROW].max() or 0)  # type: ignore[arg-type]
+            made.add(frame.filter(rows.mask(low, high - low + 1).gather(frame[ROW] - low)), low, frame.height)
+        return made
+
     def checkpoint(self) -> Json:
         for path in self._paths():
             _sync(path)

@@ -47,6 +47,17 @@ class RowSet:
         """Whether any of these rows is in the set: most batches have none, and a mask costs more."""
         return bool(self._bits[first >> 3 : (first + count + 7) >> 3].any())
 
+    def but(self, others: RowSet) -> RowSet:
+        """The rows that are not among the others."""
+        bits = self._bits.copy()
+        shared = min(bits.size, others._bits.size)
+        bits[:shared] &= ~others._bits[:shared]
+        return RowSet(bits)
+
+    def ordinals(self) -> numpy.ndarray:
+        """The rows themselves, in order: eight bytes each, so for few of them."""
+        return np.flatnonzero(np.unpackbits(self._bits, bitorder="little"))
+
     def __len__(self) -> int:
         return int(np.unpackbits(self._bits).sum()) if self._bits.size else 0
 

@@ -21,18 +21,18 @@ class Programs:
     """Compiles the passes of one run."""
 
     def __init__(self, prepared: Prepared, router: Router, writer: Writer) -> None:
-        self._prepared, self._plan, self._router, self._writer = prepared, prepared.plan, router, writer
+        self._prepared, self.plan, self._router, self._writer = prepared, prepared.plan, router, writer
 
     def of(self, each: Pass, context: Context) -> dict[str, Program]:
         """A program for each source of a pass, and for the rows that SQL steps have made anew."""
-        verdicts, replaced = self._verdicts(each), self.replaced(each)
+        verdicts, replaced = self.verdicts(each), self.replaced(each)
         finish = self._router.stages if each.is_last else None
 
         def compiled(node: SourceNode, columns: Types, union: Types, after: str | None) -> Program:
-            return compile_program(self._plan, node, columns, union, context, verdicts, each.gathers, finish, replaced, after)
+            return compile_program(self.plan, node, columns, union, context, verdicts, each.gathers, finish, replaced, after)
 
         prepared = self._prepared
-        programs = {n.id: compiled(n, prepared.columns[n.id], prepared.union, None) for n in self._plan.streams}
+        programs = {n.id: compiled(n, prepared.columns[n.id], prepared.union, None) for n in self.plan.streams}
         for id, result in replaced.items():
             if not result.same_rows:
                 programs[id] = compiled(result_source(id, result.folder, result.types), result.types, result.types, id)
@@ -50,11 +50,17 @@ class Programs:
     def types_after(self) -> dict[str, Types]:
         """The columns after each step."""
         types, tables, found = self._prepared.union, table_types(self._prepared.context), {}
-        for step in self._plan.steps:
+        for step in self.plan.steps:
             types = found[step.id] = step.module.types_after(types, tables)
         return found
 
-    def _verdicts(self, each: Pass) -> dict[str, list[RowVerdict]]:
+    def types_before(self, id: str) -> Types:
+        """The columns that a step sees."""
+        ids = [step.id for step in self.plan.steps]
+        place = ids.index(id)
+        return self.types_after[ids[place - 1]] if place else self._prepared.union
+
+    def verdicts(self, each: Pass) -> dict[str, list[RowVerdict]]:
         """What relational steps of earlier passes found, from disk."""
         found: dict[str, list[RowVerdict]] = {}
         for checkpoint in self._earlier(each):

@@ -31,6 +31,7 @@ from qpipe.orchestrator.publish import Publisher, verdict_event
 from qpipe.orchestrator.reading import Reading
 from qpipe.orchestrator.record import Record, advance
 from qpipe.orchestrator.reliability import reliability_before
+from qpipe.orchestrator.remaining import rejudged
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.settle import Going, again, going, send
 from qpipe.orchestrator.work import RouteRefuses, Worker, in_order, raw_types
@@ -270,6 +271,7 @@ class Execution:
         self.publisher.finish()
         waiting = self._settle()
         if not waiting or self.plan.settings.publish == "decided":
+            self.record.gates.also = rejudged(self.passes[-1], self.programs, self.writer, self.context, self.wishes.strict)
             if self._doubt():
                 waiting = self._settle()
             if any(q["scope"] == DATA_SET for q in waiting):

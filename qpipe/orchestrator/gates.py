@@ -35,6 +35,7 @@ class Gates:
     def __init__(self, watches: Sequence[Watch]) -> None:
         self._watches = {w.step.id: w for w in watches}
         self._figures: dict[tuple[str, str], Figures] = {}
+        self.also: Sequence[GateVerdict] = ()  # rules about groups that the routing has broken
 
     @property
     def ids(self) -> list[str]:
@@ -61,7 +62,7 @@ class Gates:
         return changed
 
     def judge(self) -> list[GateVerdict]:
-        return [self._judge(watch) for watch in self._watches.values()]
+        return [*(self._judge(watch) for watch in self._watches.values()), *self.also]
 
     def _judge(self, watch: Watch) -> GateVerdict:
         gate = _gate(watch)

@@ -15,6 +15,7 @@ from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.journal import Writer
 from qpipe.orchestrator.passes import Pass
 from qpipe.orchestrator.program import Program
+from qpipe.orchestrator.remaining import may_break
 from qpipe.spec.plan import Plan
 
 
@@ -54,9 +55,10 @@ class Collectors:
         """Let the relational steps decide, and keep what they found: rows as bitmaps, results as Parquet."""
         verdicts: dict[str, list[Json]] = {}
         replaced: dict[str, Json] = {}
+        states: dict[str, Json] = {}
         for id, collector in self._collectors.items():
             module, context = self._module(id), self._contexts[id]
-            collector.checkpoint()
+            states[id] = collector.checkpoint()
             if module.effect == "replace":
                 folder = module.replace(collector, context)
                 files = sorted(folder.glob("*.parquet"))
@@ -69,11 +71,13 @@ class Collectors:
                 told = {"columns": list(verdict.columns), "expected": verdict.expected, "rows": len(verdict.rows)}
                 told |= {"notes": verdict.notes} if verdict.notes else {}
                 verdicts[id].append(told)
-        return {"verdicts": verdicts, "replaced": replaced}
+        again = {id: state for id, state in states.items() if may_break(self._module(id))}
+        return {"verdicts": verdicts, "replaced": replaced, "again": again}
 
     def close(self) -> None:
         for id, collector in self._collectors.items():
-            if self._module(id).effect != "replace":
+            module = self._module(id)
+            if module.effect != "replace" and not may_break(module):
                 collector.close()
 
     def _module(self, id: str) -> Relational:

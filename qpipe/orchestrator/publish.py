@@ -123,7 +123,7 @@ class Publisher:
         """The run is over: what was staged and spooled is of no more use."""
         for id, node in self.plan.outputs.items():
             node.output.discard(self._parts(id), self.context)
-        for name in ("spill", "kept", "gather", "staged"):
+        for name in ("spill", "kept", "gather", "staged", "delivered"):
             shutil.rmtree(self.writer.directory / name, ignore_errors=True)
 
     def _parts(self, output: str) -> list[Part]:

@@ -23,6 +23,7 @@ from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.findings import stakes, tally
 from qpipe.orchestrator.gates import DELIVERED, Figures, measure
 from qpipe.orchestrator.program import Computed
+from qpipe.orchestrator.remaining import keep_delivered
 from qpipe.orchestrator.work import Done, Worker, provenance_types
 from qpipe.spec.plan import OutputNode, Plan, SourceNode
 
@@ -85,6 +86,8 @@ def send(plan: Plan, group: Going, worker: Worker, types: Types, watches: Sequen
     figures: dict[str, dict[str, Figures]] = {}
     if watches:
         figures = {DELIVERED: measure(watches, group.frame.filter(to.is_in(delivered)))}
+    if worker.judged_again:
+        keep_delivered(group.frame[ROW].filter(to.is_in(delivered)), worker.spool, seq)
     counted = {name: count for name, count in to.value_counts(name="n").sort(to.name).iter_rows()}
     source = worker.programs[group.frame[SOURCE][0]].source
     read = _read(group.frame, seq, source)

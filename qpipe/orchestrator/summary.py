@@ -292,7 +292,8 @@ def _gates(journal: Journal, run: Mapping[str, Any], plan: Plan | None) -> tuple
     judged = {str(e.data.get("gate")): e.data for e in journal.events(run["id"]) if e.name == "gate.judged"}
     steps = {s.id: s for s in plan.steps if isinstance(s.module, (Gate, Inspection))} if plan else {}
     names = dict.fromkeys([*steps, *judged])
-    return tuple(_gate(name, judged.get(name) or {}, steps.get(name), run, plan) for name in names)
+    every = {s.id: s for s in plan.steps} if plan else {}  # a rule about groups is judged like a gate where routing broke it
+    return tuple(_gate(name, judged.get(name) or {}, every.get(name), run, plan) for name in names)
 
 
 def _gate(id: str, told: Mapping[str, Any], step: StepNode | None, run: Mapping[str, Any], plan: Plan | None) -> GateResult:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from qpipe.orchestrator.feed import Read, line_of
 from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally
 from qpipe.orchestrator.gates import DELIVERED, PASSED, Figures, measure
 from qpipe.orchestrator.program import CONTRACT, Computed, Program
+from qpipe.orchestrator.remaining import judged_again, keep_delivered
 from qpipe.orchestrator.router import HELD, ROUTE, Router, confidence
 from qpipe.spec.plan import OutputNode, Plan
 
@@ -77,6 +79,11 @@ class Worker:
     raw_types: Types  # the columns of rows as they came, from whichever source
     lowest: dict[bool, pl.Series] = field(default_factory=dict)  # hashes of the rows sampled so far, sorted
 
+    @cached_property
+    def judged_again(self) -> bool:
+        """Whether a rule will ask at the end which rows were delivered."""
+        return bool(judged_again(self.plan))
+
     def do(self, read: Read) -> Done:
         began = time.perf_counter()
         program, raw = self.programs[read.source.id], read.chunk.frame
@@ -88,6 +95,8 @@ class Worker:
         split.stop()
         figures = {PASSED: measure(program.watches, computed.frame), DELIVERED: split.delivered()} if program.watches else {}
         parts = split.stage()
+        if self.judged_again:
+            keep_delivered(split.rows_delivered(), self.spool, read.seq)
         split.sample()
         alone = len(self.plan.streams) == 1
         tallies = [(*counted, None if alone else read.source.id) for counted in tally(program, computed)]
@@ -168,9 +177,15 @@ class Split:
 
     def delivered(self) -> dict[str, Figures]:
         """The gates' figures of the rows that go to an output which is not a quarantine."""
+        return measure(self._program.watches, self._delivered())
+
+    def rows_delivered(self) -> pl.Series:
+        return self._delivered()[ROW]
+
+    def _delivered(self) -> pl.DataFrame:
         plan = self._worker.plan
         codes = [n for n, route in enumerate(plan.routes) if any(not plan.outputs[o].original for o in route.to)]
-        return measure(self._program.watches, self._cut(tuple(c for c in codes if c in self._counts)))
+        return self._cut(tuple(c for c in codes if c in self._counts))
 
     def held(self) -> pl.DataFrame | None:
         """Rows that wait: final columns and flags, the row as it came, where it stood and why."""

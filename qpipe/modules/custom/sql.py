@@ -84,6 +84,8 @@ class Sql(Relational):
     columns: NewTypes | None = param(None, help="the columns that come out of the query, with their types")
     timeout: Duration = param(3600.0, help="how long the query may take")
 
+    holds_of_parts = False
+
     @property
     def effect(self) -> str:  # type: ignore[override]
         return "findings" if self.query is None else "replace"

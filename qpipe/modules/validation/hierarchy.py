@@ -41,6 +41,7 @@ class Hierarchy(Relational):
     """
 
     dimension = "integrity"
+    holds_of_parts = False
     like = ("hierarchy", "parent_child", "tree", "no cycles", "self reference", "recursive relationship", "orphans")
 
     id_: Column = param(help="the column of ids")
