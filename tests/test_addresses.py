@@ -14,7 +14,7 @@ from running import Project, files_with
 from test_crash import Killed, stop_at
 
 from qpipe.core import effects
-from tests.servers import folder
+from tests.servers import absent, folder
 
 KINDS = ("sftp", "ftp", "web")
 pytestmark = pytest.mark.xdist_group("addresses")
@@ -39,12 +39,9 @@ def sftp() -> Iterator[Any]:
 
 
 def started(kind: str) -> Iterator[Any]:
-    import os
-
     module = importlib.import_module(f"tests.servers.{kind}")
     if how := module.missing():
-        said = f"no {kind} server here: {how}"
-        pytest.fail(said) if os.environ.get("QPIPE_SERVICES") == "required" else pytest.skip(said)
+        absent(kind, how)
     with folder(kind) as place, module.durable(place) as server:
         yield server
 
@@ -240,7 +237,7 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
     module = importlib.import_module(f"tests.servers.{request.param}")
     if how := module.missing():
-        pytest.skip(f"no {request.param} server here: {how}")
+        absent(request.param, how)
     with folder(request.param) as place, module.start(place) as address:
         monkeypatch.setenv("STORE_SECRET", address)
         if request.param == "gcs":

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import http.server
+import json
 import re
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -93,7 +95,8 @@ def test_stopped_at_every_effect_of_publishing_to_s3(s3: str, tmp_path: Path, mo
     seen: list[str] = []
     with effects.listening(seen.append):
         assert project("uninterrupted").run().state == "done"
-    stops = [n for n, name in enumerate(seen) if name.startswith(("output.publish", "journal.commit"))]
+    around = ("output.publish", "journal.commit.intent", "journal.commit.published")  # test_crash.py stops at all commits
+    stops = [n for n, name in enumerate(seen) if name.startswith(around)] + [seen.index("journal.commit.batch.after")]
     assert any("upload" in seen[n] for n in stops)
     for n in stops:
         stopped = project(f"stop-{n}")
@@ -103,6 +106,79 @@ def test_stopped_at_every_effect_of_publishing_to_s3(s3: str, tmp_path: Path, mo
         if stopped.journal.run()["state"] != "done":
             assert stopped.resume().state == "done", seen[n]
         assert rows(f"stop-{n}") == rows("uninterrupted") == [0, 1, 2, 3, 4], seen[n]
+
+
+ONE = """
+    name: one
+    sources: {orders: {path: in.csv, schema: {id: int}}}
+    outputs: {out: {path: "s3://BUCKET/PATH", format: csv, mode: MODE, storage: STORE}}
+    settings: {batch_size: 2, workers: 1}
+"""
+
+
+def writer(s3: str, bucket: str, folder: Path, path: str, mode: str, ids: Sequence[int]) -> Project:
+    text = ONE.replace("BUCKET", bucket).replace("PATH", path).replace("MODE", mode)
+    rows = "id\n" + "".join(f"{n}\n" for n in ids)
+    return Project(folder, text.replace("STORE", f'{{endpoint_url: "{s3}"}}'), {"in.csv": rows})
+
+
+def written(client: Any, bucket: str, prefix: str) -> list[int]:
+    found = client.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+    bodies = [client.get_object(Bucket=bucket, Key=each["Key"])["Body"].read() for each in found]
+    return sorted(int(line) for body in bodies for line in body.decode().split()[1:])
+
+
+def meanwhile(effect: str, other: Callable[[], Any]) -> Callable[[str], None]:
+    """A listener that does something else at the first such moment."""
+    done: list[str] = []
+
+    def listener(name: str) -> None:
+        if name == effect and not done:
+            done.append(name)
+            other()
+
+    return listener
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+@pytest.mark.parametrize("path, effect", [("one.csv", "output.publish.upload"), ("all/", "output.publish.manifest")])
+def test_two_writers_of_one_place_are_noticed(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, effect: str, mode: str
+) -> None:
+    """The second to come is refused, or finds a way to add to what the first has written; nothing is lost unnoticed."""
+    name = f"writers-{mode}-{path[:3]}"
+    client = bucket(s3, name, monkeypatch)
+    assert writer(s3, name, tmp_path / "before", path, mode, [1]).run().state == "done"
+    first, second = (writer(s3, name, tmp_path / f"w{n}", path, mode, [n]) for n in (2, 3))
+    with effects.listening(meanwhile(effect, lambda: second.run())):
+        outcome = first.run()
+    assert second.journal.run()["state"] == "done"
+    if (path, mode) == ("all/", "append"):
+        assert outcome.state == "done" and written(client, name, path) == [1, 2, 3], outcome
+        manifest = json.loads(client.get_object(Bucket=name, Key=".all.manifest.json")["Body"].read())
+        assert len(manifest["tokens"]) == len(manifest["files"]) == 3
+    else:
+        assert (outcome.state, outcome.exit_code) == ("failed", 73) and "another run" in outcome.message, outcome
+        assert written(client, name, path) == ([1, 3] if mode == "append" else [3])
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_stopped_at_every_effect_of_publishing_one_object(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    client = bucket(s3, f"one-{mode}", monkeypatch)
+    seen: list[str] = []
+    with effects.listening(seen.append):
+        assert writer(s3, f"one-{mode}", tmp_path / "whole", "whole.csv", mode, range(5)).run().state == "done"
+    for n in [n for n, name in enumerate(seen) if name.startswith("output.publish")]:
+        stopped = writer(s3, f"one-{mode}", tmp_path / f"stop-{n}", f"stop-{n}.csv", mode, range(5))
+        with effects.listening(stop_at(n)[0]), pytest.raises(Killed):
+            stopped.run()
+        if "upload" in seen[n]:  # what a kill in the middle of an upload in parts leaves
+            client.create_multipart_upload(Bucket=f"one-{mode}", Key=f"stop-{n}.csv")
+        assert stopped.resume().state == "done", seen[n]
+        assert written(client, f"one-{mode}", f"stop-{n}.csv") == list(range(5)), seen[n]
+    assert not client.list_multipart_uploads(Bucket=f"one-{mode}").get("Uploads")
 
 
 SLOW = b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
@@ -117,7 +193,7 @@ class Faulty(http.server.ThreadingHTTPServer):
     def __init__(self, server: str, fault: str, times: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.server, self.fault, self.times, self.spoilt = server, fault, times, 0
-        self.lock, self.given = threading.Lock(), 0  # bytes of answers to GET
+        self.lock, self.given, self.asked = threading.Lock(), 0, 0  # bytes of answers to GET, requests
 
     @property
     def url(self) -> str:
@@ -138,6 +214,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self) -> None:
         front: Faulty = self.server  # type: ignore[assignment]
         body = self._body()
+        front.asked += 1
         spoilt = front.spoils(self.command, self.path)
         if spoilt and front.fault == "slow down":
             return self._send(503, {"content-type": "application/xml"}, SLOW)
@@ -277,3 +354,4 @@ def test_of_a_parquet_file_only_the_columns_that_are_read_are_fetched(
         made = pl.read_parquet(sorted((project.folder / "out").glob("*.parquet")))
         assert made.equals(wide.select(take or pl.all()))
         assert front.given < size * most, f"{front.given:,} of {size:,} bytes were fetched"
+        assert front.asked <= 14, "what an object is, and how it begins, is asked once in a run"

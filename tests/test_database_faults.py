@@ -21,7 +21,7 @@ from qpipe.core.params import build
 from qpipe.core.secrets import Secret
 from qpipe.core.types import DataType
 from qpipe.outputs.database import Database
-from tests.servers import fixture, folder
+from tests.servers import absent, fixture, folder
 
 postgres = fixture("postgres")
 pytestmark = pytest.mark.xdist_group("databases")
@@ -78,7 +78,7 @@ def test_the_disk_of_postgresql_is_full(tmp_path: Path, monkeypatch: pytest.Monk
     from tests.servers import postgres as module
 
     if how := module.missing():
-        pytest.skip(how)
+        absent("postgres", how)
     with folder("postgres") as place, module.durable(place, fast=True) as server:
         disk = place / "small"
         disk.mkdir()
@@ -97,7 +97,7 @@ def test_the_disk_of_mariadb_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyP
     from tests.servers import mariadb as module
 
     if how := module.missing():
-        pytest.skip(how)
+        absent("mariadb", how)
     with folder("mariadb") as place, module.durable(place, fast=True) as server:
         one_file = ["--innodb-file-per-table=0", "--innodb-data-file-path=ibdata1:12M:autoextend:max:"]
 
@@ -145,7 +145,7 @@ def test_a_server_that_is_killed_in_the_middle(kind: str, tmp_path: Path, monkey
     """In a read and in a load; back within the patience of settings.retry, or only when the run has given up."""
     module = importlib.import_module(f"tests.servers.{kind}")
     if how := module.missing():
-        pytest.skip(how)
+        absent(kind, how)
     with folder(kind) as place, module.durable(place) as server:
         monkeypatch.setenv("SHOP_URL", server.url)
         numbers = f"generate_series(1, {COPIED}) n" if kind == "postgres" else f"(select seq n from seq_1_to_{COPIED}) s"

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -35,10 +35,17 @@ def fixture(name: str) -> Any:
 def running(name: str) -> Iterator[Any]:
     module = importlib.import_module(f"tests.servers.{name}")
     if how := module.missing():
-        said = f"no {name} server here: {how}"
-        pytest.fail(said) if os.environ.get("QPIPE_SERVICES") == "required" else pytest.skip(said)
+        absent(name, how)
     with folder(name) as directory, module.start(directory) as address:
         yield address
+
+
+def absent(name: str, how: str) -> NoReturn:
+    """Skips the test, or fails it where services are required."""
+    said = f"no {name} server here: {how}"
+    if os.environ.get("QPIPE_SERVICES") == "required":
+        pytest.fail(said)
+    pytest.skip(said)
 
 
 @contextmanager

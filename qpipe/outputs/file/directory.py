@@ -19,6 +19,7 @@ from qpipe.core.batch import Json
 from qpipe.core.effects import effect
 from qpipe.core.errors import CannotCreate
 from qpipe.core.lazy import pl
+from qpipe.outputs.file.conditional import Overtaken
 from qpipe.outputs.file.encode import Form, arrow_options, parquet_options, whole
 from qpipe.outputs.file.places import Place, at_once, make_folder, refusing, sync_file, sync_folder, write_durably
 from qpipe.outputs.file.single import _refusing, _rows
@@ -27,6 +28,7 @@ from qpipe.outputs.file.texts import cells, in_json
 if TYPE_CHECKING:
     import polars as pl
 
+_TRIES = 20  # of naming the files while others do the same
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _OURS = re.compile(r"(^|/)part-\d{6}(-\d+)?-[0-9a-zA-Z_]+\.\w+(\.\w+)?$")
 
@@ -54,15 +56,30 @@ def publish_directory(
     for file in files:
         place.put(work / file["from"], f"{name}/{file['to']}")
     place.settle([f"{name}/{file['to']}" for file in files])
-    manifest = _manifest(place, name)
-    if token not in manifest["tokens"]:
-        manifest = _after(manifest, files, place, name, token, schema, append)
-        effect("output.publish.manifest")
-        _write_manifest(place, name, manifest, work, token)
+    manifest = _named(files, place, name, work, token, schema, append)
     for old in manifest["removes"]:
         place.remove(f"{name}/{old}")
     place.settle([f"{name}/{old}" for old in manifest["removes"]])
     return {"files": len(files), "bytes": sum(f["bytes"] for f in files)}
+
+
+def _named(
+    files: Sequence[dict[str, Any]], place: Place, name: str, work: Path, token: str, schema: pl.Schema, append: bool
+) -> dict[str, Any]:
+    """The manifest that names the files. Where another run has written it meanwhile, both are in it."""
+    for left in reversed(range(_TRIES)):
+        over, manifest = place.mark(manifest_name(name)), _manifest(place, name)
+        if token in manifest["tokens"]:
+            break
+        manifest = _after(manifest, files, place, name, token, schema, append)
+        effect("output.publish.manifest")
+        try:
+            _write_manifest(place, name, manifest, work, token, over)
+            break
+        except Overtaken:
+            if not left:
+                raise
+    return manifest
 
 
 def manifest_name(directory: str) -> str:
@@ -200,6 +217,9 @@ def _after(
     kept = list(before["files"]) if append else []
     names = {f["name"] for f in (*new, *kept)}
     here = [f[len(name) + 1 :] for f in place.names(name)]
+    if lost := sorted(f["name"] for f in new if f["name"] not in here or f["name"] in before["removes"]):
+        raise Overtaken(f"another run has replaced this folder meanwhile, and taken {lost[0]} away", file=name,
+                        hint="look at what it wrote, then run anew")  # fmt: skip
     old = (
         [] if append else [f for f in here if f not in names and (_OURS.search(f) or f in {o["name"] for o in before["files"]})]
     )
@@ -212,9 +232,9 @@ def _after(
     }
 
 
-def _write_manifest(place: Place, name: str, manifest: dict[str, Any], work: Path, token: str) -> None:
+def _write_manifest(place: Place, name: str, manifest: dict[str, Any], work: Path, token: str, over: str | None) -> None:
     file = work / f"manifest-{token}.json"
     with refusing(file):
         write_durably(file, json.dumps(manifest, indent=1).encode(), "output.publish.manifest.write")
-        place.put(file, manifest_name(name))
+        place.put(file, manifest_name(name), over, token)
         place.settle([manifest_name(name)])

@@ -18,16 +18,24 @@ from typing import Any, Protocol
 from qpipe.core.effects import effect
 from qpipe.core.errors import CannotCreate, NotPermitted, QpipeError
 from qpipe.core.storage import open_store, reaching
+from qpipe.outputs.file.conditional import forget_uploads, mark_of, put_over
 
 AZURE = ("abfs", "abfss", "az")
+S3 = ("s3", "s3a")
 OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")  # a put shows a whole object or none
 
 
 class Place(Protocol):
     """A folder. Names are relative to it, with ``/``."""
 
-    def put(self, file: Path, name: str) -> None:
-        """The file, complete, under the name, and no longer where it was. If it is not there any more: done before."""
+    def put(self, file: Path, name: str, over: str | None = None, token: str = "") -> None:
+        """The file, complete, under the name, and no longer where it was. If it is not there any more: done before.
+
+        ``over``: only if ``mark`` still says so; Overtaken, where another run has written there.
+        """
+
+    def mark(self, name: str) -> str | None:
+        """What is under the name now, or nothing; None where the place does not hold puts against it."""
 
     def settle(self, names: Sequence[str]) -> None:
         """What was put under these names outlives a loss of power."""
@@ -51,7 +59,7 @@ class Local:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def put(self, file: Path, name: str) -> None:
+    def put(self, file: Path, name: str, over: str | None = None, token: str = "") -> None:
         target = self.folder / name
         if not file.exists():
             return
@@ -66,6 +74,9 @@ class Local:
                 if error.errno != errno.EXDEV:
                     raise
                 _carry(file, target)
+
+    def mark(self, name: str) -> str | None:
+        return None
 
     def settle(self, names: Sequence[str]) -> None:
         folders = {(self.folder / name).parent for name in names}
@@ -102,13 +113,15 @@ class Remote:
         self._protocol = url.split("://", 1)[0]
         self._system, self._path = open_store(url, storage, "write to")
 
-    def put(self, file: Path, name: str) -> None:
+    def put(self, file: Path, name: str, over: str | None = None, token: str = "") -> None:
         if not file.exists():
             return
         target = f"{self._path}/{name}"
-        with self._refusing(name):
+        with self._refusing(name), self._begun(file, target):
             effect("output.publish.upload")
-            if self._protocol in OBJECT_STORES:
+            if over is not None:
+                put_over(self._system, file, target, over, token)
+            elif self._protocol in OBJECT_STORES:
                 again = {"overwrite": True} if self._protocol in AZURE else {}  # a repeat after a stop
                 self._system.put_file(str(file), target, **again)
             else:
@@ -119,6 +132,21 @@ class Remote:
                 self._system.mv(partial, target)
             effect("output.publish.uploaded")
             file.unlink()
+
+    @contextmanager
+    def _begun(self, file: Path, target: str) -> Iterator[None]:
+        """A mark beside the file while it is sent: a repeat that finds it takes away what was sent of an upload in parts."""
+        sending = file.with_name(file.name + ".sending")
+        if self._protocol in S3:
+            if sending.exists():
+                forget_uploads(self._system, target)
+            sending.touch()
+        yield
+        sending.unlink(missing_ok=True)
+
+    def mark(self, name: str) -> str | None:
+        with self._refusing(name):
+            return mark_of(self._system, f"{self._path}/{name}") if self._protocol in S3 else None
 
     def settle(self, names: Sequence[str]) -> None:
         pass  # a store keeps what it has taken

@@ -46,14 +46,16 @@ def publish_file(
     if not record.exists():
         with _refusing(built):
             effect("output.publish.build")
+            over = place.mark(name)
             before = place.fetch(name, work / f"before-{token}") if append else None
             _build(built, pieces, schema, form, before)
             sync_file(built)
-            told = {"bytes": built.stat().st_size}
+            told = {"bytes": built.stat().st_size, "over": over}
         write_durably(record, json.dumps(told).encode(), "output.publish.record")
-    place.put(built, name)
+    told = json.loads(record.read_text())
+    place.put(built, name, told.get("over"), token)
     place.settle([name])
-    return dict(json.loads(record.read_text()))
+    return {"bytes": told["bytes"]}
 
 
 def _build(built: Path, pieces: Sequence[Path], schema: pl.Schema, form: Form, before: Path | None) -> None:

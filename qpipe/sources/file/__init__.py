@@ -101,7 +101,7 @@ class File(Source):
                 told = ()
 
     def identity(self, context: Context) -> Json:
-        return {"files": [file.identity() for file in self._inputs(context)]}
+        return {"files": [file.identity() for file in self._inputs(context, afresh=True)]}
 
     def size(self, context: Context) -> tuple[int | None, int | None]:
         """Rows where the files' ends tell them, and bytes."""
@@ -126,12 +126,13 @@ class File(Source):
     def pending(self, context: Context) -> bool:
         return bool(self._arrivals(context).new) if self.only_new else True
 
-    def _inputs(self, context: Context) -> list[Input]:
+    def _inputs(self, context: Context, afresh: bool = False) -> list[Input]:
         """The files that a run reads."""
-        return self._arrivals(context).of(self._every(context)) if self.only_new else self._every(context)
+        every = self._every(context, afresh)
+        return self._arrivals(context).of(every) if self.only_new else every
 
-    def _every(self, context: Context) -> list[Input]:
-        return inputs_of([self.path] if isinstance(self.path, str) else self.path, context, self.storage)
+    def _every(self, context: Context, afresh: bool = False) -> list[Input]:
+        return inputs_of([self.path] if isinstance(self.path, str) else self.path, context, self.storage, afresh)
 
     def _arrivals(self, context: Context) -> Arrivals:
         """What is new, as the run found it when it began; outside a run, as it is now."""

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from qpipe.core import component
 from qpipe.core.batch import Json
 from qpipe.core.errors import NotPermitted, QpipeError, Unavailable
-from qpipe.core.storage import shown
+from qpipe.core.storage import CONNECTED, shown
 
 if TYPE_CHECKING:
     from qpipe.core.component import Context
@@ -69,11 +69,19 @@ class Input:
             raise unreadable(self.name, error) from error
 
 
-def inputs_of(paths: Sequence[str], context: Context, storage: Mapping[str, Any] | None = None) -> list[Input]:
-    """All files that the paths name, each once, in the order of their names. None found is an error."""
+_looked: dict[tuple[str, str, str], list[Input]] = {}  # (run's folder, address, storage) → what was there
+
+
+def inputs_of(
+    paths: Sequence[str], context: Context, storage: Mapping[str, Any] | None = None, afresh: bool = False
+) -> list[Input]:
+    """All files that the paths name, each once, in the order of their names. None found is an error.
+
+    A store is asked once in a run; ``afresh`` asks again.
+    """
     found: dict[str, Input] = {}
     for path in paths:
-        made = list(_expand(path, context, storage))
+        made = _far(path, context, storage, afresh) if "://" in path else list(_expand(path, context))
         if not made:
             raise Unavailable(f"no file is there: {shown(path)}", hint=_nearby(path, context.directory))
         for each in made:
@@ -109,13 +117,22 @@ def unreadable(name: str, error: OSError) -> QpipeError:
     return Unavailable(f"cannot be read: {error.strerror or error}", file=name)
 
 
-def _expand(path: str, context: Context, storage: Mapping[str, Any] | None) -> Iterator[Input]:
+def _far(path: str, context: Context, storage: Mapping[str, Any] | None, afresh: bool) -> list[Input]:
+    from qpipe.sources.file.remote import remote
+
+    if context.work is None or path.startswith(CONNECTED):  # a connection that broke would be asked again
+        return list(remote(path, storage))
+    key = (str(context.work), path, repr(storage))
+    if afresh or key not in _looked:
+        for other in [known for known in _looked if known[0] != key[0]]:  # of runs that are over
+            _looked.pop(other, None)
+        _looked[key] = list(remote(path, storage))
+    return _looked[key]
+
+
+def _expand(path: str, context: Context) -> Iterator[Input]:
     if path == STDIN:
         yield _stdin(context)
-    elif "://" in path:
-        from qpipe.sources.file.remote import remote
-
-        yield from remote(path, storage)
     else:
         yield from _local(path, context.directory)
 

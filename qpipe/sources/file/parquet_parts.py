@@ -55,7 +55,8 @@ def _belongs(leaf: str, column: str) -> bool:
 def _begin(given: Input, target: Path, size: int) -> None:
     """A file of the whole length with its beginning and its footer."""
     assert given.fetch
-    first, tail = given.fetch([(0, min(4, size)), (max(0, size - _TAIL), size)])
+    first = given.head(4)
+    (tail,) = given.fetch([(max(0, size - _TAIL), size)])
     length = int.from_bytes(tail[-8:-4], "little") + 8
     if len(tail) < length < size and tail.endswith(b"PAR1"):
         (tail,) = given.fetch([(size - length, size)])

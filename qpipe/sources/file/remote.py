@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import io
+import re
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +19,8 @@ from qpipe.sources.file.inputs import Input, hidden, partition_of
 
 _BUFFER = 1 << 20
 _HEAD = 1 << 16
+_KEPT = 256  # beginnings in memory
+_S3 = ("s3://", "s3a://")
 _IN_PIECES = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "http://", "https://")
 _PIECE = 1 << 18  # bytes asked of an SFTP server at a time; it may give fewer
 _MARKS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "Last-Modified", "modify", "generation", "created")
@@ -24,17 +28,43 @@ _MARKS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "Last-Modifi
 
 def remote(url: str, storage: Mapping[str, Any] | None) -> Iterator[Input]:
     system, path = open_store(url, storage, "read")
-    web = url.startswith(("http://", "https://"))
     with reaching(url, "reading"):
-        names = system.glob(path) if glob.has_magic(path) else [path]
-        if names == [path] and (url.endswith("/") if web else system.isdir(path)):
-            names = [n for n in system.find(path) if not hidden(n[len(path) :].strip("/").split("/"))]
-        found = [_object(url, storage, system, name) for name in sorted(names)]
+        look = _in_s3 if url.startswith(_S3) else _elsewhere
+        infos = look(system, path, url)
+        found = [_object(url, storage, system, name, infos[name]) for name in sorted(infos)]
     yield from found
 
 
-def _object(url: str, storage: Mapping[str, Any] | None, system: Any, name: str) -> Input:
-    info = system.info(name)
+def _elsewhere(system: Any, path: str, url: str) -> dict[str, Any]:
+    """Name → what the store says of it."""
+    web = url.startswith(("http://", "https://"))
+    names = system.glob(path) if glob.has_magic(path) else [path]
+    if names == [path] and (url.endswith("/") if web else system.isdir(path)):
+        names = [n for n in system.find(path) if not hidden(n[len(path) :].strip("/").split("/"))]
+    return {name: system.info(name) for name in names}
+
+
+def _in_s3(system: Any, path: str, url: str) -> dict[str, Any]:
+    """The same in few requests: a listing tells what a look at each object would. A name that is an object is no folder."""
+    folder, _, last = path.rpartition("/")
+    if glob.has_magic(last) and not glob.has_magic(folder) and "**" not in last:
+        from fsspec.utils import glob_translate
+
+        fits = re.compile(glob_translate(path)).match
+        listed = {info["name"]: info for info in system.ls(folder, detail=True) if fits(info["name"])}
+    elif glob.has_magic(path):
+        listed = system.glob(path, detail=True)
+    else:
+        info = None if url.endswith("/") else system.info(path)
+        if info and info["type"] == "file":
+            return {path: info}
+        listed = {
+            n: info for n, info in system.find(path, detail=True).items() if not hidden(n[len(path) :].strip("/").split("/"))
+        }
+    return {name: info for name, info in listed.items() if info["type"] == "file" and not name.endswith("/")}
+
+
+def _object(url: str, storage: Mapping[str, Any] | None, system: Any, name: str, info: Mapping[str, Any]) -> Input:
     mark = next((str(info[k]) for k in _MARKS if k in info), None)
     shown = _named(url, system, name)
 
@@ -44,7 +74,7 @@ def _object(url: str, storage: Mapping[str, Any] | None, system: Any, name: str)
                 return io.BufferedReader(_Reached(_Ftp(url, storage, name), shown), _BUFFER)
             if url.startswith(("sftp://", "ssh://")):
                 return io.BufferedReader(_Reached(_Sftp(system.open(name, "rb"), info["size"]), shown), _BUFFER)
-            return io.BufferedReader(_Reached(_Object(system, name, info.get("size")), shown), _BUFFER)
+            return io.BufferedReader(_Reached(_Object(system, name, info.get("size"), mark), shown), _BUFFER)
 
     def fetch(pieces: Sequence[tuple[int, int]]) -> list[bytes]:
         with reaching(shown, "reading"):
@@ -71,12 +101,26 @@ def _named(url: str, system: Any, name: str) -> str:
     return str(system.unstrip_protocol(name))
 
 
+_beginnings: OrderedDict[tuple[int, str, int, str], bytes] = OrderedDict()
+
+
+def _beginning(system: Any, name: str, size: int, mark: str | None) -> bytes:
+    """The first bytes, asked for once while the object's ETag stays the same: a run looks at them again and again."""
+    key = (hash(system), name, size, mark or "")
+    found: bytes = _beginnings.get(key) or system.cat_file(name, start=0, end=min(size, _HEAD))
+    if '"' in key[-1]:
+        _beginnings[key] = found
+        if len(_beginnings) > _KEPT:
+            _beginnings.popitem(last=False)
+    return found
+
+
 class _Object:
     """A file of a store, of which a look at its beginning fetches little: opened, it would read megabytes ahead."""
 
-    def __init__(self, system: Any, name: str, size: int | None) -> None:
+    def __init__(self, system: Any, name: str, size: int | None, mark: str | None) -> None:
         self._system, self._name, self._size, self._at = system, name, size, 0
-        self._head = system.cat_file(name, start=0, end=min(size, _HEAD)) if size else b""
+        self._head = _beginning(system, name, size, mark) if size else b""
         self._file: Any = None
 
     def seekable(self) -> bool:
