@@ -181,6 +181,20 @@ def test_stopped_at_every_effect_of_publishing_one_object(
     assert not client.list_multipart_uploads(Bucket=f"one-{mode}").get("Uploads")
 
 
+def test_an_object_that_changes_while_it_is_read_refuses_the_run(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = bucket(s3, "changing", monkeypatch)
+    client.put_object(Bucket="changing", Key="in/a.csv", Body=b"id\n" + b"".join(b"%08d\n" % n for n in range(100_000)))
+    other = b"id\n" + b"".join(b"%08d\n" % (n + 1) for n in range(100_000))
+    project = Project(tmp_path, spec(s3, "changing").replace("batch_size: 2", "batch_size: 1000"))
+    change = meanwhile("journal.commit.open.before", lambda: client.put_object(Bucket="changing", Key="in/a.csv", Body=other))
+    with effects.listening(change):
+        outcome = project.run()
+    assert outcome.exit_code == 65 and "changed while it was read" in outcome.message, outcome
+    assert not client.list_objects_v2(Bucket="changing", Prefix="out/").get("Contents")
+
+
 SLOW = b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
 
 

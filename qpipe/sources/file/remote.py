@@ -65,7 +65,7 @@ def _in_s3(system: Any, path: str, url: str) -> dict[str, Any]:
 
 
 def _object(url: str, storage: Mapping[str, Any] | None, system: Any, name: str, info: Mapping[str, Any]) -> Input:
-    mark = next((str(info[k]) for k in _MARKS if k in info), None)
+    mark = _mark(info)
     shown = _named(url, system, name)
 
     def opener() -> BinaryIO:
@@ -81,14 +81,23 @@ def _object(url: str, storage: Mapping[str, Any] | None, system: Any, name: str,
             starts, ends = [start for start, _ in pieces], [end for _, end in pieces]
             found: list[bytes] = system.cat_ranges([name] * len(pieces), starts, ends, on_error="raise")
             if any(len(data) != end - start for data, (start, end) in zip(found, pieces, strict=True)) or (
-                mark is not None and str(next((v for k in _MARKS if (v := system.info(name).get(k))), None)) != mark
+                mark is not None and _mark(system.info(name)) != mark
             ):
-                raise DataRefused("the file changed while it was read", file=shown, hint="run anew")
+                raise _changed(shown)
         return found
 
     pieces = fetch if url.startswith(_IN_PIECES) and info.get("size") and info.get("partial", True) else None
     folders = partition_of(name.split("/")[:-1])
     return Input(shown, opener, None, info.get("size"), mark, folders, _time(info), pieces)
+
+
+def _mark(info: Mapping[str, Any]) -> str | None:
+    """What the store changes when the object changes."""
+    return next((str(info[k]) for k in _MARKS if k in info), None)
+
+
+def _changed(name: str) -> DataRefused:
+    return DataRefused("the file changed while it was read", file=name, hint="run anew")
 
 
 def _named(url: str, system: Any, name: str) -> str:
@@ -120,6 +129,7 @@ class _Object:
 
     def __init__(self, system: Any, name: str, size: int | None, mark: str | None) -> None:
         self._system, self._name, self._size, self._at = system, name, size, 0
+        self._mark = mark
         self._head = _beginning(system, name, size, mark) if size else b""
         self._file: Any = None
 
@@ -153,6 +163,9 @@ class _Object:
     def _opened(self) -> Any:
         if self._file is None:
             self._file = self._system.open(self._name, "rb")
+            mark = _mark(getattr(self._file, "details", None) or {})
+            if mark is not None and self._mark is not None and mark != self._mark:
+                raise _changed(str(self._system.unstrip_protocol(self._name)))
         if self._file.tell() != self._at:
             self._file.seek(self._at)
         return self._file
