@@ -24,8 +24,8 @@ AWAY = "{when: failed('range'), to: quarantine}"
 RULES = {
     "no_gaps": ("no_gaps: {id: rule, column: id}", "row 3"),
     "hierarchy": ("hierarchy: {id: id, parent: of}", "row 3"),
-    "each_group": ("each_group: {id: rule, by: kind, condition: amount < 0, max: 1, min: 0, where: \"kind = 'line'\"}", None),
-    "each_group, at least": ("each_group: {id: rule, by: kind, condition: id = 3, min: 1, where: id between 2 and 4}", "rows 1, 3"),
+    "each_group, at most": ("each_group: {id: rule, by: kind, condition: amount < 0, max: 1}", None),
+    "each_group, at least": ("each_group: {id: rule, by: kind, condition: id = 3 or id = 5, min: 1}", "rows 1, 3"),
     "sql": ("sql: {id: rule, failing: 'select _row from data where (select sum(amount) from data) > 11'}", "rows 0, 1, 3, …"),
 }  # fmt: skip
 
