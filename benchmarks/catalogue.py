@@ -28,9 +28,11 @@ from benchmarks.__main__ import HERE, Measured, generate, report, run
 from benchmarks.by_hand import RATES, Case, cases, orders
 from qpipe.core.batch import ROW
 from qpipe.core.component import Check, Context, Gate, Module, Relational, Step, Transform
+from qpipe.core.gather import Table
 from qpipe.core.params import build
 from qpipe.core.registry import Registry
 from qpipe.orchestrator.prepare import CELLS
+from qpipe.spec.plan import Settings
 from qpipe.testing.alone import collect, run_alone
 from qpipe.testing.examples import types_of, values_of
 
@@ -84,7 +86,7 @@ def measured(data: Path, rows: int, repeat: int, only: Sequence[str]) -> list[Ro
 
 def _beside(case: Case, frame: pl.DataFrame, tables: dict[str, pl.DataFrame], repeat: int) -> Row:
     component: Any = Registry().get("module", case.module)
-    context = Context(types=types_of(frame), tables=tables, started=STARTED)
+    context = Context(types=types_of(frame), tables=tables, started=STARTED, memory_limit=Settings.memory_limit // 4)
     frame = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
     ours = _ours(build(component, values_of(component, case.written)), frame, context)
     hand = _by_hand(case, frame)
@@ -105,7 +107,9 @@ def _ours(module: Module, frame: pl.DataFrame, context: Context) -> Callable[[],
     if isinstance(module, Gate):
         return lambda: run_alone(module, frame.drop(ROW), context, BATCH).verdict and None
     assert isinstance(module, Relational)
-    return lambda: _related(module, frame, context)
+    place = tempfile.TemporaryDirectory()  # of a pass: its steps share one DuckDB, as by hand one is open
+    shared = Table(Path(place.name) / "another", context.memory_limit)
+    return lambda: _related(module, frame, context, Path(place.name), shared)
 
 
 def _checked(check: Check, frame: pl.DataFrame, context: Context) -> int:
@@ -130,19 +134,19 @@ def _transformed(step: Transform, frame: pl.DataFrame, context: Context) -> pl.D
     return pl.concat(done)
 
 
-def _related(step: Relational, frame: pl.DataFrame, context: Context) -> int | None:
-    with tempfile.TemporaryDirectory() as folder:
-        collector = step.collector(context, Path(folder) / "gathered")
+def _related(step: Relational, frame: pl.DataFrame, context: Context, place: Path, _shared: Table) -> int | None:
+    folder, wanted = Path(tempfile.mkdtemp(dir=place)), [e.alias(n) for n, e in step.gather(context).items()]
+    collector = step.collector(context, folder)
+    try:
         for batch in _batches(frame):
-            gathered = collect(batch.lazy().select(ROW, *(e.alias(n) for n, e in step.gather(context).items())))
-            collector.add(gathered, batch[ROW][0], batch.height)
-        try:
-            if step.effect == "replace":
-                step.replace(collector, context)
-                return None
-            return sum(len(verdict.rows) for verdict in step.judge(collector, context))
-        finally:
-            collector.close()
+            collector.add(collect(batch.lazy().select(ROW, *wanted)), batch[ROW][0], batch.height)
+        if step.effect == "replace":
+            step.replace(collector, context)
+            return None
+        return sum(len(verdict.rows) for verdict in step.judge(collector, context))
+    finally:
+        collector.close()
+        shutil.rmtree(folder)
 
 
 def _by_hand(case: Case, frame: pl.DataFrame) -> Callable[[], Any]:

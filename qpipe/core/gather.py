@@ -1,13 +1,15 @@
 """Where a relational step's rows are gathered, batch by batch, out of core.
 
-``Table`` keeps columns for DuckDB; ``Keys`` keeps hashed keys, to find those that occur twice at the speed of a sort.
+``Table`` keeps columns for DuckDB, in memory while they are few; ``Keys`` keeps hashed keys, to find those that occur twice
+at the speed of a sort.
 Both are durable at every checkpoint: what was gathered before a crash is not gathered again.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -39,12 +41,52 @@ class Collector(Protocol):
         """Remove what is on disk."""
 
 
+class _Database:
+    """One DuckDB for the tables of a pass: starting one takes as long as most queries. Gone when the last of them is.
+
+    It also counts the bytes that its tables hold in memory, so that many steps hold no more than one may.
+    """
+
+    _open: ClassVar[weakref.WeakValueDictionary[tuple[Path, int], _Database]] = weakref.WeakValueDictionary()
+
+    def __init__(self, place: Path, memory_limit: int) -> None:
+        self.room = memory_limit // 2
+        self._spill = place / ".spill"
+        limit = f"{max(memory_limit, 128 << 20) >> 20}MiB"
+        self._config: dict[str, Any] = {"memory_limit": limit, "temp_directory": str(self._spill)}
+        self._name = f":memory:{place.resolve()}"
+        self._anchor: Any = None
+
+    @classmethod
+    def of(cls, place: Path, memory_limit: int) -> _Database:
+        """The one of this folder."""
+        found = cls._open.get((place, memory_limit))
+        if found is None:
+            found = cls._open[place, memory_limit] = cls(place, memory_limit)
+        return found
+
+    def connect(self, *, apart: bool) -> Any:
+        """A connection; ``apart`` to a database of its own, since settings that lock one lock it for all."""
+        self._spill.mkdir(exist_ok=True)
+        if apart:
+            return duckdb.connect(config=self._config)
+        if self._anchor is None:
+            self._anchor = duckdb.connect(self._name, config=self._config)
+        return duckdb.connect(self._name, config=self._config)
+
+
 class Table:
-    """The gathered columns as Parquet parts, seen by DuckDB as the view ``data``."""
+    """The gathered columns, seen by DuckDB as the view ``data``: in memory while they are few, else as Parquet parts.
+
+    ``data`` has its rows in the order in which they were gathered.
+    """
 
     def __init__(self, directory: Path, memory_limit: int) -> None:
-        self._directory, self._memory, self._parts = directory, memory_limit, 0
         directory.mkdir(parents=True, exist_ok=True)
+        self._directory, self._memory, self._parts = directory, memory_limit, 0
+        self._database = _Database.of(directory.parent, memory_limit)
+        self._held: list[pl.DataFrame] | None = []  # all rows, while they are few
+        self._bytes = self._written = 0
 
     @property
     def directory(self) -> Path:
@@ -57,67 +99,101 @@ class Table:
         return self._parts > 0
 
     def add(self, frame: pl.DataFrame, first_row: int, height: int) -> None:
-        frame.write_parquet(self._directory / f"part-{self._parts:06d}.parquet", compression="lz4", statistics=False)
         self._parts += 1
+        if self._held is None:
+            self._write([frame])
+            return
+        size = int(frame.estimated_size())
+        self._held.append(frame)
+        self._bytes += size
+        self._database.room -= size
+        if self._database.room < 0:
+            self._write(self._held[self._written :])
+            self._let_go()
 
     def only(self, rows: RowSet) -> Table:
         """A table of its own with these rows only."""
         made = type(self)(self._directory / "only", self._memory)
         made.restore({"parts": 0})
-        for path in self._paths():
-            frame = pl.read_parquet(path)
+        for frame in self._held or map(pl.read_parquet, self._paths()):
             low, high = int(frame[ROW].min() or 0), int(frame[ROW].max() or 0)  # type: ignore[arg-type]
             made.add(frame.filter(rows.mask(low, high - low + 1).gather(frame[ROW] - low)), low, frame.height)
         return made
 
     def checkpoint(self) -> Json:
+        if self._held is not None:
+            self._write(self._held[self._written :])
         for path in self._paths():
             _sync(path)
         return {"parts": self._parts}
 
     def restore(self, state: Json) -> None:
-        self._parts = state["parts"]
+        self._parts = self._written = state["parts"]
+        if self._parts:
+            self._let_go()
         for path in self._paths()[self._parts :]:
             path.unlink()
 
     def close(self) -> None:
+        self._let_go()
         for path in self._paths():
             path.unlink()
 
     def connect(self, tables: Mapping[str, pl.DataFrame] | None = None, *, locked: bool = False) -> Any:
-        """A DuckDB connection that sees ``data`` and the given tables, bounded in memory.
+        """A DuckDB connection that sees ``data`` and the given tables, bounded in memory. What it creates must be temporary.
 
         ``locked`` is for SQL that a user wrote: no file outside this folder, no network, no extension, no settings.
         """
-        spill = self._directory / "spill"
-        spill.mkdir(exist_ok=True)
-        connection = duckdb.connect(
-            config={"memory_limit": f"{max(self._memory, 128 << 20) >> 20}MiB", "temp_directory": str(spill)}
-        )
+        connection = self._database.connect(apart=locked)
         connection.execute("set timezone='UTC'")  # the same result on every machine
         if locked:
             connection.execute(f"set allowed_directories=['{_quoted(self._directory)}']")
             connection.execute("set enable_external_access=false")
-        if self._parts:
-            connection.execute(f"create view data as select * from read_parquet('{_quoted(self._directory)}/part-*.parquet')")
+        if self._held:
+            connection.register("data", _arrow(pl.concat(self._held, rechunk=False)))
+        elif self._parts:
+            parts = f"{_quoted(self._directory)}/part-*.parquet"
+            connection.execute(f"create temp view data as select * from read_parquet('{parts}')")
         for name, frame in (tables or {}).items():
-            connection.register(name, frame)
+            connection.register(name, _arrow(frame))
         if locked:
             connection.execute("set lock_configuration=true")
         return connection
 
     def rows(self, query: str, tables: Mapping[str, pl.DataFrame] | None = None) -> RowSet:
-        """The row ordinals that a query selects in its first column."""
+        """The row ordinals that a query selects in its first column, in any order."""
         found = RowSet()
+        for rows, *_ in self._arrays(query, tables):
+            found.add(rows)
+        return found
+
+    def apart(self, query: str, claims: int, tables: Mapping[str, pl.DataFrame] | None = None) -> list[RowSet]:
+        """The same for several claims in one go: a column of booleans for each says whether the row breaks it."""
+        found = [RowSet() for _ in range(claims)]
+        for rows, *broken in self._arrays(query, tables):
+            for each, flags in zip(found, broken, strict=True):
+                each.add(rows[flags])
+        return found
+
+    def _arrays(self, query: str, tables: Mapping[str, pl.DataFrame] | None) -> Iterator[list[numpy.ndarray]]:
+        """The columns of a query's result, batch by batch."""
         if not self._parts:
-            return found
+            return
         connection = self.connect(tables)
         try:
             for batch in connection.sql(query).to_arrow_reader(100_000):
-                found.add(batch.column(0).to_numpy(zero_copy_only=False))
+                yield [column.to_numpy(zero_copy_only=False) for column in batch.columns]
         finally:
             connection.close()
-        return found
+
+    def _write(self, frames: Sequence[pl.DataFrame]) -> None:
+        for frame in frames:
+            frame.write_parquet(self._directory / f"part-{self._written:06d}.parquet", compression="lz4", statistics=False)
+            self._written += 1
+
+    def _let_go(self) -> None:
+        self._database.room += self._bytes
+        self._held, self._bytes = None, 0
 
     def _paths(self) -> list[Path]:
         return sorted(self._directory.glob("part-*.parquet"))
@@ -249,6 +325,11 @@ def _shared_slots(keys: numpy.ndarray) -> numpy.ndarray:
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _arrow(frame: pl.DataFrame) -> Any:
+    """As DuckDB reads it without a copy of its texts."""
+    return frame.to_arrow(compat_level=pl.CompatLevel.newest())
 
 
 def _quoted(path: Path) -> str:

@@ -58,7 +58,8 @@ class Collectors:
         states: dict[str, Json] = {}
         for id, collector in self._collectors.items():
             module, context = self._module(id), self._contexts[id]
-            states[id] = collector.checkpoint()
+            if may_break(module):  # judged again on what is delivered, perhaps by another attempt
+                states[id] = collector.checkpoint()
             if module.effect == "replace":
                 folder = module.replace(collector, context)
                 files = sorted(folder.glob("*.parquet"))
@@ -71,8 +72,7 @@ class Collectors:
                 told = {"columns": list(verdict.columns), "expected": verdict.expected, "rows": len(verdict.rows)}
                 told |= {"notes": verdict.notes} if verdict.notes else {}
                 verdicts[id].append(told)
-        again = {id: state for id, state in states.items() if may_break(self._module(id))}
-        return {"verdicts": verdicts, "replaced": replaced, "again": again}
+        return {"verdicts": verdicts, "replaced": replaced, "again": states}
 
     def close(self) -> None:
         for id, collector in self._collectors.items():

@@ -106,7 +106,7 @@ class DetectOutliers(Relational):
                       {"group by " + ", ".join(f"data.{key}" for key in keys) if keys else ""})"""
             low, high = f"s.m - {reach} * s.d", f"s.m + {reach} * s.d"
         tests = {"both": f"{v} < {low} or {v} > {high}", "low": f"{v} < {low}", "high": f"{v} > {high}"}
-        return f"{stats} select data.{ROW} from data join s on {same} where {tests[self.side]} order by 1"
+        return f"{stats} select data.{ROW} from data join s on {same} where {tests[self.side]}"
 
     def _words(self) -> str:
         reach = self.threshold or _THRESHOLDS[self.method]

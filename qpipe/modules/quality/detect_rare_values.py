@@ -52,6 +52,6 @@ class DetectRareValues(Relational):
             every_ as (select sum(n) as rows_, count(*) as kinds from counted),
             rare as (select counted.* from counted, every_ where rows_ >= {self.min_rows}
                      and (kinds <= {self.most} * rows_ or kinds <= 2) and n < {part} * rows_ and n <= {self.times})
-            select data.{ROW} from data join rare on {same} order by 1
+            select data.{ROW} from data join rare on {same}
         """
         return (RowVerdict(collected.rows(query), self.columns, f"a value that is not rarer than {self.share}"),)

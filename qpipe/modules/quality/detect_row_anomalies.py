@@ -136,7 +136,7 @@ class DetectRowAnomalies(Relational):
                 chosen.append(f"coalesce(v{n}, (select median(v{n}) from data), 0) as v{n}")
             else:
                 chosen.append(f"ln(count(*) over (partition by v{n}))::double as v{n}")
-        connection.execute(f"create table numbers_ as select {ROW}, {', '.join(chosen)} from data")
+        connection.execute(f"create temp table numbers_ as select {ROW}, {', '.join(chosen)} from data")
 
 
 def _matrix(frame: pl.DataFrame) -> np.ndarray:

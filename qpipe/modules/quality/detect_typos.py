@@ -51,7 +51,7 @@ class DetectTypos(Relational):
         for n, column in enumerate(self.columns):
             misspelt = self._misspelt(collected, f"v{n}")
             tables = {"misspelt_": pl.DataFrame({"v": misspelt}, schema={"v": pl.String})}
-            rows = collected.rows(f"select {ROW} from data where v{n} in (select v from misspelt_) order by 1", tables)
+            rows = collected.rows(f"select {ROW} from data where v{n} in (select v from misspelt_)", tables)
             found.append(RowVerdict(rows, (column,), "no near miss of a frequent value"))
         return tuple(found)
 

@@ -73,5 +73,5 @@ class DependsOn(Relational):
             each_ as (select {keys}, v, count(*) as n from full_ group by {keys}, v),
             usual_ as (select {keys}, arg_max(v, n) as usual, max(n) as having_, sum(n) as rows_ from each_ group by {keys}
                        having count(*) > 1)
-            select {ROW} from full_ join usual_ using ({keys}) where {bad}{torn} order by {ROW}
+            select {ROW} from full_ join usual_ using ({keys}) where {bad}{torn}
         """

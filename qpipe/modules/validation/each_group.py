@@ -73,7 +73,7 @@ class EachGroup(Relational):
             with bad as (
                 select {", ".join([*keys, "count(*) as rows_"])} from data group by all having {" or ".join(self._broken())}
             )
-            select data.{ROW} from data join bad on {same or "rows_ > 0"} order by 1
+            select data.{ROW} from data join bad on {same or "rows_ > 0"}
         """
         return (RowVerdict(collected.rows(query), self.by, self._words()),)
 

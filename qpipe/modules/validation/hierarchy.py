@@ -52,7 +52,7 @@ class Hierarchy(Relational):
         return {"i": pl.col(self.id_), "p": pl.col(self.parent)}
 
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
-        orphans = f"select {ROW} from data where p is not null and p not in (select i from data where i is not null) order by 1"
+        orphans = f"select {ROW} from data where p is not null and p not in (select i from data where i is not null)"
         # from the roots, and from orphans, who are told already, down: what is not reached is in a circle or below one
         circles = f"""
             with recursive reached as (
@@ -62,9 +62,9 @@ class Hierarchy(Relational):
                 select data.i from data join reached on data.p = reached.i where data.i is not null
             )
             select {ROW} from data where p is not null and p in (select i from data where i is not null)
-                and (i not in (select i from reached) or p not in (select i from reached)) order by 1
+                and (i not in (select i from reached) or p not in (select i from reached))
         """
-        roots = f"select {ROW} from data where p is null qualify row_number() over (order by {ROW}) > 1 order by 1"
+        roots = f"select {ROW} from data where p is null qualify row_number() over (order by {ROW}) > 1"
         found = [
             RowVerdict(collected.rows(orphans), (self.parent,), f"a {self.id_} that exists"),
             RowVerdict(collected.rows(circles), (self.parent, self.id_), "nothing above itself"),

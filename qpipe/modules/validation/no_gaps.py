@@ -76,12 +76,12 @@ class NoGaps(Relational):
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
         keys = [f"k{n}" for n in range(len(self.by or ()))]
         over = f"over ({'partition by ' + ', '.join(keys) if keys else ''} order by place, {ROW})"
-        at = "v::hugeint" if self.grain is None else f"date_trunc('{self.grain}', v::timestamp)"
-        step = f"+ {self.step}" if self.grain is None else f"+ interval '{self.step} {self.grain}s'"
+        at = "v" if self.grain is None else f"date_trunc('{self.grain}', v::timestamp)"
+        step = f"::hugeint + {self.step}" if self.grain is None else f" + interval '{self.step} {self.grain}s'"
         query = f"""
             with seen as (select {ROW}, {"".join(f"{key}, " for key in keys)} {at} as place from data where v is not null),
             stepped as (select {ROW}, place, lag(place) {over} as before from seen)
-            select {ROW} from stepped where before is not null and place > before {step} order by 1
+            select {ROW} from stepped where place > before{step}
         """
         step_words = f"{self.step} {self.grain}s" if self.step > 1 and self.grain else self.grain or str(self.step)
         group = f" of its {', '.join(self.by)}" if self.by else ""

@@ -59,22 +59,22 @@ class NoOverlap(Relational):
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
         keys = [f"k{n}" for n in range(len(self.by or ()))]
         part = f"partition by {', '.join(keys)} " if keys else ""
-        before = f"over ({part}order by a nulls first, b, {ROW} rows between unbounded preceding and 1 preceding)"
-        after = f"over ({part}order by a nulls first, b, {ROW} rows between 1 following and unbounded following)"
+        order = f"{part}order by a nulls first, b, {ROW}"
+        before = f"over ({order} rows between unbounded preceding and 1 preceding)"
         sign = "<" if self.touching else "<="
-        # open ends: a flag beside the greatest end so far; the next start is the least of those that follow
+        # open ends: a flag beside the greatest end so far; the next start is the least of those that follow, and null if any is
         query = f"""
             with whole as (select * from data where (a is not null or b is not null) and (a is null or b is null or a <= b)),
             seen as (
                 select {ROW}, a, b, max(b) {before} as latest, bool_or(b is null) {before} as still,
-                       min(a) {after} as next_, bool_or(a is null) {after} as without_
+                       lead(a) over ({order}) as next_, lead({ROW}) over ({order}) is not null as more
                 from whole
             )
             select {ROW} from seen where coalesce(still, false) or (latest is not null and (a is null or a {sign} latest))
-                or coalesce(without_, false) or (next_ is not null and (b is null or next_ {sign} b)) order by 1
+                or (more and (next_ is null or b is null or next_ {sign} b))
         """
         group = f" of its {', '.join(self.by)}" if self.by else ""
-        turned = f"select {ROW} from data where a > b order by 1"
+        turned = f"select {ROW} from data where a > b"
         columns = (self.start, self.end)
         return (
             RowVerdict(collected.rows(query), columns, f"a period that overlaps with no other{group}"),

@@ -68,7 +68,8 @@ class Ordered(Relational):
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
         values = [f"v{n}" for n in range(len(self.columns))]
         groups = ", ".join(f"g{n}" for n in range(len(self.by or ())))
-        order = f"over ({f'partition by {groups} ' if groups else ''}order by {ROW})"
+        # without groups the rows are in order as they are: DuckDB need not sort them
+        order = f"over (partition by {groups} order by {ROW})" if groups else "over ()"
         this, above = _row(values), _row([f"p{v}" for v in values])
         breaks = {"asc": "<", "desc": ">"}[self.direction] + ("=" if self.strict else "")
         query = f"""

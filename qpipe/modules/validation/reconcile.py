@@ -65,17 +65,28 @@ class Reconcile(Relational):
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
         other = context.tables[self.with_]
         names = [*self._keys(), *self._compared(context)]
-        table = {"other_": other.select(pl.col(column).alias(name) for name, column in names)}
+        other = other.select(*(pl.col(column).alias(name) for name, column in names), pl.lit(True).alias("there"))
+        words = [(self.key, f"a {', '.join(self.key)} that {self.with_} has")]
+        words += [((column,), f"what {self.with_} says") for _, column in self._compared(context)]
+        found = collected.apart(self._query(other, context), len(words), {"other_": other})
+        return tuple(RowVerdict(rows, columns, told) for rows, (columns, told) in zip(found, words, strict=True))
+
+    def _query(self, other: pl.DataFrame, context: Context) -> str:
+        """Rows that fail, and for each claim whether it does: the key first, then the columns."""
         same = " and ".join(f"data.{name} is not distinct from other_.{name}" for name, _ in self._keys())
-        words = f"a {', '.join(self.key)} that {self.with_} has"
-        missing = f"select {ROW} from data where not exists (select 1 from other_ where {same}) order by 1"
-        found = [RowVerdict(collected.rows(missing, table), self.key, words)]
-        for name, column in self._compared(context):
-            equal = self._equal(name, context.types[column].kind)
-            query = f"""select {ROW} from data where exists (select 1 from other_ where {same})
-                and not exists (select 1 from other_ where {same} and {equal}) order by 1"""
-            found.append(RowVerdict(collected.rows(query, table), (column,), f"what {self.with_} says"))
-        return tuple(found)
+        claims = ["there is null"]
+        claims += [
+            f"there and not coalesce({self._equal(name, context.types[column].kind)}, false)"
+            for name, column in self._compared(context)
+        ]
+        keys = other.select(name for name, _ in self._keys())
+        if keys.n_unique() < keys.height:  # of several rows with the key one is enough
+            claims, group = [f"bool_and({claim})" for claim in claims], f"group by data.{ROW}"
+        else:
+            group = ""
+        told = ", ".join(f"coalesce({claim}, false) as f{n}" for n, claim in enumerate(claims))
+        failed = " or ".join(f"f{n}" for n in range(len(claims)))
+        return f"select * from (select data.{ROW}, {told} from data left join other_ on {same} {group}) where {failed}"
 
     def _keys(self) -> list[tuple[str, str]]:
         return [(f"k{n}", column) for n, column in enumerate(self.key)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict, Types
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, Columns, param
-from qpipe.core.rowset import RowSet
+from qpipe.modules.transformation._reshaping import text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,24 +70,18 @@ class Transitions(Relational):
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
         keys = ", ".join(f"k{n}" for n in range(len(self.by)))
         order = ", ".join(f"o{n} nulls first" for n in range(len(self.order)))
-        follow = [(state, then) for state, thens in self.allowed.items() for then in _listed(thens)]
-        tables = {
-            "follow_": pl.DataFrame(follow, schema={"s": pl.String, "t": pl.String}, orient="row"),
-            "first_": pl.DataFrame({"s": list(self.initial) or sorted(self._states)}, schema={"s": pl.String}),
-            "known_": pl.DataFrame({"s": sorted(self._states)}, schema={"s": pl.String}),
-        }
+        follow = " ".join(f"when p = {text(state)} then {_in('s', _listed(thens))}" for state, thens in self.allowed.items())
+        first, known = _in("s", self.initial or self._states), _in("s", self._states)
         query = f"""
             with seen as (
                 select {ROW}, s, lag(s) over (partition by {keys} order by {order}, {ROW}) as p from data where s is not null
             )
-            select {ROW}, case when p is null then 1 when p = s then 2 else 0 end as kind from seen
-            where case when p is null then s not in (select s from first_)
-                       when p = s then s not in (select s from known_)
-                       else not exists (select 1 from follow_ f where f.s = seen.p and f.t = seen.s) end
-            order by 1"""
+            select {ROW}, p is not null and p <> s, p is null, p is not null and p = s from seen
+            where not case when p is null then {first} when p = s then {known} {follow} else false end
+        """
         first = f"one of {', '.join(self.initial)} first" if self.initial else "a known state"
         words = ("a state that may follow the one before", first, "a known state")
-        found = _apart(collected, query, tables, len(words))
+        found = collected.apart(query, len(words))
         return tuple(RowVerdict(rows, (self.state,), said) for rows, said in zip(found, words, strict=True))
 
     @property
@@ -95,20 +89,9 @@ class Transitions(Relational):
         return set(self.allowed) | {then for thens in self.allowed.values() for then in _listed(thens)}
 
 
-def _apart(collected: Any, query: str, tables: Mapping[str, pl.DataFrame], kinds: int) -> list[RowSet]:
-    """The rows of a query by its second column, so that the data is sorted once for all kinds."""
-    found = [RowSet() for _ in range(kinds)]
-    if not collected.has_rows:
-        return found
-    connection = collected.connect(tables)
-    try:
-        for batch in connection.sql(query).to_arrow_reader(100_000):
-            rows, kind = (batch.column(n).to_numpy(zero_copy_only=False) for n in (0, 1))
-            for n, each in enumerate(found):
-                each.add(rows[kind == n])
-    finally:
-        connection.close()
-    return found
+def _in(cell: str, values: Collection[str]) -> str:
+    """SQL that is true when the cell is one of these texts."""
+    return f"{cell} in ({', '.join(map(text, sorted(values)))})" if values else "false"
 
 
 def _listed(thens: Any) -> list[str]:
