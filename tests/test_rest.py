@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from running import Project, files_with
 
@@ -16,6 +17,8 @@ from qpipe.core.component import Context
 from qpipe.core.errors import QpipeError
 from qpipe.core.params import build
 from qpipe.core.secrets import Secret
+from qpipe.core.texts import reader
+from qpipe.core.types import DataType
 from qpipe.sources.rest import Rest
 from tests.servers import running
 from tests.servers.api import Api, Drip, Request, Reset, Truncated
@@ -192,6 +195,44 @@ def test_values_are_as_they_were_written(api: Api) -> None:
     )
     assert rows(api) == [{"a": "1.10", "b": '[1.0,{"c":null}]', "d": "true", "e": "x", "f": None},
                          {"a": None, "b": None, "d": None, "e": None, "f": "12345678901234567890"}]  # fmt: skip
+
+
+PAGES = [  # each with something that a page before it has not
+    '[{"n": 1, "x": 1.10, "on": true, "s": "a"}, {"n": 2, "x": 3, "on": null, "s": null}]',
+    '[{"n": -0, "x": -0, "on": false, "s": "b"}, {"n": 1.0, "x": 1e3, "on": "true", "s": 2.50}]',
+    '[{"n": 12345678901234567890, "x": 1e999}, {"n": null, "x": NaN, "s": [1.10, {"b": 2.0}]}]',
+    '[{"n": 7, "x": 123456789012345678901234567890.5, "on": 1, "s": "c", "more": 0.10}]',
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_numbers_read_at_once_are_what_their_texts_say(api: Api, tmp_path: Path, size: int) -> None:
+    """And a row in quarantine, or asked for again, is as the API wrote it."""
+    api.answer = lambda request: (200, {}, [*PAGES, "[]"][int(request.params["page"]) - 1].encode())
+    source = build(Rest, {"url": api.url + "/items", "pagination": {"type": "page"}})
+    contract = {name: DataType.parse(word) for name, word in {"n": "int", "x": "float", "on": "bool", "s": "string"}.items()}
+
+    def read(context: Context) -> tuple[list[dict[str, Any]], pl.DataFrame]:
+        chunks = list(source.read(context, None, size))
+        rows = [row for chunk in chunks for row in chunk.as_it_came(pl.int_range(chunk.frame.height, eager=True)).to_dicts()]
+        typed = [chunk.frame.select(reader(kind)(chunk.frame[name]) if kind.name != "string" else chunk.frame[name]
+                                    for name, kind in contract.items()) for chunk in chunks]  # fmt: skip
+        return [{name: row.get(name) for name in (*contract, "more")} for row in rows], pl.concat(typed)
+
+    (texts, slow), (again, fast) = read(Context()), read(Context(contract=contract))
+    assert texts == again and fast.equals(slow, null_equal=True)
+    assert [row["x"] for row in texts[:4]] == ["1.10", "3", "-0", "1e3"] and texts[5]["s"] == '[1.10,{"b":2.0}]'
+
+    done = Project(tmp_path, f"""
+        name: items
+        sources:
+          items:
+            {{type: rest, url: "{api.url}/items", pagination: {{type: page}}, schema: {{n: int, x: float, on: bool, s: string}}}}
+        modules: [{{between: {{column: x, min: 2}}}}]
+        routes: [{{when: failed(error), to: quarantine}}, {{to: good}}]
+        outputs: {{good: {{path: good.csv}}, quarantine: {{path: bad.csv}}}}
+    """).run()  # fmt: skip
+    assert done.state == "done" and "1,1.10,true,a" in (tmp_path / "bad.csv").read_text()
 
 
 @pytest.mark.parametrize("kind, body", [

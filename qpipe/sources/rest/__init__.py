@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,16 +13,36 @@ from qpipe.core.batch import Chunk, Fault, Json
 from qpipe.core.component import Context, Input, Source, Types
 from qpipe.core.errors import DataRefused, Unavailable
 from qpipe.core.http import Client, Settings, address_problems, auth_problem, limiter, shown
+from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, param
 from qpipe.core.secrets import Secret
 from qpipe.sources.rest.pages import Page, Pages, gathered, search, without
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from qpipe.core.types import DataType
+    from qpipe.sources.rest.records import Answer
 
 _PAGES = 1_000_000
 _PATIENCE = 1.0  # seconds that rows wait for those of the next pages
-_Answer = tuple[list[dict[str, Any]], Page, list[Fault]]
+
+
+@dataclass
+class _Reading:
+    """Of one reader: whether floats must be kept as they are written. Its pages are of one kind."""
+
+    exact: bool
+
+
+@dataclass(frozen=True)
+class _Got:
+    """A page: what came, its records, what pagination sees of it, what is to be told."""
+
+    answer: Answer
+    records: list[dict[str, Any]]
+    page: Page
+    faults: list[Fault]
 
 
 class Rest(Source):
@@ -79,12 +100,12 @@ class Rest(Source):
     def columns(self, context: Context) -> dict[str, DataType]:
         """Those of the first page that has records, and of the contract."""
         from qpipe.core.types import DataType
-        from qpipe.sources.rest.records import frame_of
+        from qpipe.sources.rest.records import texts_of
 
         with self._client() as client:
-            for records, _, _, _ in self._pages(client, context, None):
-                if records:
-                    return {name: DataType.parse("string") for name in frame_of(records, ()).columns}
+            for got, _, _ in self._pages(client, context, None, _Reading(True)):
+                if got.records:
+                    return {name: DataType.parse("string") for name in texts_of(got.records, ()).columns}
         return {name: DataType.parse("string") for name in self.schema or {}}
 
     def read(self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
@@ -95,27 +116,38 @@ class Rest(Source):
         self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None
     ) -> Iterator[Chunk]:
         """A page, or a part of one, at a time."""
-        from qpipe.sources.rest.records import frame_of
-
         skip, last = (position or {}).get("skip", 0), (position or {}).get("last")
         if position and position.get("ended"):
             return
+        floats = any(kind.kind == "float" for kind in (context.contract or {}).values())
+        reading = _Reading(exact=not floats or self.incremental is not None)
         with self._client() as client:
             known: list[str] = []
-            for records, state, after, faults in self._pages(client, context, position and position["page"]):
-                frame = frame_of(records, known)
-                known = known or frame.columns
+            for got, state, after in self._pages(client, context, position and position["page"], reading):
+                frame = self._frame(got, known, context, reading)
+                known, records, faults = known or frame.columns, got.records, got.faults
+                typed = not all(dtype == pl.String for dtype in frame.dtypes)
                 for start in range(skip, max(len(records), skip + 1), rows):
-                    part = frame.slice(start, rows)
-                    done = start + rows >= len(records)
+                    part, done = frame.slice(start, rows), start + rows >= len(records)
                     last = self._greatest(records[start : start + rows], last)
                     place: Json = {"page": after, "skip": 0} if done else {"page": state, "skip": start + rows}
                     place |= {"ended": True} if done and after is None else {}
                     place |= {"last": last} if last is not None else {}
                     chosen = part if columns is None else part.select([c for c in columns if c in part.columns])
-                    yield Chunk(chosen, place, faults=tuple(faults), file=shown(self.url))
+                    written = got.answer.rows(start, start + rows, frame.columns) if typed else None
+                    yield Chunk(chosen, place, faults=tuple(faults), file=shown(self.url), original=written)
                     faults = []
                 skip = 0
+
+    def _frame(self, got: _Got, known: Sequence[str], context: Context, reading: _Reading) -> pl.DataFrame:
+        from qpipe.sources.rest.records import frame_of
+
+        frame = frame_of(got.records, known, context.contract)
+        if frame is None:
+            reading.exact = True
+            frame = frame_of(got.answer.decoded(True)[1], known, context.contract)
+        assert frame is not None
+        return frame
 
     def identity(self, context: Context) -> Json:
         return {"url": shown(self.url), "method": self.method}
@@ -133,27 +165,29 @@ class Rest(Source):
         return Client(Settings(self.auth or {}, self.headers or {}, self.timeout, self.retries, self.rate_limit))
 
     def _pages(
-        self, client: Client, context: Context, state: Json | None
-    ) -> Iterator[tuple[list[dict[str, Any]], Json, Json | None, list[Fault]]]:
-        """(records, the page's state, the next page's state, what is to be told), page by page."""
+        self, client: Client, context: Context, state: Json | None, reading: _Reading
+    ) -> Iterator[tuple[_Got, Json, Json | None]]:
+        """(a page, its state, the next page's state), page by page."""
         pages = Pages(self.pagination or {})
         first = state if state is not None else pages.first()
         seen: set[str] = set()
-        for state, after, (records, page, faults) in self._asked(client, context, pages, first):
+        for state, after, got in self._asked(client, context, pages, first, reading):
             if after is not None and str(after) in seen:
-                raise DataRefused(f"{shown(page.url)}: its next page is one that was read before", hint="check `pagination`")
+                raise DataRefused(
+                    f"{shown(got.page.url)}: its next page is one that was read before", hint="check `pagination`"
+                )
             seen.add(str(after))
-            yield records, state, after, faults
+            yield got, state, after
             if after is None:
                 return
 
     def _asked(
-        self, client: Client, context: Context, pages: Pages, state: Json
-    ) -> Iterator[tuple[Json, Json | None, _Answer]]:
+        self, client: Client, context: Context, pages: Pages, state: Json, reading: _Reading
+    ) -> Iterator[tuple[Json, Json | None, _Got]]:
         """Pages in their order, the next ones on their way meanwhile. What was asked for beyond the end is not looked at."""
-        ask = partial(self._page, client, context, pages)
+        ask = partial(self._page, client, context, pages, reading)
         with ThreadPoolExecutor(self.concurrency) as pool:
-            waiting: deque[tuple[Json, Future[_Answer]]] = deque()
+            waiting: deque[tuple[Json, Future[_Got]]] = deque()
             try:
                 for number in range(self.max_pages or _PAGES):
                     guess: Json | None = waiting[-1][0] if waiting else None
@@ -162,7 +196,7 @@ class Rest(Source):
                         waiting.append((guess, pool.submit(ask, guess)))
                     asked, future = waiting.popleft()
                     answer = future.result()
-                    after = pages.next(asked, answer[1])
+                    after = pages.next(asked, answer.page)
                     if after and "url" in after:
                         after = {"url": without(after["url"], client.secret_params, client.secret_values)}
                     yield asked, after, answer
@@ -174,8 +208,8 @@ class Rest(Source):
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _page(self, client: Client, context: Context, pages: Pages, state: Json) -> _Answer:
-        from qpipe.sources.rest.records import NotReadable, decoded, records_of
+    def _page(self, client: Client, context: Context, pages: Pages, reading: _Reading, state: Json) -> _Got:
+        from qpipe.sources.rest.records import Answer, NotReadable
 
         url, params = pages.request(state)
         if url:  # what a server repeats in its next address is not kept where it is secret
@@ -188,8 +222,9 @@ class Rest(Source):
         for _ in range(3):  # an answer cut off in the middle is asked for again
             response = client.send(self.method, url or self.url, **{k: v for k, v in given.items() if v is not None})
             try:
-                data = decoded(response.text, self.format or _format(response.headers.get("content-type", "")))
-                records = records_of(data, self.records)
+                format = self.format or _format(response.headers.get("content-type", ""))
+                answer = Answer(response.text, format, self.records)
+                data, records = answer.decoded(reading.exact)
                 break
             except NotReadable as error:
                 wrong = str(error)
@@ -201,7 +236,7 @@ class Rest(Source):
         page = Page(
             str(response.url), data, {k.lower(): v for k, v in response.headers.items()}, dict(response.links), len(records)
         )
-        return records, page, faults
+        return _Got(answer, records, page, faults)
 
     def _since(self, context: Context) -> dict[str, Any]:
         if self.incremental is None:

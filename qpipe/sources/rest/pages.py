@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from qpipe.core.batch import Chunk, Json
 from qpipe.core.errors import QpipeError
 from qpipe.core.lazy import pl
+
+if TYPE_CHECKING:
+    import polars as pl
 
 KINDS = ("none", "page", "offset", "cursor", "next_url", "link_header", "header")
 
@@ -125,9 +130,28 @@ def gathered(chunks: Iterator[Chunk], rows: int, patience: float) -> Iterator[Ch
 def _together(chunks: Sequence[Chunk]) -> Chunk:
     if len(chunks) == 1:
         return chunks[0]
-    frames = [chunk.frame for chunk in chunks if chunk.frame.height] or [chunks[-1].frame]
+    held = [chunk for chunk in chunks if chunk.frame.height] or [chunks[-1]]
     faults = tuple(fault for chunk in chunks for fault in chunk.faults)
-    return replace(chunks[-1], frame=pl.concat(frames, how="diagonal"), faults=faults)
+    frames = [chunk.frame for chunk in held]
+    if any(
+        a.schema.get(n, d) != d for a, b in itertools.pairwise(frames) for n, d in b.schema.items()
+    ):  # a page has texts there
+        frames = [chunk.as_it_came(pl.int_range(chunk.frame.height, eager=True)) for chunk in held]
+    typed = not all(dtype == pl.String for frame in frames for dtype in frame.dtypes)
+    original = partial(_written, held) if typed else None
+    return replace(chunks[-1], frame=pl.concat(frames, how="diagonal"), faults=faults, original=original)
+
+
+def _written(chunks: Sequence[Chunk], offsets: pl.Series) -> pl.DataFrame:
+    """Rows of chunks put together, as they are written."""
+    order, start, found = offsets.arg_sort(), 0, []
+    for chunk in chunks:
+        rows = (offsets - start).gather(order)
+        inside = rows.filter((rows >= 0) & (rows < chunk.frame.height))
+        if inside.len():
+            found.append(chunk.as_it_came(inside))
+        start += chunk.frame.height
+    return pl.concat(found, how="diagonal")[order.arg_sort()] if found else chunks[0].as_it_came(offsets)
 
 
 def search(path: str, data: Any) -> Any:
