@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import polars as pl
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
@@ -51,6 +52,18 @@ def test_it_gives_the_values_of_the_texts_or_nothing(objects: list[str]) -> None
 
 
 def test_plain_objects_are_taken() -> None:
-    texts = pl.Series(['{"n": 1, "x": 1.10, "b": true, "s": "ü"}', '{"x": 2, "n": -3, "s": "", "b": false, "i8": 7}'])
+    """In the order of the fullest one; keys may be absent, values null."""
+    texts = pl.Series(['{"n": 1, "b": true, "s": "ü"}', '{"n":-3, "x": 1.10, "b": null, "s": "", "i8": 7}', " { } "])
     typed = at_once(texts, list(CONTRACT), CONTRACT)
-    assert typed is not None and typed.rows() == [(1, 1.1, True, "ü", None), (-3, 2.0, False, "", 7)]
+    assert typed is not None
+    assert typed.rows() == [(1, None, True, "ü", None), (-3, 1.1, None, "", 7), (None, None, None, None, None)]
+
+
+@pytest.mark.parametrize("text", [
+    '{"n": 1, "n": 2}', '{"n": 1}, {"n": 2}', '{"n": 1}}', '{"n": 1,}', '{"n": 1', '{"n": 1}"s": "a"}', '{"n": 01}',
+    '{"n": 1.0}', '{"n": [1]}', '{"new": 1}', '{"s": "a\\u0041"}', '{"s": "a\nb"}', '{"s": 1}', '{"i8": 999}', '{"x": 1e999}',
+    "[]", "", "null",
+])  # fmt: skip
+def test_what_is_not_proven_is_not_taken(text: str) -> None:
+    assert at_once(pl.Series(['{"n": 1, "s": "a"}', text]), list(CONTRACT), CONTRACT) is None
+    assert at_once(pl.Series([text, '{"n": 1, "s": "a"}']), list(CONTRACT), CONTRACT) is None

@@ -1,65 +1,56 @@
 """JSON objects read into the contract's types at once, where it is certain that nothing is lost by it.
 
-Polars turns 12.5 into an integer 12, true into 1, and the number 1.10 into the text 1.1 without a word. So literals are
-counted: each number must be in a column of numbers, each true or false in one of bools, no integer may have a fraction or an
-exponent, and each key must have come to a cell. Signs within texts can only make a count too high. Where one differs, nothing
-is said against the batch: it is read as texts.
+Polars turns 12.5 into an integer 12, true into 1, and the number 1.10 into the text 1.1 without a word, and takes the last of
+two equal keys. So one pattern, made of the contract, must fit every object: known keys only, each at most once, in the order
+in which these messages have them, before values as their columns want them. Where it does not fit, nothing is said against
+the batch: it is read as texts.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qpipe.core.lazy import pl
+from qpipe.sources.file.json_values import keys_of
 
 if TYPE_CHECKING:
     import polars as pl
 
     from qpipe.core.types import DataType
 
-_PLAIN = ("int", "int8", "int16", "int32", "int64", "float", "float64", "bool")
+_INTEGER = "-?(?:0|[1-9][0-9]{0,%d})"  # so many digits that each number fits
+_FLOAT = r"-?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?"
+_VALUES = {"int8": _INTEGER % 1, "int16": _INTEGER % 3, "int32": _INTEGER % 8, "int": _INTEGER % 17, "int64": _INTEGER % 17,
+           "float": _FLOAT, "float64": _FLOAT, "bool": "true|false"}  # fmt: skip
+_TEXT = r'"[^"\\\x00-\x1f]*"'  # an escape could hide a quote
 _SPACE = r"[ \t\r\n]*"
-_NULL = rf":{_SPACE}null"  # of which cells tell nothing
-_ODD = r"\\|\}[ \t\r\n]*,[ \t\r\n]*\{"  # escapes, which could hide a quote, and two values where one should be
 
 
 def at_once(texts: pl.Series, columns: Sequence[str], contract: Mapping[str, DataType]) -> pl.DataFrame | None:
     """All values, numbers and bools of the contract in their types; None where that is not proven to be right."""
-    kinds = {name: contract[name] for name in columns if name in contract and contract[name].name in _PLAIN}
+    kinds = {name: contract[name] for name in columns if name in contract and contract[name].name in _VALUES}
     if all(kind.kind == "bool" for kind in kinds.values()) or not texts.len():
         return None
-    if texts.str.contains(_ODD).any() or texts.str.contains(_NULL).any() or not texts.str.contains(rf"^{_SPACE}\{{").all():
+    fullest = texts[int(texts.str.len_bytes().arg_max() or 0)]
+    order = [*(key for key in keys_of([fullest]) if key in columns), *columns]
+    if not texts.str.contains(_pattern(tuple(dict.fromkeys(order)), {name: kind.name for name, kind in kinds.items()})).all():
         return None
     schema = {name: kinds[name].polars() if name in kinds else pl.String() for name in columns}
     try:
         decoded = texts.str.json_decode(pl.Struct(schema))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
-    if decoded.len() != texts.len() or decoded.null_count():
-        return None
-    frame = decoded.struct.unnest()
-    return frame if _certain(texts, frame, kinds) else None
+    return decoded.struct.unnest() if decoded.len() == texts.len() and not decoded.null_count() else None
 
 
-def _certain(texts: pl.Series, frame: pl.DataFrame, kinds: Mapping[str, DataType]) -> bool:
-    for name in (n for n, kind in kinds.items() if kind.kind == "integer"):
-        if texts.str.contains(rf'"{re.escape(name)}"{_SPACE}:{_SPACE}-?[0-9]+[.eE]').any():
-            return False
-    numbers = [name for name, kind in kinds.items() if kind.kind != "bool"]
-    bools = [name for name in kinds if name not in numbers]
-    return (
-        _count(texts, rf'"{_SPACE}:') == _cells(frame, frame.columns)
-        and _count(texts, rf":{_SPACE}-?[0-9]") == _cells(frame, numbers)
-        and _count(texts, rf":{_SPACE}[tf]") == _cells(frame, bools)
-    )
+def _pattern(names: Sequence[str], kinds: Mapping[str, str]) -> str:
+    """Any of these keys in this order; what stands between them, the decoder sees to."""
+    pairs = (f"{_quoted(name)}{_SPACE}:{_SPACE}(?:{_VALUES[kinds[name]] if name in kinds else _TEXT}|null)" for name in names)
+    return rf"^{_SPACE}\{{{_SPACE}" + "".join(f"(?:{pair}{_SPACE}[,}}]{_SPACE})?" for pair in pairs) + rf"\}}?{_SPACE}$"
 
 
-def _count(texts: pl.Series, pattern: str) -> int:
-    return int(texts.str.count_matches(pattern).sum())
-
-
-def _cells(frame: pl.DataFrame, names: Sequence[str]) -> int:
-    """Those with a value."""
-    return sum(frame[name].len() - frame[name].null_count() for name in names)
+def _quoted(name: str) -> str:
+    return re.escape(json.dumps(name, ensure_ascii=False))

@@ -7,6 +7,7 @@ does not keep how a number with a point was written, so where one stands elsewhe
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ def _typed(name: str, values: list[Any], wanted: DataType) -> pl.Series | None:
         made = pl.Series(name, values, dtype=wanted.polars())
     except (OverflowError, TypeError, pl.exceptions.PolarsError):
         return None
-    return None if wanted.kind == "float" and made.is_infinite().any() else made
+    return None if wanted.kind == "float" and math.inf in (made.max(), -(made.min() or 0.0)) else made
 
 
 class _Inexact(Exception):
