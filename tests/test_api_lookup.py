@@ -14,6 +14,7 @@ from running import Project, files_with
 from test_crash import Killed, stop_at
 
 from qpipe.core import effects
+from qpipe.core.retry import Retry
 from tests.servers import running
 from tests.servers.api import Api, Request, Reset
 
@@ -39,12 +40,8 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
-    import stamina
-
-    stamina.set_testing(True, attempts=3, cap=True)
-    yield
-    stamina.set_testing(False)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qpipe.core.http.PATIENCE", Retry(5, first=0.01))
 
 
 def answer(request: Request) -> Any:

@@ -12,6 +12,7 @@ from running import Project, files_with
 from test_crash import Killed, stop_at
 
 from qpipe.core import effects
+from qpipe.core.retry import Retry
 from tests.servers import running
 from tests.servers.api import Api, Reset
 
@@ -25,12 +26,9 @@ SPEC = """
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    import stamina
-
-    stamina.set_testing(True, attempts=6, cap=True)
+    monkeypatch.setattr("qpipe.core.http.PATIENCE", Retry(5, first=0.01))
     monkeypatch.setenv("HOOK_TOKEN", "h00k-t0k3n")
     yield from running("api")
-    stamina.set_testing(False)
 
 
 def project(folder: Path, api: Api, more: str = "method: POST") -> Project:

@@ -108,15 +108,29 @@ def test_a_server_that_is_not_there_is_told_without_the_password(events: Project
     monkeypatch.setenv("EVENTS_URL", "redis://:s3cret-word@127.0.0.1:1/0")
     outcome = events.run()
     assert outcome.exit_code == 69 and "127.0.0.1:1" in outcome.message and "s3cret" not in outcome.message
-    monkeypatch.setenv("EVENTS_URL", client_url_with("wr0ng-word"))
-    outcome = events.run()
-    assert outcome.exit_code in (69, 77) and "wr0ng" not in outcome.message
     assert files_with(events.folder, "-word") == []
 
 
-def client_url_with(password: str) -> str:
-    host = os.environ.get("EVENTS_URL", "").rpartition("@")[2]
-    return f"redis://:{password}@{host}"
+@pytest.mark.parametrize("kind", ["source", "output"])
+def test_a_wrong_password_is_told_at_once(events: Project, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """A client that asks again would be refused again, and perhaps locked out."""
+    server, name = client(), events.folder.name
+    refused = errors(server)
+    monkeypatch.setenv("EVENTS_URL", f"redis://:wr0ng-word@{os.environ['EVENTS_URL'].rpartition('@')[2]}")
+    (events.folder / "one.csv").write_text("id\n1\n")
+    outcome = events.run() if kind == "source" else Project(events.folder / "out", f"""
+        name: out
+        sources: {{one: {{path: ../one.csv}}}}
+        outputs: {{all: {{type: redis, url: "${{env:EVENTS_URL}}", stream: {name}}}}}
+    """).run()  # fmt: skip
+    assert outcome.exit_code == 77 and "wr0ng" not in outcome.message and "password" in outcome.hint
+    assert errors(server) - refused == 1
+    assert files_with(events.folder, "wr0ng-word") == []
+
+
+def errors(server: Any) -> int:
+    """How often a password was refused."""
+    return int(server.info("errorstats").get("errorstat_WRONGPASS", {}).get("count", 0))
 
 
 def source(events: Project, **given: Any) -> Redis:

@@ -14,8 +14,9 @@ import pytest
 from running import Project, files_with
 
 from qpipe.core.component import Context
-from qpipe.core.errors import QpipeError
+from qpipe.core.errors import NotPermitted, QpipeError
 from qpipe.core.params import build
+from qpipe.core.retry import Retry
 from qpipe.core.secrets import Secret
 from qpipe.core.texts import reader
 from qpipe.core.types import DataType
@@ -34,11 +35,7 @@ def api() -> Iterator[Api]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting is what is measured elsewhere."""
-    import stamina
-
-    stamina.set_testing(True, attempts=6, cap=True)
-    yield
-    stamina.set_testing(False)
+    monkeypatch.setattr("qpipe.core.http.PATIENCE", Retry(5, first=0.01))
 
 
 def rows(api: Api, path: str = "/items", size: int = 1000, **values: Any) -> list[dict[str, Any]]:
@@ -110,6 +107,18 @@ def _next_url(request: Request) -> Any:
     return 200, {}, {"data": page_of(request), "next": f"/items?page={page + 1}" if page < 3 else None}
 
 
+def _next_address(request: Request) -> Any:
+    status, headers, data = _next_url(request)
+    host = f"http://{request.headers['host']}"
+    return status, headers, {**data, "next": data["next"] and host + data["next"]}
+
+
+def _posted(request: Request) -> Any:
+    asked = json.loads(request.body)
+    assert asked["filter"] == "all" and asked["per_page"] == 10
+    return 200, {}, {"data": ITEMS[(asked["page"] - 1) * 10 : asked["page"] * 10]}
+
+
 def _offset(request: Request) -> Any:
     start, size = int(request.params.get("offset", 0)), int(request.params.get("limit", 10))
     return 200, {}, {"data": ITEMS[start : start + size], "total": len(ITEMS)}
@@ -126,6 +135,9 @@ PAGED = {
     "offset": ({"type": "offset", "size": 10, "total": "total"}, _offset, 3),
     "cursor": ({"type": "cursor", "path": "next"}, _cursor, 3),
     "next_url": ({"type": "next_url", "path": "next"}, _next_url, 3),
+    "cursor as the mission says it": ({"style": "cursor", "cursor": "$.next"}, _cursor, 3),
+    "cursor that is an address": ({"type": "cursor", "path": "next"}, _next_address, 3),
+    "page in the body": ({"type": "page", "size": 10, "in": "body"}, _posted, 3),
     "header": ({"type": "header", "header": "X-Next", "param": "token"}, _header, 3),
 }
 
@@ -133,9 +145,12 @@ PAGED = {
 @pytest.mark.parametrize("name", PAGED)
 def test_every_page_once_and_every_position_restarts(api: Api, name: str) -> None:
     pagination, api.answer, requests = PAGED[name]
-    assert [int(row["id"]) for row in rows(api, records="data", pagination=pagination)] == list(range(1, 26))
+    asked = {"records": "data", "pagination": pagination}
+    asked |= {"method": "POST", "body": {"filter": "all"}} if "in" in pagination else {}
+    assert [int(row["id"]) for row in rows(api, **asked)] == list(range(1, 26))
     assert len(api.asked) == requests
-    source = build(Rest, {"url": api.url + "/items", "records": "data", "pagination": pagination})
+    source = build(Rest, {"url": api.url + "/items", **asked})
+    assert list(source.problems(None)) == []
     whole = list(source.read(Context(), None, 4))
     for n, chunk in enumerate(whole):
         seen = sum(c.frame.height for c in whole[: n + 1])
@@ -179,6 +194,61 @@ def test_pages_of_another_size_than_asked_for_come_once(api: Api) -> None:
 def test_side_by_side_needs_pages_that_can_be_guessed() -> None:
     source = build(Rest, {"url": "https://example.com", "pagination": {"type": "cursor", "path": "next"}, "concurrency": 2})
     assert [name for name, _ in source.problems(None)] == ["concurrency"]
+
+
+WRONG = {  # each is told before anything is sent
+    "records": ({"records": "data["}, {"records": "$..data"}, {"records": "$.data[?(@.x)]"}),
+    "pagination": ({"pagination": {"type": "pages"}}, {"pagination": {"type": "page", "sise": 10}},
+                   {"pagination": {"type": "cursor"}}, {"pagination": {"type": "cursor", "path": "a["}},
+                   {"pagination": {"type": "page", "size": "10"}}, {"pagination": {"type": "page", "in": "body"}}),
+    "auth": ({"auth": {"type": "bearer"}}, {"auth": {"token": "x"}}, {"auth": {"type": "bearer", "token": "x", "tokn": "x"}},
+             {"auth": {"type": "oauth2", "token_url": "http://x"}}, {"auth": {"type": "api_key", "value": "x", "in": "body"}},
+             {"auth": {"type": "oauth2", "token_url": "http://x", "grant": "implicit"}}),
+    "retry": ({"retry": {"times": 3}}, {"retry": {"backoff": "never"}}, {"retry": {"initial_delay": "soon"}}),
+    "rate_limit": ({"rate_limit": "10 per day"},),
+    "incremental": ({"incremental": {"field": "id"}}, {"incremental": {"field": "a[", "param": "p"}}),
+    "body": ({"body": {"a": 1}},),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name, given", [(name, given) for name, wrong in WRONG.items() for given in wrong], ids=str)
+def test_what_is_wrong_is_told_before_anything_is_sent(name: str, given: dict[str, Any]) -> None:
+    assert [at for at, _ in build(Rest, {"url": "https://example.com", **given}).problems(None)] == [name]
+
+
+@pytest.mark.parametrize(
+    "path", ["data.items", "$.data.items", "$.data.items[*]", "$['data'][\"items\"]", "$.data.items[0:99]"]
+)
+def test_records_by_jmespath_or_jsonpath(api: Api, path: str) -> None:
+    api.answer = lambda request: (200, {}, {"data": {"items": ITEMS[:3]}})
+    assert [row["id"] for row in rows(api, records=path)] == ["1", "2", "3"]
+
+
+def test_the_mission_s_words(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/token":
+            return 200, {}, {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
+        return _cursor(request) if request.number > 3 else (503, {}, {})
+
+    api.answer = answer
+    monkeypatch.setenv("RATES", "r4tes-s3cret")
+    rates = Project(tmp_path, f"""
+        name: rates
+        sources:
+          rates:
+            type: rest
+            url: {api.url}/rates
+            auth:
+              {{method: oauth2, token_url: {api.url}/token, client_id: me, client_secret: "${{env:RATES}}", refresh: true}}
+            rate_limit: 1000
+            retry_config: {{max_retries: 3, backoff: exponential, initial_delay: 10ms}}
+            paginate: {{style: cursor, cursor: $.next}}
+            records: $.data
+            schema: {{id: int}}
+        outputs: {{clean: {{path: out.csv}}}}
+        settings: {{retry: {{max_retries: 0}}}}
+    """)  # fmt: skip
+    assert rates.run().state == "done" and (tmp_path / "out.csv").read_text().count("\n") == 26
 
 
 def test_pages_that_go_in_circles_are_noticed(api: Api) -> None:
@@ -227,7 +297,10 @@ def test_numbers_read_at_once_are_what_their_texts_say(api: Api, tmp_path: Path,
         name: items
         sources:
           items:
-            {{type: rest, url: "{api.url}/items", pagination: {{type: page}}, schema: {{n: int, x: float, on: bool, s: string}}}}
+            type: rest
+            url: "{api.url}/items"
+            pagination: {{type: page}}
+            schema: {{n: int, x: float, on: bool, s: string}}
         modules: [{{between: {{column: x, min: 2}}}}]
         routes: [{{when: failed(error), to: quarantine}}, {{to: good}}]
         outputs: {{good: {{path: good.csv}}, quarantine: {{path: bad.csv}}}}
@@ -299,7 +372,88 @@ def test_a_token_that_expires_in_the_middle_is_renewed(api: Api) -> None:
     assert "grant_type=password" in given[0] and "username=u" in given[0]
 
 
+def _tokens(given: list[str], **more: Any) -> Any:
+    """An endpoint of tokens, each good for one page."""
+
+    def answer(request: Request) -> Any:
+        if request.path == "/token":
+            given.append(request.body.decode())
+            return 200, {}, {"access_token": f"t{len(given)}", "token_type": "Bearer", **more}
+        page = int(request.params.get("page", 1))
+        good = request.headers.get("authorization") == f"Bearer t{len(given)}" and len(given) >= page
+        return (200, {}, page_of(request)) if good else (401, {}, {"message": "expired"})
+
+    return answer
+
+
+@pytest.mark.parametrize("auth, grants", [
+    ({"client_id": "me", "client_secret": "s"}, ["client_credentials"] * 3),
+    ({"username": "u", "password": "p"}, ["password"] * 3),
+    ({"username": "u", "password": "p", "more": {"refresh_token": "r1"}}, ["password", "refresh_token", "refresh_token"]),
+    ({"refresh_token": "r0"}, ["refresh_token"] * 3),
+    ({"client_id": "me", "client_secret": "s", "more": {"expires_in": 0}}, ["client_credentials"] * 3),
+    ({"username": "u", "password": "p", "more": {"expires_in": 0}}, ["password"] * 3),
+], ids=str)  # fmt: skip
+def test_each_grant_is_asked_for_again_when_its_token_has_run_out(api: Api, auth: dict[str, Any], grants: list[str]) -> None:
+    given: list[str] = []
+    auth = dict(auth)
+    api.answer = _tokens(given, **auth.pop("more", {}))
+    auth |= {"type": "oauth2", "token_url": f"{api.url}/token"}
+    assert len(rows(api, auth=auth, pagination={"type": "page", "size": 10})) == 25
+    asked = [form.split("grant_type=")[1].split("&")[0] for form in given]
+    assert asked == grants, given
+
+
+def test_readers_side_by_side_ask_for_one_token(api: Api) -> None:
+    """A server that takes each refresh token once would refuse the second."""
+    given: list[str] = []
+    used: set[str] = set()
+
+    def answer(request: Request) -> Any:
+        if request.path == "/token":
+            form = request.body.decode()
+            if form in used:
+                return 400, {}, {"error": "invalid_grant"}
+            used.add(form)
+            given.append(form)
+            time.sleep(0.05)
+            return 200, {}, {"access_token": f"t{len(given)}", "token_type": "Bearer", "refresh_token": f"r{len(given)}"}
+        old = request.headers.get("authorization") == "Bearer t1" and len(api.asked) > 3
+        return (401, {}, {}) if old else (200, {}, page_of(request))
+
+    api.answer = answer
+    auth = {"type": "oauth2", "token_url": f"{api.url}/token", "refresh_token": "r0"}
+    assert len(rows(api, auth=auth, pagination={"type": "page", "size": 10}, concurrency=4)) == 25
+    assert len(given) == 2
+
+
+def test_a_token_s_server_has_bad_days_too_and_refuses(api: Api) -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/token":
+            return (200, {}, {"access_token": "t", "token_type": "Bearer"}) if request.number > 2 else (503, {}, {})
+        return 401, {}, {"message": "not you"}
+
+    api.answer = answer
+    auth = {"type": "oauth2", "token_url": f"{api.url}/token", "client_id": "me", "client_secret": Secret("s3cret-s3cret")}
+    with pytest.raises(NotPermitted, match="not you"):
+        rows(api, auth=auth)
+    assert [request.path for request in api.asked] == ["/token"] * 3 + ["/items", "/token", "/items"], "renewed once, not more"
+    api.answer = lambda request: (401, {}, {"error": "invalid_client", "error_description": "no s3cret-s3cret here"})
+    api.asked.clear()
+    with pytest.raises(NotPermitted, match=r"invalid_client: no \*\*\* here"):
+        rows(api, auth=auth)
+    assert len(api.asked) == 1
+
+
 # ── bad days ──
+
+
+@pytest.mark.parametrize("target", ["ftp://127.0.0.1/items", "gopher://x/"])
+def test_what_cannot_pass_is_not_tried_again(api: Api, target: str) -> None:
+    api.answer = lambda request: (302, {"location": target}, b"")
+    with pytest.raises(QpipeError, match="/items"):
+        rows(api)
+    assert len(api.asked) == 1
 
 
 def _failing(times: int, how: Any) -> Any:

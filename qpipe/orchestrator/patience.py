@@ -6,7 +6,6 @@ away for longer. Progress starts the count anew: a source that fails once an hou
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import TypeVar
 
 from qpipe.core.batch import Chunk, Json
 from qpipe.core.errors import MissingExtra, Unavailable
-from qpipe.spec.plan import Retry
+from qpipe.core.retry import Retry
 
 T = TypeVar("T")
 
@@ -29,7 +28,7 @@ class Patience:
 
     def through(self, call: Callable[[], T]) -> T:
         """What a call gives, sooner or later. The last Unavailable is raised."""
-        waits = self._waits()
+        waits = self.retry.waits()
         while True:
             try:
                 return call()
@@ -38,11 +37,11 @@ class Patience:
 
     def reading(self, read: Callable[[Json | None], Iterator[Chunk]], position: Json | None) -> Iterator[Chunk]:
         """The chunks of a source that can be read from any position, each once."""
-        waits = self._waits()
+        waits = self.retry.waits()
         while True:
             try:
                 for chunk in read(position):
-                    position, waits = chunk.position, self._waits()
+                    position, waits = chunk.position, self.retry.waits()
                     yield chunk
                 return
             except Unavailable as error:
@@ -54,9 +53,3 @@ class Patience:
             raise error
         self.tell(error, wait)
         self.pause(wait)
-
-    def _waits(self) -> Iterator[float]:
-        """Seconds, a quarter more or less by chance, so that many who wait do not return together."""
-        for n in range(self.retry.times):
-            grown = {"exponential": 2.0**n, "linear": n + 1.0, "constant": 1.0}[self.retry.backoff]
-            yield min(self.retry.first * grown, self.retry.longest) * random.uniform(0.75, 1.25)

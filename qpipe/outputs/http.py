@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from qpipe.core.batch import Json
 from qpipe.core.component import Context, Output, Part, Types
 from qpipe.core.effects import effect
-from qpipe.core.http import Client, Settings, address_problems, auth_problem, limiter, shown
+from qpipe.core.http import Client, Settings, request_problems, shown
 from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, param
 
@@ -36,18 +36,15 @@ class Http(Output):
     body: Literal["list", "ndjson", "single"] = param("list", help="a JSON list, lines of JSON, or one object (batch_size: 1)")
     rate_limit: str | int | None = param(None, help="requests at most: 10 (a second), 10/s, 1000/min")
     retries: int = param(5, help="how often a request is sent again", minimum=0)
+    retry: dict[str, Any] | None = param(
+        None, alias="retry_config", help="the same with its waits: {max_retries, backoff, initial_delay, max_delay}"
+    )
     timeout: Duration = param(30.0, help="how long to wait for a connection, and for the answer")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
-        yield from address_problems(self.url)
-        if wrong := auth_problem(self.auth):
-            yield "auth", wrong
+        yield from request_problems(self)
         if self.body == "single" and self.batch_size != 1:
             yield "batch_size", "one object in a request needs batch_size: 1"
-        try:
-            limiter(self.rate_limit)
-        except ValueError as error:
-            yield "rate_limit", str(error)
 
     def stage(self, frame: pl.DataFrame, seq: int, directory: Path, context: Context) -> Part:
         from qpipe.outputs.file.places import write_durably
@@ -61,7 +58,7 @@ class Http(Output):
 
     def publish(self, parts: Sequence[Part], types: Types, token: str, context: Context) -> Json:
         requests = 0
-        with Client(Settings(self.auth or {}, self.headers or {}, self.timeout, self.retries, self.rate_limit)) as client:
+        with Client(Settings.of(self)) as client:
             for part in sorted(parts, key=lambda p: p.seq):
                 lines = Path(part.path).read_text("utf-8").splitlines()
                 for start in range(0, len(lines), self.batch_size):

@@ -13,10 +13,11 @@ from qpipe.core.errors import Problem, SpecError
 from qpipe.core.expression import Expression
 from qpipe.core.params import params_of
 from qpipe.core.registry import Registry
+from qpipe.core.retry import NEVER, Retry
 from qpipe.spec.check import check
 from qpipe.spec.document import Document, Entry, RouteEntry
 from qpipe.spec.load import At, Spec
-from qpipe.spec.plan import Decision, OnError, OutputNode, Place, Plan, Retry, Route, Settings, SourceNode, SpecTest, StepNode
+from qpipe.spec.plan import Decision, OnError, OutputNode, Place, Plan, Route, Settings, SourceNode, SpecTest, StepNode
 from qpipe.spec.sections import RetrySection
 
 QUARANTINE = "quarantine"  # the output of this name keeps rows as they came, with reasons
@@ -169,7 +170,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
 def _retry(given: Mapping[str, Any] | None) -> Retry:
     """Unset, nothing is tried again; with the section, three times unless it says otherwise."""
     if given is None:
-        return Retry()
+        return NEVER
     chosen = {name: declared.default for name, declared in params_of(RetrySection).items()}
     chosen |= {name: value for name, value in given.items() if value is not None}
     return Retry(chosen["max_retries"], chosen["backoff"], chosen["initial_delay"], chosen["max_delay"])

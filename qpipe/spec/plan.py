@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from qpipe.core.component import Component, Module, Output, Source
 from qpipe.core.expression import Expression
+from qpipe.core.retry import NEVER, Retry
 from qpipe.core.secrets import Redactor
 from qpipe.core.types import DataType
 from qpipe.spec.interpolate import fill_run
@@ -85,16 +86,6 @@ class OutputNode:
 
 
 @dataclass(frozen=True)
-class Retry:
-    """How patiently to try again what is out of reach."""
-
-    times: int = 0
-    backoff: Literal["exponential", "linear", "constant"] = "exponential"
-    first: float = 1.0  # seconds
-    longest: float = 60.0  # seconds
-
-
-@dataclass(frozen=True)
 class OnError:
     """What to do when a user's own code breaks."""
 
@@ -110,7 +101,7 @@ class Settings:
     decision_timeout: float | None = None  # seconds, for decisions that name none
     fail_on: Literal["error", "warning", "never"] = "error"
     publish: Literal["decided", "complete"] = "decided"  # while questions are open: what is decided, or nothing
-    retry: Retry = Retry()
+    retry: Retry = NEVER
     buffer_size: int = 1  # batches read ahead
     on_error: OnError = OnError()
 

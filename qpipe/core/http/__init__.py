@@ -1,13 +1,12 @@
 """HTTP as sources, outputs and look-ups need it: authorised, rate-limited, tried again where that is worth it.
 
 Tried again: connections that fail or break, time-outs, 408, 425, 429 and 5xx, each after what ``Retry-After`` says or ever
-later with jitter. Never: other 4xx. Errors name the method, the address without its secrets, and what the server said.
+later with jitter. Never: other 4xx, a certificate that nobody vouches for, a second refusal of a token that was just renewed.
+Errors name the method, the address without its secrets, and what the server said.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import email.utils
 import json
 import re
 import time
@@ -17,23 +16,20 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from qpipe.core.errors import NotPermitted, Unavailable
+from qpipe.core.http.again import PASSING, Again, hopeless, retry_after
+from qpipe.core.http.auth import Tokens, auth_problem, kind_of
+from qpipe.core.retry import Retry
 from qpipe.core.secrets import Redactor, Secret, looks_secret, reveal, without_user
 
 if TYPE_CHECKING:
     import httpx2
 
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-LONGEST_WAIT = 300.0  # seconds that a server may ask for
 _WHOLE = 20  # time-outs until an answer must be there whole: one that comes byte by byte never times out otherwise
-AUTH_KINDS = ("none", "basic", "bearer", "api_key", "oauth2")
+PATIENCE = Retry(5, first=0.2, longest=30.0)  # of one request
 
 
-class Again(Exception):
-    """A request that may succeed when it is sent again, perhaps after so many seconds."""
-
-    def __init__(self, words: str, wait: float | None = None) -> None:
-        super().__init__(words)
-        self.wait = wait
+class _Stale(Again):
+    """The token was refused, and is another one now."""
 
 
 class Refused(Unavailable):
@@ -47,8 +43,26 @@ class Settings:
     auth: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, Any] = field(default_factory=dict)
     timeout: float = 30.0  # seconds to connect, and between two bytes
-    retries: int = 5
+    retry: Retry = PATIENCE
     rate_limit: str | int | None = None  # 10, "10/s", "1000/min"
+
+    @classmethod
+    def of(cls, given: Any) -> Settings:
+        """Those of a component with the parameters auth, headers, timeout, retries, retry and rate_limit."""
+        retry = PATIENCE.but({"max_retries": given.retries} | (given.retry or {}))
+        return cls(given.auth or {}, given.headers or {}, given.timeout, retry, given.rate_limit)
+
+
+def request_problems(given: Any) -> Iterator[tuple[str, str]]:
+    """What is wrong with the same parameters, and with ``url``, before anything is sent."""
+    yield from address_problems(given.url)
+    if wrong := auth_problem(given.auth):
+        yield "auth", wrong
+    for name, read in (("rate_limit", lambda: limiter(given.rate_limit)), ("retry", lambda: PATIENCE.but(given.retry or {}))):
+        try:
+            read()
+        except ValueError as error:
+            yield name, str(error)
 
 
 class Client:
@@ -57,11 +71,12 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._hide = Redactor(map(reveal, _secrets_in([settings.auth, settings.headers])))
-        self._client = _client(settings, self._hide)
+        self._client = _client(settings)
+        self._tokens = Tokens(self._client, settings.auth, self._hide) if kind_of(settings.auth) == "oauth2" else None
         self._limit = limiter(settings.rate_limit)
         self.secret_params: set[str] = set()  # names in a query that hold a secret
         self.secret_values = {reveal(value) for value in _secrets_in([settings.auth, settings.headers])}
-        if settings.auth.get("type") == "api_key" and settings.auth.get("in") == "query":
+        if kind_of(settings.auth) == "api_key" and settings.auth.get("in") == "query":
             self.secret_params.add(str(settings.auth.get("name", "api_key")))
 
     def __enter__(self) -> Client:
@@ -75,20 +90,22 @@ class Client:
 
         Secrets may stand in what is given (``params``, ``json``): they are sent, and never told.
         """
-        import stamina
-
         self._remember(given)
-        place = f"{method} {self.shown(url)}"
-        try:
-            for attempt in stamina.retry_context(on=_worth_it, attempts=self._settings.retries + 1, wait_initial=0.2,
-                                                 wait_max=30.0, timeout=None):  # fmt: skip
-                with attempt:
-                    return self._once(method, url, place, given)
-        except Again as error:
-            raise Unavailable(
-                f"{place}: {error}, {self._settings.retries + 1} times", hint="`qpipe resume` when the server is well again"
-            ) from error
-        raise AssertionError("unreachable")
+        place, waits, stale = f"{method} {self.shown(url)}", self._settings.retry.waits(), False
+        while True:
+            try:
+                return self._once(method, url, place, given, stale)
+            except Again as error:
+                wait = next(waits, None)
+                if wait is None:
+                    raise self._gave_up(place, error) from error
+                stale = isinstance(error, _Stale)
+                time.sleep(wait if error.wait is None else error.wait)
+
+    def _gave_up(self, place: str, error: Again) -> Unavailable:
+        times = self._settings.retry.times
+        return Unavailable(f"{place}: {error}{f', {times + 1} times' if times else ''}",
+                           hint="`qpipe resume` when the server is well again")  # fmt: skip
 
     def _remember(self, given: Mapping[str, Any]) -> None:
         for secret in _secrets_in(given):
@@ -101,8 +118,10 @@ class Client:
         """What a server said, without the secrets that it was told."""
         return self._hide(text)
 
-    def _once(self, method: str, url: str, place: str, given: Mapping[str, Any]) -> httpx2.Response:
+    def _once(self, method: str, url: str, place: str, given: Mapping[str, Any], renewed: bool) -> httpx2.Response:
         import httpx2
+
+        token = self._tokens.ready() if self._tokens else ""
 
         if self._limit is not None:
             self._limit.try_acquire("requests")
@@ -110,14 +129,17 @@ class Client:
             response: httpx2.Response = self._client.request(
                 method, self._whole(url, given), **{k: _revealed(v) for k, v in given.items() if k != "params"}
             )
-        except (httpx2.TimeoutException, httpx2.TransportError) as error:
-            raise Again(self._hide(f"{type(error).__name__}: {error}".rstrip(": "))) from error
+        except httpx2.TransportError as error:
+            words = self._hide(f"{type(error).__name__}: {error}".rstrip(": "))
+            if hopeless(error):
+                raise Unavailable(f"{place}: {words}", hint="check the address, and the server's certificate") from error
+            raise Again(words) from error
         except httpx2.HTTPError as error:
             raise Unavailable(f"{place}: {self._hide(str(error))}", hint="check the address") from error
         if response.status_code in PASSING:
-            raise Again(f"{response.status_code} {said(response, self._hide)}".strip(), _retry_after(response))
-        if response.status_code == 401 and self._renew():
-            raise Again("401: the token is renewed", 0.0)
+            raise Again(f"{response.status_code} {said(response, self._hide)}".strip(), retry_after(response))
+        if response.status_code == 401 and self._tokens and not renewed and self._tokens.renewed(token):
+            raise _Stale("401: the token is renewed", 0.0)
         if response.status_code >= 400:
             words = f"{place}: {response.status_code} {said(response, self._hide)}".strip()
             if response.status_code in (401, 403):
@@ -130,20 +152,9 @@ class Client:
         import httpx2
 
         auth, params = self._settings.auth, _revealed(given.get("params") or {})
-        if auth.get("type") == "api_key" and auth.get("in") == "query":
+        if kind_of(auth) == "api_key" and auth.get("in") == "query":
             params[str(auth.get("name", "api_key"))] = reveal(auth["value"])
         return httpx2.URL(url).copy_merge_params(params) if params else httpx2.URL(url)
-
-    def _renew(self) -> bool:
-        """A new OAuth2 token, once for each answer that refuses the old one."""
-        auth = self._settings.auth
-        if auth.get("type") != "oauth2":
-            return False
-        try:
-            fetch_token(self._client, auth, self._hide)
-        except Exception as error:
-            raise NotPermitted(f"no new token was given: {type(error).__name__}", hint="check `auth`") from error
-        return True
 
     def shown(self, url: str) -> str:
         """An address without what is secret in it."""
@@ -204,42 +215,19 @@ def address_problems(url: str) -> Iterator[tuple[str, str]]:
         yield "url", "this is no address that begins with http:// or https://"
 
 
-def auth_problem(auth: Mapping[str, Any] | None) -> str | None:
-    """What is wrong with an ``auth`` before anything is sent."""
-    if not auth:
-        return None
-    needs = {"none": (), "basic": ("username", "password"), "bearer": ("token",), "api_key": ("value",),
-             "oauth2": ("token_url",)}  # fmt: skip
-    kind = auth.get("type")
-    if kind not in needs:
-        return f"auth has no type {kind}: say {', '.join(AUTH_KINDS)}"
-    missing = [name for name in needs[kind] if name not in auth]
-    return f"auth of type {kind} needs {', '.join(missing)}" if missing else None
-
-
-def _client(settings: Settings, hide: Redactor) -> Any:
+def _client(settings: Settings) -> Any:
     import httpx2
 
     auth, headers = settings.auth, {name: str(reveal(value)) for name, value in settings.headers.items()}
-    kind = auth.get("type", "none")
+    kind = kind_of(auth)
     common: dict[str, Any] = {"timeout": settings.timeout, "follow_redirects": True, "transport": _transport(settings.timeout)}
     if kind == "oauth2":
         from authlib.integrations.httpx_client import OAuth2Client
 
-        client = OAuth2Client(
+        return OAuth2Client(
             reveal(auth.get("client_id")), reveal(auth.get("client_secret")), token_endpoint=auth["token_url"],
-            grant_type=auth.get("grant", "client_credentials"), scope=auth.get("scope"), headers=headers, leeway=5, **common,
+            scope=auth.get("scope"), headers=headers, leeway=5, **common,
         )  # fmt: skip
-        try:
-            fetch_token(client, auth, hide)
-        except httpx2.TransportError as error:
-            words = f"{shown(auth['token_url'])}: {hide(str(error))}"
-            raise Unavailable(words, hint="is the token's server reachable?") from error
-        except Exception as error:
-            raise NotPermitted(
-                f"{shown(auth['token_url'])} gave no token: {type(error).__name__}", hint="check `auth`"
-            ) from error
-        return client
     if kind == "bearer":
         headers["Authorization"] = f"Bearer {reveal(auth['token'])}"
     if kind == "api_key" and auth.get("in") != "query":
@@ -276,43 +264,3 @@ def _transport(timeout: float) -> Any:
             )
 
     return Transport()
-
-
-def fetch_token(client: Any, auth: Mapping[str, Any], hide: Redactor) -> None:
-    """A token by the grant that ``auth`` names; a refresh token is used as long as the server takes it.
-
-    What the server gives is a secret from now on.
-    """
-    grant = auth.get("grant", "client_credentials")
-    kept = (client.token or {}).get("refresh_token") or reveal(auth.get("refresh_token"))
-    if grant == "refresh_token" or (kept and client.token):
-        client.refresh_token(auth["token_url"], refresh_token=kept)
-    elif grant == "password":
-        client.fetch_token(auth["token_url"], grant_type="password", username=reveal(auth.get("username")),
-                           password=reveal(auth.get("password")))  # fmt: skip
-    else:
-        client.fetch_token(auth["token_url"], grant_type="client_credentials")
-    for name, value in (client.token or {}).items():
-        if looks_secret(name) and isinstance(value, str):
-            hide.add(value)
-
-
-def _worth_it(error: Exception) -> bool | float:
-    if not isinstance(error, Again):
-        return False
-    return True if error.wait is None else error.wait
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Seconds, or a date."""
-    told = response.headers.get("retry-after", "").strip()
-    if not told:
-        return None
-    try:
-        seconds = float(told)
-    except ValueError:
-        try:
-            seconds = (email.utils.parsedate_to_datetime(told) - dt.datetime.now(dt.UTC)).total_seconds()
-        except (TypeError, ValueError):
-            return None
-    return min(max(seconds, 0.0), LONGEST_WAIT)

@@ -19,7 +19,18 @@ def client(url: str, timeout: float) -> Any:
         from redis.retry import Retry
     except ImportError as error:
         raise MissingExtra("speak with Redis", extra="redis") from error
-    retry = Retry(ExponentialWithJitterBackoff(base=0.1, cap=2), 5)
+
+    class Patient(Retry):
+        """A refused password is refused each time."""
+
+        def call_with_retry(self, do: Any, fail: Any, is_retryable: Any = None, with_failure_count: bool = False) -> Any:
+            def worth(error: Exception) -> bool:
+                passing = not isinstance(error, (redis.AuthenticationError, redis.exceptions.AuthorizationError))
+                return passing and "CERTIFICATE_VERIFY" not in str(error) and (is_retryable is None or is_retryable(error))
+
+            return super().call_with_retry(do, fail, worth, with_failure_count)
+
+    retry = Patient(ExponentialWithJitterBackoff(base=0.1, cap=2), 5)
     try:
         return redis.Redis.from_url(reveal(url), retry=retry, socket_connect_timeout=timeout, socket_timeout=timeout)
     except ValueError:  # its words may repeat the password

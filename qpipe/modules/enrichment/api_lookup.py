@@ -17,9 +17,10 @@ from urllib.parse import quote
 
 from qpipe.core.component import Context, Rule, Transform, Types
 from qpipe.core.errors import NotPermitted, Unavailable
-from qpipe.core.http import Client, Refused, Settings, address_problems, auth_problem, limiter
+from qpipe.core.http import Client, Refused, Settings, request_problems
 from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, NewTypes, param
+from qpipe.core.paths import path_problem, search
 from qpipe.core.secrets import Secret
 from qpipe.core.types import DataType, parse_text
 from qpipe.modules._prepared import prepared
@@ -55,7 +56,7 @@ class ApiLookup(Transform):
     like = ("http lookup", "rest enrichment", "geocode", "call api", "http transform", "enrich from api", "external lookup")
 
     url: str = param(help="the address; {column} stands for the row's value", short=True)
-    take: dict[str, str] = param(help="{new column: JMESPath in the answer}")
+    take: dict[str, str] = param(help="{new column: JMESPath or JSONPath in the answer}")
     types: NewTypes | None = param(None, help="{new column: type}; text where nothing is said")
     method: Literal["GET", "POST"] = param("GET", help="how it is asked")
     params: dict[str, Any] = param(None, help="parameters of the query")
@@ -67,19 +68,23 @@ class ApiLookup(Transform):
     concurrency: int = param(4, help="requests at a time", minimum=1, maximum=64)
     rate_limit: str | int | None = param(None, help="requests at most: 10 (a second), 10/s, 1000/min")
     retries: int = param(5, help="how often a request is sent again", minimum=0)
+    retry: dict[str, Any] | None = param(
+        None, alias="retry_config", help="the same with its waits: {max_retries, backoff, initial_delay, max_delay}"
+    )
     timeout: Duration = param(30.0, help="how long to wait for a connection, and for the next bytes")
     cache: str | None = param(None, help="a file beside the spec that keeps answers for later runs")
     ttl: Duration | None = param(None, help="how long an answer of an earlier run is good; unset: for ever")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
-        yield from address_problems(self.url)
+        yield from request_problems(self)
         if not self._columns:
             yield "url", "name a column in url, params or body, such as {id}: else every row asks the same"
         for name in self._columns:
             if types is not None and name not in types:
                 yield "url", f"there is no column '{name}'"
-        if wrong := auth_problem(self.auth):
-            yield "auth", wrong
+        for path in self.take.values():
+            if wrong := path_problem(path):
+                yield "take", wrong
         for new in self.types or ():
             if new not in self.take:
                 yield "types", f"'{new}' is none of the columns that are added: {', '.join(self.take)}"
@@ -88,10 +93,6 @@ class ApiLookup(Transform):
                 yield "take", f"there is a column '{new}' already"
         if self.ttl is not None and self.cache is None:
             yield "ttl", "answers of earlier runs are kept where cache says"
-        try:
-            limiter(self.rate_limit)
-        except ValueError as error:
-            yield "rate_limit", str(error)
 
     def reads(self) -> Iterator[tuple[str, str]]:
         return (("url", name) for name in self._columns)
@@ -185,7 +186,7 @@ class _Desk:
             return
         if self._client is None:
             step = self._step
-            self._client = Client(Settings(step.auth or {}, step.headers or {}, step.timeout, step.retries, step.rate_limit))
+            self._client = Client(Settings.of(step))
         with ThreadPoolExecutor(self._step.concurrency) as pool:
             for start in range(0, len(open_), 100):  # answers are kept as they come, so that a stop loses few
                 some = open_[start : start + 100]
@@ -200,8 +201,6 @@ class _Desk:
         return {"method": step.method, "url": url, "params": _filled(step.params, values), "json": _filled(step.body, values)}
 
     def _answer(self, request: dict[str, Any]) -> _Answer:
-        import jmespath
-
         assert self._client is not None
         given = {name: request[name] for name in ("params", "json") if request[name]}
         try:
@@ -215,7 +214,7 @@ class _Desk:
             return self._failed(error)
         except (Unavailable, ValueError) as error:
             return self._failed(error)
-        return _Answer({name: _text(jmespath.search(path, data)) for name, path in self._step.take.items()})
+        return _Answer({name: _text(search(path, data)) for name, path in self._step.take.items()})
 
     def _failed(self, error: Exception) -> _Answer:
         if self._step.on_failure == "stop":

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from qpipe.core.batch import Chunk, Fault, Json
 from qpipe.core.component import Context, Input, Source, Types
 from qpipe.core.errors import DataRefused, Unavailable
-from qpipe.core.http import Client, Settings, address_problems, auth_problem, limiter, shown
+from qpipe.core.http import Client, Settings, request_problems, shown
 from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, param
+from qpipe.core.paths import path_problem, search
 from qpipe.core.secrets import Secret
-from qpipe.sources.rest.pages import Page, Pages, gathered, search, without
+from qpipe.sources.rest.pages import Page, Pages, gathered, without
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,13 +61,17 @@ class Rest(Source):
     body: dict[str, Any] | None = param(None, help="of a POST: sent as JSON")
     auth: dict[str, Any] | None = param(
         None, help="{type: basic, username, password}, {type: bearer, token}, {type: api_key, value, name, in}, "
-        "{type: oauth2, token_url, client_id, client_secret, grant, scope, refresh_token, username, password}"
+        "{type: oauth2, token_url, client_id, client_secret, grant, scope, refresh_token, username, password, refresh}"
     )  # fmt: skip
     pagination: dict[str, Any] | None = param(
-        None, help="{type: page, param, start, size, size_param, total}, {type: offset, …}, {type: cursor, path, param, more}, "
-        "{type: next_url, path}, {type: link_header}, {type: header, header, param}"
+        None,
+        alias="paginate",
+        help="{type: page, param, start, size, size_param, total}, {type: offset, …}, {type: cursor, path, param, more}, "
+        "{type: next_url, path}, {type: link_header}, {type: header, header, param}; in: body, of a POST",
     )  # fmt: skip
-    records: str | None = param(None, help="where the records are: a JMESPath such as data.items")
+    records: str | None = param(
+        None, help="where the records are: a JMESPath such as data.items, or a JSONPath such as $.data.items"
+    )
     format: Literal["json", "ndjson", "csv", "xml"] | None = param(
         None, help="of the answers; unset: as their content type says"
     )
@@ -76,26 +81,35 @@ class Rest(Source):
     )
     rate_limit: str | int | None = param(None, help="requests at most: 10 (a second), 10/s, 1000/min")
     retries: int = param(5, help="how often a request is sent again", minimum=0)
+    retry: dict[str, Any] | None = param(
+        None, alias="retry_config", help="the same with its waits: {max_retries, backoff, initial_delay, max_delay}"
+    )
     timeout: Duration = param(30.0, help="how long to wait for a connection, and for the next bytes")
     max_pages: int | None = param(None, help="stop after so many pages", minimum=1)
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
-        yield from address_problems(self.url)
-        if wrong := auth_problem(self.auth):
-            yield "auth", wrong
+        yield from request_problems(self)
         if wrong := Pages(self.pagination or {}).problem():
             yield "pagination", wrong
-        if self.incremental is not None and not {"field", "param"} <= set(self.incremental):
-            yield "incremental", "say {field, param}: which field grows, and which parameter asks for greater values"
+        if self.body is not None and self.method == "GET":
+            yield "body", "a GET has no body: say method: POST"
+        if Pages(self.pagination or {}).in_body and self.method == "GET":
+            yield "pagination", "a GET has no body: say method: POST"
+        if self.records is not None and (wrong := path_problem(self.records)):
+            yield "records", wrong
+        if self.incremental is not None:
+            yield from self._incremental_problems(self.incremental)
         if self.concurrency > 1 and Pages(self.pagination or {}).guess({"page": 1, "offset": 0}) is None:
             yield (
                 "concurrency",
                 "pages come side by side by page number, or by offset with a size; else each tells the next",
             )
-        try:
-            limiter(self.rate_limit)
-        except ValueError as error:
-            yield "rate_limit", str(error)
+
+    def _incremental_problems(self, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        if not {"field", "param"} <= set(given) or given.keys() - {"field", "param", "start"}:
+            yield "incremental", "say {field, param, start}: which field grows, and which parameter asks for greater values"
+        elif wrong := path_problem(str(given["field"])):
+            yield "incremental", wrong
 
     def columns(self, context: Context) -> dict[str, DataType]:
         """Those of the first page that has records, and of the contract."""
@@ -162,7 +176,7 @@ class Rest(Source):
         return {"after": last} if last is not None else context.cursor
 
     def _client(self) -> Client:
-        return Client(Settings(self.auth or {}, self.headers or {}, self.timeout, self.retries, self.rate_limit))
+        return Client(Settings.of(self))
 
     def _pages(
         self, client: Client, context: Context, state: Json | None, reading: _Reading
@@ -215,9 +229,11 @@ class Rest(Source):
         if url:  # what a server repeats in its next address is not kept where it is secret
             params |= {name: value for name, value in (self.params or {}).items() if isinstance(value, Secret)}
         given: dict[str, Any] = {"params": params if url else {**(self.params or {}), **self._since(context), **params}}
-        given["params"] = given["params"] or None
-        if self.body is not None:
+        if pages.in_body:
+            given = {"params": {**(self.params or {}), **self._since(context)}, "json": {**(self.body or {}), **params}}
+        elif self.body is not None:
             given["json"] = self.body
+        given["params"] = given["params"] or None
         wrong = ""
         for _ in range(3):  # an answer cut off in the middle is asked for again
             response = client.send(self.method, url or self.url, **{k: v for k, v in given.items() if v is not None})

@@ -13,11 +13,19 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 from qpipe.core.batch import Chunk, Json
 from qpipe.core.errors import QpipeError
 from qpipe.core.lazy import pl
+from qpipe.core.paths import path_problem, search
 
 if TYPE_CHECKING:
     import polars as pl
 
-KINDS = ("none", "page", "offset", "cursor", "next_url", "link_header", "header")
+_COUNTED = ("param", "start", "size", "size_param", "total", "in")
+_SIZED = ("size", "size_param", "in")
+KINDS = {  # what each may say, what it must
+    "none": ((), ()), "page": (_COUNTED, ()), "offset": (_COUNTED, ()),
+    "cursor": (("path", "param", "more", *_SIZED), ("path",)), "next_url": (("path", *_SIZED), ("path",)),
+    "link_header": (_SIZED, ()), "header": (("header", "param", "more", *_SIZED), ("header",)),
+}  # fmt: skip
+_WORDS = {"style": "type", "cursor": "path", "next": "path", "page_size": "size"}  # other words for the same
 
 
 @dataclass(frozen=True)
@@ -35,17 +43,25 @@ class Pages:
     """How an API names its next page: the spec's ``pagination``."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.kind = settings.get("type", "none")
-        self._s = settings
+        self._s = {_WORDS.get(name, name): value for name, value in settings.items()}
+        self.kind = self._s.get("type", "none")
+        self.in_body = self._s.get("in") == "body"  # of a POST
 
     def problem(self) -> str | None:
         if self.kind not in KINDS:
             return f"pagination has no type {self.kind}: say {', '.join(KINDS)}"
-        if self.kind in ("cursor", "next_url") and "path" not in self._s:
+        allowed, needed = KINDS[self.kind]
+        if unknown := [name for name in self._s if name not in ("type", *allowed)]:
+            return f"pagination by {self.kind} has no {unknown[0]}: it has {', '.join(allowed) or 'nothing'}"
+        if "path" in needed and "path" not in self._s:
             return f"pagination by {self.kind} needs path: where the next one stands in the answer"
-        if self.kind == "header" and "header" not in self._s:
+        if "header" in needed and "header" not in self._s:
             return "pagination by header needs header: which one holds the next token"
-        return None
+        if wrong := next((n for n in ("start", "size") if not isinstance(self._s.get(n, 0), int)), None):
+            return f"{wrong} is a whole number, not {self._s[wrong]!r}"
+        if self._s.get("in", "query") not in ("query", "body"):
+            return "parameters of pages stand in: query, or in: body"
+        return next(filter(None, (path_problem(self._s[n]) for n in ("path", "more", "total") if n in self._s)), None)
 
     def first(self) -> Json:
         """The state of the first page."""
@@ -64,7 +80,7 @@ class Pages:
             return None, {self._s.get("param", "page"): state["page"], **size}
         if self.kind == "offset":
             return None, {self._s.get("param", "offset"): state["offset"], **size}
-        if self.kind in ("cursor", "header"):
+        if self.kind in ("cursor", "header") and "url" not in state:
             return None, {**({self._s.get("param", "cursor"): state["token"]} if "token" in state else {}), **size}
         return state.get("url"), ({} if "url" in state else size)
 
@@ -79,6 +95,8 @@ class Pages:
         if self.kind in ("cursor", "header"):
             token = search(self._s["path"], page.data) if self.kind == "cursor" else page.headers.get(self._s["header"].lower())
             more = search(self._s["more"], page.data) if "more" in self._s else True
+            if token and more and str(token).startswith(("http://", "https://")):
+                return {"url": str(token)}
             return {"token": str(token)} if token and more else None
         if self.kind == "none" or not page.records or self._is_short(page) or self._reached(state, page):
             return None
@@ -152,13 +170,6 @@ def _written(chunks: Sequence[Chunk], offsets: pl.Series) -> pl.DataFrame:
             found.append(chunk.as_it_came(inside))
         start += chunk.frame.height
     return pl.concat(found, how="diagonal")[order.arg_sort()] if found else chunks[0].as_it_came(offsets)
-
-
-def search(path: str, data: Any) -> Any:
-    """A JMESPath in JSON."""
-    import jmespath
-
-    return jmespath.search(path, data)
 
 
 def without(url: str, names: set[str], values: set[str]) -> str:

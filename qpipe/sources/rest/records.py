@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import Original
 from qpipe.core.lazy import pl
-from qpipe.sources.rest.pages import search
+from qpipe.core.paths import search
 
 if TYPE_CHECKING:
     import polars as pl
@@ -133,7 +133,7 @@ def _typed(name: str, values: list[Any], wanted: DataType) -> pl.Series | None:
         made = pl.Series(name, values, dtype=wanted.polars())
     except (OverflowError, TypeError, pl.exceptions.PolarsError):
         return None
-    return None if wanted.kind == "float" and math.inf in (made.max(), -(made.min() or 0.0)) else made
+    return None if {math.inf, -math.inf} & {made.min(), made.max()} else made
 
 
 class _Inexact(Exception):
