@@ -273,6 +273,37 @@ def header_dialects(table: Table) -> Iterator[Case]:
     )
 
 
+def header_defects(table: Table) -> Iterator[Case]:
+    lines, names = write(table), table.header
+    yield _case(table, "header-spaced", joined([", ".join(names), *lines[1:]]), told=("space-after-delimiter",))
+    quoted = ",".join(f"'{name}'" for name in names)
+    yield _case(table, "header-other-quote", joined([quoted, *lines[1:]]), told=("other-quote",))
+    if table.name == "sparse":
+        return
+    for at in range(len(names)):
+        more = ",".join([*names[:at], "", *names[at:]])
+        yield _case(table, f"header-surplus-{at}", joined([more, *lines[1:]]), told=("surplus-delimiter",))
+        stray = [*names[:at], '"' + names[at], *names[at + 1 :]]
+        data = joined([",".join(stray), *lines[1:]])
+        yield _case(table, f"header-extra-quote-{at}", data, header=stray, told=("unclosed-quote",))
+    twice = [f"{name} {name}" for name in names]
+    yield _case(table, "header-twice", joined([lines[0], *lines]), header=twice, told=("joined-header",))
+    groups = ["left", *[""] * (len(names) - 3), "right", ""]
+    spread = [f"left {name}" for name in names[:-2]] + [f"right {name}" for name in names[-2:]]
+    yield _case(table, "header-groups", joined([",".join(groups), *lines]), header=spread, told=("joined-header",))
+
+
+def the_same_table_again(table: Table) -> Iterator[Case]:
+    lines, names = write(table), table.header
+    full = write(table, every=True)
+    yield _case(table, "table-again", joined([*lines, *lines]), told=("other-table",))
+    yield _case(table, "table-again-bare-header", joined([*full, lines[0], *full[1:]]), told=("other-table",))
+    yield _case(table, "table-again-after-blank", joined([*lines, "", *lines[:-1]]), told=("other-table",))
+    for name, width in {"narrower": len(names) - 1, "wider": len(names) + 1}.items():
+        other = Table(table.name, [*names, "more"][:width], [[*row, "x"][:width] for row in table.rows])
+        yield _case(table, f"table-again-{name}", joined([*lines, *write(other)]), told=("other-table",))
+
+
 def further_tables(table: Table) -> Iterator[Case]:
     lines = write(table)
     for name, width in {"less": len(table.header) - 1, "more": len(table.header) + 2}.items():
@@ -318,6 +349,7 @@ def one_row(table: Table) -> Iterator[Case]:
         cells = next(csv.reader([lines[at + 1]]))
         yield from _cells_changed(table, at, width, lines, rows)
         yield from _dialect_changed(table, at, lines, cells)
+        yield from _dressed(table, at, lines, cells)
 
 
 def _cells_changed(table: Table, at: int, width: int, lines: list[str], rows: list[Row]) -> Iterator[Case]:
@@ -335,9 +367,13 @@ def _cells_changed(table: Table, at: int, width: int, lines: list[str], rows: li
     if not last or width > 2:
         yield _case(table, f"row-{at}-short", **changed(buffer.getvalue(), [*row[:-1], None]))
     first, second = (row[0] or ""), (row[1] or "")
-    if not any(s in first + second for s in ',"\n'):
+    if not any(s in first + second for s in ',"\n'):  # each half is like its column, and nothing else is
         rest = lines[at + 1].split(",", 2)[2]
-        yield _case(table, f"row-{at}-merged", **changed(f"{first}{second},{rest}", [first + second, *row[2:], None]))
+        yield _case(table, f"row-{at}-merged", **changed(f"{first}{second},{rest}", row))
+    tells = table.name != "sparse"  # no cell is empty elsewhere
+    for place in range(width) if tells else ():
+        cells = [f'"{cell}"' if "," in (cell or "") else cell or "" for cell in row]
+        yield _case(table, f"row-{at}-surplus-{place}", **changed(",".join([*cells[:place], "", *cells[place:]]), row))
 
 
 def _dialect_changed(table: Table, at: int, lines: list[str], cells: list[str]) -> Iterator[Case]:
@@ -369,6 +405,29 @@ def _dialect_changed(table: Table, at: int, lines: list[str], cells: list[str]) 
         yield _case(table, f"row-{at}-quote-unclosed", with_line(",".join(opened))["data"], rows=rows, told_rows=(at,))
 
 
+def _dressed(table: Table, at: int, lines: list[str], cells: list[str]) -> Iterator[Case]:
+    def with_line(line: str) -> dict[str, Any]:
+        return {"data": joined([*lines[: at + 1], line, *lines[at + 2 :]]), "told_rows": (at,)}
+
+    written = [f'"{cell.replace(chr(34), chr(34) * 2)}"' if any(s in cell for s in ',"') else cell for cell in cells]
+    yield _case(table, f"row-{at}-spaced", **with_line(", ".join(written)))
+    if not any("'" in cell for cell in cells):
+        yield _case(table, f"row-{at}-all-in-apostrophes", **with_line(",".join(f"'{cell}'" for cell in cells)))
+    if not any(s in cell for s in '",“”' for cell in cells):
+        yield _case(table, f"row-{at}-all-in-curly-quotes", **with_line(",".join(f"“{cell}”" for cell in cells)))
+    for place, cell in enumerate(cells):
+        if cell and not any(s in cell for s in ',"'):
+            bent = [*written[:place], '"' + cell, *written[place + 1 :]]
+            rows = expected(table)
+            rows[at] = [v or None for v in [*cells[:place], '"' + cell, *cells[place + 1 :]]]
+            yield _case(table, f"row-{at}-extra-quote-{place}", with_line(",".join(bent))["data"], rows=rows, told_rows=(at,))
+    if table.name == "sales":  # towns are the only words, so blanks may part the cells and stand in them, too
+        cells = [*cells[:5], f"New {cells[5]} upon Sea", *cells[6:]]
+        rows = expected(table)
+        rows[at] = [*cells]
+        yield _case(table, f"row-{at}-parted-by-blanks", with_line(" ".join(cells))["data"], rows=rows, told_rows=(at,))
+
+
 def nul(table: Table) -> Iterator[Case]:
     lines = joined(write(table)).split(b"\n")
     if not _has(table, "\n"):
@@ -380,5 +439,6 @@ def nul(table: Table) -> Iterator[Case]:
 
 KINDS: tuple[Callable[[Table], Iterator[Case]], ...] = (
     whole_dialects, whole_quotes_of_another_kind, newlines, encodings, one_western_line, preambles, blank_lines, footnotes,
-    headers, header_widths, header_dialects, further_tables, trailing, blanks_before_quotes, one_row, nul,
+    headers, header_widths, header_dialects, header_defects, the_same_table_again,
+    further_tables, trailing, blanks_before_quotes, one_row, nul,
 )  # fmt: skip

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text.grammar import Grammar
+from qpipe.sources.file.text.looks import Looks
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,10 @@ class Dialect:
     columns: tuple[str, ...] = ()  # the names delivered
     width: int = 0  # cells in a row as they stand; more than columns: the last ones are always empty
     kinds: tuple[str | None, ...] = ()  # number, date or None, of each cell
-    header: str = ""  # the header's text, where it is one line: a repetition is no row
+    looks: Looks = ()  # of the columns; none where the rows are too few to tell
+    dressed: bool = False  # whether it is this file's habit to put blanks after delimiters or other quotes around cells
+    header: tuple[str, ...] = ()  # the header's line, as it stands and without quotes: repeated, it is no row
+    opening: tuple[tuple[str | None, ...], ...] = ()  # the first rows: after a repeated header, the same table again
     start: int = 0  # bytes of UTF-8 before the first row
     line: int = 1  # the line of the first row
     comment: str | None = None

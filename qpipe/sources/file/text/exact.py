@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 
 from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text.dialect import Dialect
+from qpipe.sources.file.text.dress import undressed
 from qpipe.sources.file.text.grammar import Cells, Grammar, cut
+from qpipe.sources.file.text.looks import has_stray_quotes, misfit
+from qpipe.sources.file.text.records import read_records
 from qpipe.sources.file.text.repairs import Reading, readings
+from qpipe.sources.file.text.shifted import without_surplus
 from qpipe.sources.file.text.structure import table_end
 
 AHEAD = 1 << 16  # characters after a record that may be looked at to judge it
@@ -53,9 +57,9 @@ class _Exact:
         position = 0
         while position < limit and position < len(text) and not out.ended:
             record, after = self._line(position)
-            if not self.special(record) and delimiter in record and record != self.dialect.header:
+            if not self.special(record) and delimiter in record and record not in self.dialect.header:
                 cells: Cells = [cell or None for cell in record.split(delimiter)]
-                if len(cells) == width:
+                if len(cells) == width and not undressed(cells, record, self.dialect):
                     out.rows.append(cells)
                     out.lines.append(out.line)
                     out.line += 1
@@ -87,13 +91,22 @@ class _Exact:
             return self._blank_lines(position)
         if dialect.comment and record.startswith(dialect.comment):
             return self._skip("comment-line", "a comment", record, after)
-        if dialect.header and record == dialect.header:
+        if record in dialect.header:
+            if self._begins_again(after):
+                return position
             return self._skip("repeated-header", "the header stands here again", record, after)
         cells, end = self._strict(record, position, after)
-        if cells is not None and len(cells) == self.width:
+        if cells is not None and len(cells) == self.width and not self._is_doubtful(cells, record, end == after):
             other = dialect.newline == "\n" and self.text[end - 1 : end] == "\r"
-            return self._take(cells, position, end, (_OTHER_NEWLINE,) if other else ())
+            worn = undressed(cells, record, dialect) if end == after else None
+            told = (Fault(None, 0, *worn[1:], severity="warning"),) if worn else ()
+            return self._take(worn[0] if worn else cells, position, end, (*told, _OTHER_NEWLINE) if other else told)
         return self._misfit(record, position, after, cells, end)
+
+    def _is_doubtful(self, cells: Cells, record: str, one_line: bool) -> bool:
+        """Whether quotes stand where none should and a cell is not like its column: the row has its width by chance."""
+        grammar, looks = self.dialect.grammar, self.dialect.looks
+        return one_line and bool(looks) and has_stray_quotes(cells, record, grammar) and misfit(cells, looks) > 0
 
     # ---- lines that are no rows
 
@@ -134,6 +147,21 @@ class _Exact:
         self.out.faults.append(Fault(None, self.out.line, code, message, raw=raw, severity="warning"))
         self.out.ended = True
         return True
+
+    def _begins_again(self, position: int) -> bool:
+        """Whether the table's first rows stand here once more, which ends it."""
+        opening, dialect = self.dialect.opening, self.dialect
+        if not (opening and dialect.tables):
+            return False
+        if not self.whole and len(self.text) < position + AHEAD:
+            raise NeedMore
+        ahead = self.text[position : position + AHEAD]
+        found = read_records(ahead, dialect.grammar, dialect.newline, most=len(opening))
+        self.out.ended = tuple(tuple(cell or None for cell in record.cells) for record in found) == opening
+        if self.out.ended:
+            message = "the same table begins again here: it is not read"
+            self.out.faults.append(Fault(None, self.out.line, "other-table", message, raw=ahead[:500], severity="warning"))
+        return self.out.ended
 
     # ---- rows
 
@@ -212,7 +240,7 @@ class _Exact:
         several = self._lone_newlines(record)
         if several:
             return self._split_line(several, position, after)
-        reading = self._repair(record, position, cells is None)
+        reading = self._repair(record, position, cells if end == after else None, cells is None)
         if reading:
             end = after if reading.end == len(record) else self._after_newline(position + reading.end)
             told = Fault(None, 0, reading.code, reading.message, severity=reading.severity)
@@ -225,17 +253,26 @@ class _Exact:
         """Whether a line could begin what is no more of the table: it holds no number."""
         return not any(cell[:1].isdigit() for cell in record.split(self.dialect.delimiter))
 
-    def _repair(self, record: str, position: int, ill_formed: bool) -> Reading | None:
+    def _repair(self, record: str, position: int, cells: Cells | None, ill_formed: bool) -> Reading | None:
         """The first reading that fits: of the line alone, else over several lines, none of which is itself a row."""
-        for reading in readings(record, record, self.dialect, ill_formed):
+        looks, found = self.dialect.looks, list[tuple[int, Reading]]()
+        for reading in readings(record, record, self.dialect, ill_formed, cells):
             if reading.end == len(record):
-                return reading
+                found.append((misfit(reading.cells, looks) if looks else 0, reading))
+                if found[-1][0] == 0:
+                    break
+        if found:
+            unlike, reading = min(found, key=lambda one: one[0])
+            doubtful = cells is not None and len(cells) == self.width  # then only what fits better is taken
+            return None if doubtful and unlike >= misfit(cells or [], looks) else reading
+        if cells is not None and len(cells) == self.width:
+            return None
         if self.width == 1 or not any(sign in record for sign in {self.dialect.quote, "'"} - {""}):
             return None
         if not self.whole and len(self.text) < position + AHEAD:
             raise NeedMore
         ahead = self.text[position : position + AHEAD]
-        for reading in readings(ahead, record, self.dialect, ill_formed):
+        for reading in readings(ahead, record, self.dialect, ill_formed, None):
             if reading.end > len(record) and self._one_record(position, reading.end):
                 return reading
         return None
@@ -282,6 +319,11 @@ class _Exact:
             place = record.find(self.dialect.quote) + 1
             fault = Fault(None, 0, "unclosed-quote", f"the quote at character {place} is not closed")
         faults: tuple[Fault, ...] = (fault,) if fault else ()
+        if (fewer := without_surplus(cells, self.dialect)) is not None:
+            faults += (
+                Fault(None, 0, "surplus-delimiter", "there is a delimiter too many: read without it", severity="warning"),
+            )
+            cells = fewer
         if len(cells) < self.width:
             message = f"the row has {len(cells)} of {self.width} cells: the last {self.width - len(cells)} are empty"
             faults += (Fault(None, 0, "missing-cells", message),)

@@ -71,7 +71,7 @@ def _rules(grammar: Grammar, newline: str, loose: bool) -> _Rules:
         stop = f"[^{d}\\r\\n{e}]"
         if newline == "\n":  # a lone carriage return is content here; the caller looks for it
             stop = f"(?:[^{d}\\r\\n{e}]|\\r(?!\\n))"
-    blanks = "[ \\t]*" if grammar.space or loose else ""
+    blanks = f"(?:(?!{d})[ \\t])*" if grammar.space or loose else ""
     head = f"(?!{blanks}{not_first})" if not_first else ""
     # atomic groups, not possessive ones: those go wrong around alternatives before Python 3.11.5
     plain = re.compile(f"{head}(?>(?:{stop}{escaped})*)(?={end})", re.DOTALL)

@@ -16,6 +16,7 @@ DATE = re.compile(
     r"|\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s?[AaPp][Mm])?"
     r"|\d{1,2}[- ][A-Za-z]{3,9}[- ,]{1,2}\d{2,4}|[A-Z][a-z]{2,8} \d{1,2}, \d{4}"
 )
+Kinds = tuple[str | None, ...]  # of the columns: number, date or None
 LONGEST_SPAN = 50  # lines that one record of a sample may have
 LONGEST = 1 << 14  # and characters
 

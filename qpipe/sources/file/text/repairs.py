@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qpipe.sources.file.text.dialect import Dialect
+from qpipe.sources.file.text.dress import parted_by_blanks
 from qpipe.sources.file.text.grammar import Cells, Grammar, cut
 from qpipe.sources.file.text.records import kind_of
+from qpipe.sources.file.text.shifted import with_lost
 
 OTHER_DELIMITERS = (";", "\t", "|", ",", ":", "^", "~", " ")
 OTHER_QUOTES = ("'", '"', "“", "«", "„", "`")
@@ -29,18 +31,34 @@ class Reading:
     severity: Severity = "warning"
 
 
-def readings(text: str, line: str, dialect: Dialect, ill_formed: bool) -> Iterator[Reading]:
-    """Readings of the record that ``text`` starts with, the likeliest first; ``line`` is its first line."""
+def readings(text: str, line: str, dialect: Dialect, ill_formed: bool, cells: Cells | None) -> Iterator[Reading]:
+    """Readings of the record that ``text`` starts with, the likeliest first; ``line`` is its first line.
+
+    ``cells``: what it holds when it is read strictly, where it ends with that line.
+    """
     for grammar, loose, code, message in _attempts(line, dialect, ill_formed):
         found = cut(text, 0, grammar, newline=dialect.newline, loose=loose)
         if found and len(found[0]) == dialect.width and (code != "other-delimiter" or _suits(found[0], grammar, dialect)):
             yield Reading(*found, code, message)
     if ill_formed and dialect.quote and dialect.quote in line:
-        yield from _with_a_literal_quote(text, line, dialect)
+        yield from with_a_literal_quote(text, line, dialect)
+    if text == line and "delimiter" not in dialect.fixed:
+        yield from _with_other_cuts(line, dialect, cells)
+
+
+def _with_other_cuts(line: str, dialect: Dialect, cells: Cells | None) -> Iterator[Reading]:
+    """Blanks in place of delimiters, which also stand in its texts; a delimiter that is lost."""
+    if parted := parted_by_blanks(line, dialect):
+        yield Reading(parted, len(line), "other-delimiter", "its cells are separated by blanks")
+    if cells and (whole := with_lost(line, cells, dialect)):
+        yield Reading(whole, len(line), "lost-delimiter", "a delimiter is missing: read as if it stood there")
 
 
 def _attempts(line: str, dialect: Dialect, ill_formed: bool) -> Iterator[tuple[Grammar, bool, str, str]]:
     base, delimiter, quote = dialect.grammar, dialect.delimiter, dialect.quote
+    if "delimiter" not in dialect.fixed and delimiter.strip() == delimiter and line.count(delimiter + " ") >= dialect.width - 1:
+        spaced = Grammar(delimiter + " ", quote, dialect.escape, True)
+        yield spaced, False, "space-after-delimiter", "a blank stands after every delimiter"
     if quote and quote in line:
         if "\\" + quote in line and not dialect.escape and "escape" not in dialect.fixed:
             yield Grammar(delimiter, quote, "\\", True), False, "other-escape", "its quotes are escaped by a backslash"
@@ -71,7 +89,7 @@ def _suits(cells: Cells, grammar: Grammar, dialect: Dialect) -> bool:
     return sum(kind_of(cell) == kind for cell, kind in typed) >= len(typed) * 0.7
 
 
-def _with_a_literal_quote(text: str, line: str, dialect: Dialect) -> Iterator[Reading]:
+def with_a_literal_quote(text: str, line: str, dialect: Dialect) -> Iterator[Reading]:
     """One quote at a cell's beginning is text that nothing closes; or all of the line's are."""
     start = re.compile(rf"(?:^|(?<={re.escape(dialect.delimiter)})){re.escape(dialect.quote)}")
     for number, found in enumerate(start.finditer(line)):

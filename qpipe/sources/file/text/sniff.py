@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import dropwhile
 from pathlib import Path
 
 from qpipe.core.errors import DataRefused
@@ -185,8 +187,17 @@ def find_grammar(text: str, newline: str, options: DelimitedOptions) -> Fit:
             if better and (options.delimiter is not None or _is_table(found, text, newline)):
                 best = found
     if best:
-        return best
+        return _padded(best, text, newline)
     return Fit(_one_column(text, newline, quotes, options), 0.0, 1, 1.0, 1)
+
+
+def _padded(best: Fit, text: str, newline: str) -> Fit:
+    """The same with the blanks as part of the delimiter, where they stand after every one of them."""
+    grammar = best.grammar
+    if len(grammar.delimiter) > 1 or not grammar.space:
+        return best
+    found = _fit(text, newline, replace(grammar, delimiter=grammar.delimiter + " ", space=False))
+    return found if found.width == best.width and found.share == 1 and found.formed else best
 
 
 def _better(one: Fit, other: Fit) -> bool:
@@ -231,17 +242,23 @@ def _quote_candidates(text: str, newline: str, options: DelimitedOptions) -> lis
         return [options.quote]
     wrapped = []
     for quote in (sign for sign in _QUOTES if sign in text):
-        close = re.escape(CLOSING.get(quote, quote))
-        o = re.escape(quote)
-        count = len(
-            re.findall(rf"(?:^|(?<=[^\w\s{o}])|(?<= )){o}[^{o}{close}\n\r]*{close}(?=[^\w{close}]|$)", text, re.MULTILINE)
-        )
-        if count and (quote in "\"'“«„`" or count >= 3):
-            wrapped.append((quote, count))
+        o, close = re.escape(quote), re.escape(CLOSING.get(quote, quote))
+        cell = rf"(?:^|(?<=[^\w\s{o}])|(?<= )){o}[^{o}{close}\n\r]*{close}(?=[^\w{close}]|$)"
+        found = [match.start() for match in re.finditer(cell, text, re.MULTILINE)]
+        if not found and quote in "\"'":  # in cells of several lines
+            several = rf"(?:^|[,;|\t]){o}[^{o}]*\n[^{o}]*{o}(?=[,;|\t]|\r?$)"
+            found = [match.start() for match in re.finditer(several, text, re.MULTILINE)]
+        if found and (quote in "\"'“«„`" or len(found) >= 3) and (quote == '"' or not _in_one_line(found, text, newline)):
+            wrapped.append((quote, len(found)))
     ranked = [quote for quote, _ in sorted(wrapped, key=lambda found: -found[1] if found[0] != '"' else -1e9)]
     if '"' in text and '"' not in ranked:
         ranked.insert(0, '"')
     return [*ranked[:3], ""] if ranked else ['"']
+
+
+def _in_one_line(places: list[int], text: str, newline: str) -> bool:
+    """Whether all places are in one line of more than three: then it is that row's habit, not the file's."""
+    return newline not in text[places[0] : places[-1]] and text.rstrip(newline).count(newline) > 2
 
 
 def _variants(text: str, delimiter: str, quotes: list[str], options: DelimitedOptions) -> list[Grammar]:
@@ -344,7 +361,16 @@ def _is_table(fit: Fit, text: str, newline: str) -> bool:
             return False
         typed = any(all(kind_of(r.cells[i]) for r in rows[1:] if r.width == fit.width) for i in range(fit.width))
         return typed or (fit.width >= 3 and fit.share > 0.97)
-    return not (fit.width == 2 and fit.first == 1 and fit.share < 0.99 and fit.grammar.delimiter.strip() == ",")
+    doubtful = fit.width == 2 and fit.first == 1 and fit.share < 0.99 and fit.grammar.delimiter.strip() == ","
+    return not doubtful or _follows_a_title(read_records(text, fit.grammar, newline, most=RECORDS, whole=False))
+
+
+def _follows_a_title(records: Sequence[Record]) -> bool:
+    """Whether all records have two cells but for a few lines before the first such one."""
+    filled = [record for record in records if not record.blank]
+    rows = list(dropwhile(lambda record: record.width == 1, filled))
+    whole = all(row.width == 2 and all(cell and cell[0] != " " for cell in row.cells) for row in rows)
+    return whole and len(rows) > max(3, 2 * (len(filled) - len(rows)))
 
 
 def _one_column(text: str, newline: str, quotes: list[str], options: DelimitedOptions) -> Grammar:

@@ -20,6 +20,7 @@ from qpipe.core.batch import Original
 from qpipe.core.lazy import np, pl
 from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text.dialect import Dialect
+from qpipe.sources.file.text.dress import may_be_dressed
 
 MANY_QUOTES = 20_000  # in a block: from here on numpy looks at them, which costs its import
 FEW_QUOTES = 500  # up to here numpy is not worth it even when it is there
@@ -57,6 +58,8 @@ def read_strict(block: bytes, quotes_in: int, dialect: Dialect) -> Rows | None:
     if found is None:
         return None
     frame, inside = found
+    if may_be_dressed(frame, dialect):
+        return None
     delivered = _delivered(frame, dialect)
     if delivered is None:
         return None
@@ -114,7 +117,7 @@ def needs_exact(block: bytes, dialect: Dialect) -> bool:
         return True
     if dialect.width == 1 and (block.startswith((b"\n", b"\r")) or b"\n\n" in block or b"\n\r" in block or b"\r\r" in block):
         return True  # a blank line would become a row
-    return bool(dialect.header) and _starts_a_line(dialect.header.encode("utf-8", "surrogateescape"), block)
+    return any(_starts_a_line(header.encode("utf-8", "surrogateescape"), block) for header in dialect.header)
 
 
 def _starts_a_line(text: bytes, block: bytes) -> bool:

@@ -10,17 +10,24 @@ from dataclasses import replace
 from qpipe.core.errors import DataRefused
 from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text.dialect import Dialect
-from qpipe.sources.file.text.grammar import cut
+from qpipe.sources.file.text.dress import undressed
+from qpipe.sources.file.text.header import (
+    MOST_HEADER_ROWS,
+    columns_of,
+    header_rows,
+    names_columns,
+    other_header,
+    warning,
+    without_surplus_name,
+)
+from qpipe.sources.file.text.looks import looks_of
 from qpipe.sources.file.text.options import DelimitedOptions
-from qpipe.sources.file.text.records import Record, kind_of, read_records
+from qpipe.sources.file.text.records import Kinds, Record, kind_of, read_records
 
-MOST_HEADER_ROWS = 5
 MOST_FOOTNOTES = 20
 _MARKER = re.compile(
     r"\W*(?:source|note|notes|total|footnote|remark|quelle|legend|generated|created|end of|copyright|©)\b", re.I
 )
-
-Kinds = tuple[str | None, ...]
 
 
 def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptions, name: str) -> Dialect:
@@ -33,37 +40,73 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
     table = filled if not dialect.tables else _first_table(records)
     width = _width(table)
     kinds = _kinds(table, width)
+    dialect = replace(dialect, dressed=_is_habit(table[1:], width, replace(dialect, kinds=kinds)))
+    table = [_bare(record, dialect) for record in table]
     start = _first_row(table, width, kinds) if dialect.tables else 0
     if dialect.tables and options.header is None:
         start += _titles(table[start:], width)
         kinds = _kinds(table[start:], width)
-    bent = _other_header(table, start, width, kinds, dialect) if start else None
+    at = start if table[start].width != width or not table[start].well_formed else start - 1
+    bent, how = other_header(table, at, width, kinds, dialect) if at >= 0 else (None, None)
     if bent:
-        start -= 1
-        table = [*table[:start], bent, *table[start + 1 :]]
+        start = at
+        table = [*table[:at], bent, *table[at + 1 :]]
     before = [record for record in filled if record.start < table[start].start]
-    count = _header_rows(table[start:], width, kinds, options)
+    count = header_rows(table[start:], width, kinds, options)
     header, rows = table[start : start + count], table[start + count :]
-    columns, told = _columns(header, rows, width, options)
+    worn = _worn(header, dialect)
+    header, surplus = without_surplus_name(header, width) if rows else (header, [])
+    columns, told = columns_of(header, rows, width, options)
     first = rows[0].start if rows else (header[-1].end if header else len(text))
     line = rows[0].line if rows else _line_after(text, header, dialect)
     preamble = tuple(
         Fault(None, r.line, "preamble", "a line before the header: skipped", raw=r.raw, severity="warning") for r in before
     )
     blank = [r for r in records if r.blank and r.start < first]
-    if bent:
-        told = (*told, _warning(bent.line, "other-delimiter", "the header is separated by another sign than the rows"))
-    told = (*skipped, *_blanks(blank), *_comments(comments, first), *preamble, *told)
+    told = (*told, how) if how else told
+    told = (*worn, *surplus, *skipped, *_blanks(blank), *_comments(comments, first), *preamble, *told)
     return replace(
         dialect,
         columns=columns,
         width=width,
         kinds=kinds,
-        header=header[0].raw if len(header) == 1 and width > 1 and "\n" not in header[0].raw and dialect.tables else "",
+        looks=() if "delimiter" in dialect.fixed else looks_of(rows, width, dialect.grammar),
+        header=_header_texts(header[0], dialect) if len(header) == 1 and width > 1 and dialect.tables else (),
+        opening=_opening(rows),
         start=len(text[:first].encode("utf-8", "surrogateescape")),
         line=line,
         faults=dialect.faults + tuple(sorted(told, key=lambda fault: fault.line)),
     )
+
+
+def _header_texts(header: Record, dialect: Dialect) -> tuple[str, ...]:
+    """How a header may stand in a file again: as it is written, and without quotes."""
+    plain = dialect.delimiter.join(cell or "" for cell in header.cells)
+    return tuple(dict.fromkeys(text for text in (header.raw, plain) if "\n" not in text))
+
+
+def _opening(rows: Sequence[Record]) -> tuple[tuple[str | None, ...], ...]:
+    """The first three rows, if each is another: by them the table is known when it stands in a file twice."""
+    head = tuple(tuple(cell or None for cell in row.cells) for row in rows[:3])
+    return head if len(set(head)) == 3 else ()
+
+
+def _is_habit(rows: Sequence[Record], width: int, dialect: Dialect) -> bool:
+    """Whether many rows have blanks after their delimiters, or quotes of another kind: then they are text."""
+    full = [row for row in rows if row.width == width][:500]
+    worn = sum(undressed(row.cells, row.raw, dialect) is not None for row in full)
+    return 2 * worn > len(full) or worn > max(1, 0.1 * len(full))
+
+
+def _bare(record: Record, dialect: Dialect) -> Record:
+    worn = undressed(record.cells, record.raw, dialect)
+    return replace(record, cells=worn[0]) if worn else record
+
+
+def _worn(header: Sequence[Record], dialect: Dialect) -> list[Fault]:
+    """What is to be told of header rows in another dress."""
+    found = [(r.line, undressed([*r.raw.split(dialect.delimiter)], r.raw, dialect)) for r in header]
+    return [warning(line, *worn[1:]) for line, worn in found if worn]
 
 
 def _line_after(text: str, header: Sequence[Record], dialect: Dialect) -> int:
@@ -165,160 +208,22 @@ def _first_row(table: Sequence[Record], width: int, kinds: Kinds) -> int:
         return 0
     before = table[full - 1]
     near = before.width > 1 and abs(before.width - width) <= max(1, width // 3) and before.filled >= before.width * 0.6
-    adjacent = before.end == table[full].start
-    return full - 1 if near and adjacent and not _names_columns(table[full], kinds, table[full + 1 :]) else full
+    if not near or before.end != table[full].start:
+        return full
+    surplus = before.width == width + 1 and before.filled == width and not any(kinds)  # names, and a delimiter too many
+    return full - 1 if surplus or not names_columns(table[full], kinds, table[full + 1 :]) else full
 
 
 def _titles(table: Sequence[Record], width: int) -> int:
     """How many lines before the header are a title and empty cells, as spreadsheets write it, or empty cells alone."""
-    if width < 3:
-        return 0
     count = 0
     while count < len(table) - 1 and table[count].width == width and not any(table[count].cells[1:]):
         count += 1
+    if width < 3 and not any(not any(record.cells) for record in table[:count]):
+        return 0
     header = table[count]
     named = header.width == width and all(header.cells)
-    return count if count and named and _names_columns(header, _kinds(table[count:], width), table[count + 1 :]) else 0
-
-
-# ---- header
-
-
-def _other_header(table: Sequence[Record], start: int, width: int, kinds: Kinds, dialect: Dialect) -> Record | None:
-    """The line before the first row, where another delimiter makes it a header of just the table's width."""
-    line, first = table[start - 1], table[start]
-    if "delimiter" in dialect.fixed or line.end != first.start or _names_columns(first, kinds, table[start + 1 :]):
-        return None
-    for other in (";", "\t", "|", ",", ":", "^", "~", " "):
-        found = cut(line.raw, 0, replace(dialect.grammar, delimiter=other))
-        if other != dialect.delimiter and found and found[1] == len(line.raw) and len(found[0]) == width:
-            named = replace(line, cells=found[0])
-            if all(found[0]) and len(set(found[0])) == width and _names_columns(named, kinds, table[start:]):
-                return named
-    return None
-
-
-def _names_columns(record: Record, kinds: Kinds, rows: Sequence[Record]) -> bool:
-    """Whether a record names columns and is no row: no number or date stands where the rows have them."""
-    typed = [number for number, kind in enumerate(kinds) if kind and number < record.width]
-    cells = [record.cells[number] for number in typed]
-    if sum(cell is not None for cell in cells) * 2 >= len(cells) > 0:
-        numbers = sum(kind_of(cell) is not None for cell in cells)
-        named = [cell for cell in record.cells if cell]
-        if numbers == 0 or (5 * numbers <= len(cells) and len(set(named)) == len(record.cells)):
-            return True
-        years = [cell for cell in cells if cell and re.fullmatch(r"(?:19|20)\d\d", cell.strip())]
-        return len(years) > 1 and len(set(named)) == len(named) and all(not kind_of(c) or c in years for c in named)
-    return not _recurs(record, rows)
-
-
-def _recurs(record: Record, rows: Sequence[Record]) -> bool:
-    """Whether one of the cells stands in its column again, as a name hardly does."""
-    others = [row.cells for row in rows[:500] if row.width == record.width and row.cells != record.cells]
-    return any(cell and any(other[number] == cell for other in others) for number, cell in enumerate(record.cells)) or (
-        bool(others) and record.filled < record.width / 2
-    )
-
-
-def _header_rows(table: Sequence[Record], width: int, kinds: Kinds, options: DelimitedOptions) -> int:
-    if options.header is not None:
-        return min(int(options.header), len(table))
-    if not table:
-        return 0
-    if len(table) == 1:
-        return 0 if any(kind_of(cell) for cell in table[0].cells) else 1
-    if not _names_columns(table[0], kinds, table[1:]):
-        return 0
-    count = 1
-    while count < min(MOST_HEADER_ROWS, len(table) - 1) and _names_more(table[count], width, kinds):
-        count += 1
-    return count
-
-
-def _names_more(record: Record, width: int, kinds: Kinds) -> bool:
-    """Whether a record is a further header row: text in every numeric and date column that says something, at least two."""
-    cells = [record.cells[number] for number, kind in enumerate(kinds) if kind and number < record.width]
-    said = [cell for cell in cells if cell]
-    return record.width == width and len(said) >= max(2, len(cells) * 0.6) and not any(kind_of(cell) for cell in said)
-
-
-def _columns(
-    header: Sequence[Record], rows: Sequence[Record], width: int, options: DelimitedOptions
-) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
-    """The names of the columns, each once and none empty; what had to be made up is told."""
-    line = header[0].line if header else (rows[0].line if rows else 1)
-    told: list[Fault] = []
-    if options.columns is not None:
-        return tuple(options.columns), ()
-    if not header:
-        if options.header is None:
-            told.append(_warning(line, "missing-header", "no header: the columns are column_1, column_2, …"))
-        return tuple(f"column_{number + 1}" for number in range(_used(rows, width, width))), tuple(told)
-    raw = _joined(header)
-    used = _used(rows, width, len(raw)) if (raw and raw[-1] is None) or len(raw) < width else len(raw)
-    names = [raw[number] if number < len(raw) else None for number in range(used)]
-    if len(header) > 1:
-        told.append(_warning(line, "joined-header", f"the header has {len(header)} rows: joined"))
-    if used < max(width, len(raw)):
-        told.append(_warning(line, "trailing-delimiter", "every row ends with a delimiter: the empty last column is left out"))
-    elif rows and len(raw) != width:
-        told.append(_warning(line, "header-width", f"the header has {len(raw)} cells and the rows have {width}"))
-    return _distinct(names, line, told), tuple(told)
-
-
-def _warning(line: int, code: str, message: str) -> Fault:
-    return Fault(None, line, code, message, severity="warning")
-
-
-def _used(rows: Sequence[Record], width: int, named: int) -> int:
-    """How many columns hold something, or have a name."""
-    used = max(width, named)
-    full = [row for row in rows if row.width == width]
-    while full and used > 1 and used >= named and all(used > len(r.cells) or r.cells[used - 1] is None for r in full):
-        used -= 1
-        named = min(named, used)
-        break
-    return used
-
-
-def _joined(header: Sequence[Record]) -> list[str | None]:
-    """Several header rows as one: an upper name that spans columns is carried on to the right."""
-    if len(header) == 1:
-        return list(header[0].cells)
-    width = max(record.width for record in header)
-    parts: list[list[str]] = [[] for _ in range(width)]
-    for depth, record in enumerate(header):
-        carried = None
-        spans = depth < len(header) - 1 and any(cell is None for cell in record.cells)
-        for number in range(width):
-            cell = record.cells[number] if number < record.width else None
-            carried = cell or (carried if spans else None)
-            if carried:
-                parts[number].append(carried)
-    return [" ".join(part) or None for part in parts]
-
-
-def _distinct(names: Sequence[str | None], line: int, told: list[Fault]) -> tuple[str, ...]:
-    seen: set[str] = {name for name in names if name}
-    used: set[str] = set()
-    result = []
-    for number, name in enumerate(names):
-        unique = name or f"column_{number + 1}"
-        if name is None and unique in seen:
-            unique = f"{unique}_"
-        step = 2
-        while unique in used:
-            unique = f"{name or 'column'}_{step}"
-            step += 1
-            if unique in seen:
-                unique = unique if unique not in used else f"{unique}_"
-        if name is None:
-            told.append(_warning(line, "empty-header", f"column {number + 1} has no name: it is called {unique!r}"))
-        elif unique != name:
-            told.append(_warning(line, "duplicate-header", f"the name {name!r} stands twice: the later is {unique!r}"))
-        used.add(unique)
-        result.append(unique)
-    return tuple(result)
+    return count if count and named and names_columns(header, _kinds(table[count:], width), table[count + 1 :]) else 0
 
 
 # ---- where the table ends
@@ -358,8 +263,11 @@ def _is_other_table(group: Sequence[Record], dialect: Dialect, blank: bool) -> b
     if len(same) < min(len(group), 10) * 0.8:
         return False
     kinds = _kinds(group, width)
+    least = min(width, dialect.width)
+    if width != dialect.width and tuple(group[0].cells[:least]) == dialect.columns[:least]:
+        return True  # under the same names, fewer or more of them
     if width != dialect.width:
-        return blank or (len(same) >= 3 and any(kinds) and _names_columns(group[0], kinds, group[1:]))
+        return blank or (len(same) >= 3 and any(kinds) and names_columns(group[0], kinds, group[1:]))
     names = [cell for cell in group[0].cells if cell]
     distinct = len(set(names)) == len(names) >= 0.8 * width
-    return blank and distinct and any(kinds) and _names_columns(group[0], kinds, group[1:])
+    return blank and distinct and any(kinds) and names_columns(group[0], kinds, group[1:])

@@ -18,6 +18,7 @@ from qpipe.core.texts import reader
 from qpipe.core.types import DataType
 from qpipe.sources.file.text.blocks import PIECE, count_byte, places
 from qpipe.sources.file.text.dialect import Dialect
+from qpipe.sources.file.text.dress import may_be_dressed
 from qpipe.sources.file.text.strict import Rows, needs_exact, parse
 
 if TYPE_CHECKING:
@@ -125,12 +126,12 @@ class _Cells:
         frame, kind = self._parsed(numbers), False
         if frame is None and numbers:
             frame, kind = self._parsed(numbers, kind=True), True  # being kind costs a quarter more
-        if frame is None:
+        if frame is None or may_be_dressed(frame, self.dialect):
             return None
         doubtful = [name for name in numbers if name in names and not self._sure(frame[name], kind=kind)]
         if doubtful:
             texts = self._parsed({})
-            if texts is None:
+            if texts is None or may_be_dressed(texts, self.dialect):
                 return None
             frame = frame.with_columns(texts[doubtful])
         others = [name for name in names if name in types and frame.schema[name] == pl.String]
