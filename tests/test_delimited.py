@@ -388,8 +388,8 @@ def test_what_fits_every_line_goes_before_what_would_skip_some() -> None:
 
 
 # Of W3C's tests for CSV on the Web these differ from a plain reading: one has a time as its only header, three a first row that
-# is no header or stands twice.
-OTHERWISE = {"test247.csv", "test257.csv", "test258.csv", "test284.csv"}
+# is no header or stands twice, one blanks before the names, which its own metadata trims.
+OTHERWISE = {"test247.csv", "test257.csv", "test258.csv", "test284.csv", "events-listing.csv"}
 
 
 @pytest.mark.skipif("QPIPE_CSVW_TESTS" not in os.environ, reason="set QPIPE_CSVW_TESTS to the folder of w3c/csvw's tests")

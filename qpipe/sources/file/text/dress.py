@@ -55,16 +55,16 @@ def _without(cell: str | None, quote: str) -> str | None:
     return cell and (cell[1:-1].replace(close * 2, close) if close == quote else cell[1:-1])
 
 
-def may_be_dressed(frame: pl.DataFrame, dialect: Dialect) -> bool:
-    """Whether a row of text cells may be in another dress: a quick look at its first and last column."""
+def may_be_dressed(frame: pl.DataFrame, block: bytes, dialect: Dialect) -> bool:
+    """Whether a row of a block may be in another dress: a quick look at its bytes, then at its first and last column."""
     if dialect.dressed or frame.width < 2 or not frame.height:
         return False
     first, last = frame.to_series(0), frame.to_series(dialect.width - 1 if dialect.width <= frame.width else -1)
-    if last.dtype == pl.String and "delimiter" not in dialect.fixed and last.str.starts_with(" ").any():
-        return True
-    if first.dtype != pl.String or "quote" in dialect.fixed:
-        return False
-    return any(first.str.starts_with(sign).any() for sign in QUOTES if sign != dialect.quote)
+    spaced = last.dtype == pl.String and "delimiter" not in dialect.fixed and last.str.starts_with(" ").any()
+    if spaced or first.dtype != pl.String or "quote" in dialect.fixed:
+        return bool(spaced)
+    signs = [sign for sign in QUOTES if sign != dialect.quote and sign.encode()[:1] in block]
+    return any(first.str.starts_with(sign).any() for sign in signs)
 
 
 # ---- blanks in place of the delimiter

@@ -58,7 +58,7 @@ def read_strict(block: bytes, quotes_in: int, dialect: Dialect) -> Rows | None:
     if found is None:
         return None
     frame, inside = found
-    if may_be_dressed(frame, dialect):
+    if may_be_dressed(frame, block, dialect):
         return None
     delivered = _delivered(frame, dialect)
     if delivered is None:

@@ -126,12 +126,12 @@ class _Cells:
         frame, kind = self._parsed(numbers), False
         if frame is None and numbers:
             frame, kind = self._parsed(numbers, kind=True), True  # being kind costs a quarter more
-        if frame is None or may_be_dressed(frame, self.dialect):
+        if frame is None or may_be_dressed(frame, self.lines, self.dialect):
             return None
         doubtful = [name for name in numbers if name in names and not self._sure(frame[name], kind=kind)]
         if doubtful:
             texts = self._parsed({})
-            if texts is None or may_be_dressed(texts, self.dialect):
+            if texts is None or may_be_dressed(texts, self.lines, self.dialect):
                 return None
             frame = frame.with_columns(texts[doubtful])
         others = [name for name in names if name in types and frame.schema[name] == pl.String]
