@@ -89,7 +89,8 @@ def _cli() -> str:
     group: Any = typer.main.get_command(application().app)
     lines = ["# Command line", "", "Results go to stdout, everything else to stderr. `qpipe COMMAND --help` says the same.",
              "", *_options(group.params)]  # fmt: skip
-    for name, command in group.commands.items():
+    for name in group.commands:
+        command = group.get_command(None, name)
         lines += ["", f"## qpipe {name}", "", *_described(command.help or ""), "", *_options(command.params)]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
 
@@ -110,13 +111,8 @@ def _options(params: Sequence[Any]) -> list[str]:
 def _named(param: Any) -> str:
     if param.param_type_name == "argument":
         return f"`{param.metavar or param.name.upper()}`"
-    takes = "" if param.is_flag else f" {_metavar(param)}"
+    takes = "" if param.is_flag else f" {param.metavar}"
     return ", ".join(f"`{name}{takes}`" for name in param.opts)
-
-
-def _metavar(param: Any) -> str:
-    kind = param.type.name
-    return "N" if "int" in kind else "PATH" if kind == "path" else "TEXT"
 
 
 def _default(param: Any) -> str:

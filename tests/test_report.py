@@ -499,7 +499,15 @@ def test_what_is_not_all_is_never_told_as_all(share: float) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(0.004, "4 ms"), (1.25, "1.2 s"), (61, "1 m 01 s"), (3725, "1 h 02 m"), (200_000, "2 d 07 h"), (None, "-")],
+    [
+        (0.004, "4 ms"),
+        (1.25, "1.2 s"),
+        (61, "1 min 1 s"),
+        (3725, "1 h 2 min"),
+        (7202, "2 h"),
+        (200_000, "2 d 7 h"),
+        (None, "-"),
+    ],
 )
 def test_duration(seconds: float | None, told: str) -> None:
     assert words.duration(seconds) == told

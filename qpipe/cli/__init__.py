@@ -7,14 +7,14 @@ import sys
 
 # files of this folder and their commands, in the order of the help
 GROUPS = {
-    "run": ("run", "resume"),
+    "run": ("run", "resume", "recover", "replay"),
     "spec": ("validate", "explain", "test", "init", "explain-problem"),
     "profile": ("profile",),
     "importing": ("import",),
     "registry": ("modules", "sources", "outputs", "schema"),
     "decisions": ("decisions", "decide"),
     "history": ("runs", "show", "watch", "report", "diff", "rm", "health", "incident", "trend"),
-    "trace": ("trace",),
+    "trace": ("trace", "why"),
 }
 
 
@@ -31,9 +31,11 @@ def application(asked: str | None = None):  # type: ignore[no-untyped-def]
     """The typer application with the group of the command asked for, or with every group: for help, and for unknown names."""
     import typer
 
+    from qpipe.cli.help import Commands
+
     app = typer.Typer(
-        name="qpipe", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
-        help="Turn messy data feeds into data people can trust.",
+        name="qpipe", cls=Commands, help="Turn messy data feeds into data people can trust.",
+        no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )  # fmt: skip
 

@@ -226,7 +226,7 @@ def _told(question: Mapping[str, Any], *, rows: bool = False) -> dict[str, Any]:
 
 
 def _stats(journal: Journal, run: str | None, as_json: bool) -> int:
-    from qpipe.cli.questions import duration
+    from qpipe.core.words import duration
     from qpipe.orchestrator.answers import response_times
 
     found = response_times(journal, run)

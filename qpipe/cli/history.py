@@ -197,7 +197,7 @@ def rm(
 def health(as_json: AsJson = False, home: Home = None) -> int:
     """Runs that are neither done nor failed nor alive, and living ones that stand still. Ends with 1 when there are any.
 
-    Example: qpipe health || qpipe resume --all
+    Example: qpipe health || qpipe recover
     """
     journal = open_journal(home)
     found = [told for run in journal.runs() if (told := _ill(journal, run))]

@@ -28,13 +28,15 @@ WINDOW = 5.0  # seconds over which the speed is taken
 ENDS = {"run.done", "run.failed", "run.refused", "run.waiting", "run.interrupted"}
 
 
-def progress(*, quiet: bool = False, events: bool = False, stream: TextIO | None = None) -> View:
+def progress(*, quiet: bool = False, events: bool = False, verbose: bool = False, stream: TextIO | None = None) -> View:
     """The view that fits: JSON lines, nothing, a picture on a terminal, or a plain log on stderr."""
     if events:
         return EventLines(sys.stdout)
     if quiet:
         return View()
     stream = stream or sys.stderr
+    if verbose:
+        return EveryLine(stream)
     plain = not stream.isatty() or os.environ.get("TERM") == "dumb" or "CI" in os.environ
     return LogLines(stream) if plain else Picture(stream)
 
@@ -184,6 +186,21 @@ class LogLines(View):
         self._last = self._clock()
         self._stream.write(f"{time.strftime('%H:%M:%S', time.localtime(at))} {' '.join(words.split())}\n")
         self._stream.flush()
+
+
+class EveryLine(LogLines):
+    """A line for each event: for looking closely."""
+
+    def __call__(self, event: Event) -> None:
+        self._seen.add(event)
+        if event.name == "progress":
+            self._say(event.at, line(self._seen))
+        else:
+            self._say(event.at, " ".join([event.name, *(f"{name}={_told(value)}" for name, value in event.data.items())]))
+
+
+def _told(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _asked(seen: Seen) -> str:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from qpipe.core.words import duration
+
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
@@ -20,18 +22,6 @@ def visible(value: str | None) -> str:
     if value is None:
         return "null"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
-
-
-def duration(seconds: float) -> str:
-    """3 h 59 min"""
-    seconds = max(0, round(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    for size, unit, next_size, next_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if seconds >= size:
-            rest = seconds % size // next_size
-            return f"{seconds // size} {unit}" + (f" {rest} {next_unit}" if rest else "")
-    return ""
 
 
 def rows_text(count: int) -> str:

@@ -1,4 +1,4 @@
-"""qpipe run, qpipe resume"""
+"""qpipe run, resume, recover, replay"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,12 +26,13 @@ Answers = Annotated[Path | None, typer.Option("--answers", help="Answers to ques
 NoAsk = Annotated[bool, typer.Option("--no-ask", help="Ask nothing, even on a terminal: questions wait.")]
 Events = Annotated[bool, typer.Option("--events", help="Every event as a JSON line on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for each thing that happens, in place of a picture.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Any failed error check refuses the data (exit code 65).")]
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(run)
-    app.command()(resume)
+    for command in (run, resume, recover, replay):
+        app.command()(command)
 
 
 def run(
@@ -53,6 +55,7 @@ def run(
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that compute; results do not depend on it.")] = None,
     no_ask: NoAsk = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     events: Events = False,
     as_json: AsJson = False,
     home: Home = None,
@@ -68,15 +71,14 @@ def run(
     journal = Journal(home or home_of(spec))
     parent = None
     if from_quarantine is not None:
-        from qpipe.orchestrator.replay import replay_plan
-
-        plan, parent = replay_plan(plan, journal, from_quarantine)
+        plan, parent = _replayed(plan, journal, from_quarantine)
+    seen = Seen(quiet, verbose, events, as_json)
     if watch:
-        return _watch(plan, journal, every, lambda: _conductor(plan, journal, strict, no_ask, quiet, events, as_json, parent),
-                      functools.partial(_through, answers=answers, quiet=quiet, as_json=as_json, events=events))  # fmt: skip
-    conduct = _conductor(plan, journal, strict, no_ask, quiet, events, as_json, parent)
+        return _watch(plan, journal, every, lambda: _conductor(plan, journal, strict, no_ask, seen, parent),
+                      functools.partial(_through, answers=answers, seen=seen))  # fmt: skip
+    conduct = _conductor(plan, journal, strict, no_ask, seen, parent)
     conduct.afresh = full_refresh
-    return _through(conduct, lambda c: c.run(), answers, quiet=quiet, as_json=as_json, events=events)
+    return _through(conduct, lambda c: c.run(), answers, seen=seen)
 
 
 def resume(
@@ -90,6 +92,7 @@ def resume(
     strict: Strict = False,
     no_ask: NoAsk = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     events: Events = False,
     as_json: AsJson = False,
     home: Home = None,
@@ -101,16 +104,88 @@ def resume(
     journal = open_journal(home)
     journal.expire()
     runs = _resumable(journal) if every else [journal.run(reference)]
-    code = 0
-    for found in runs:
-        if found["state"] in ("done", "refused"):
-            tell(f"{found['id']} is {found['state']}: there is nothing to resume")
-            continue
-        plan = _plan_of_run(found, journal, spec, read_vars(var))
-        conduct = _conductor(plan, journal, strict, no_ask, quiet, events, as_json, found["parent"])
-        work = functools.partial(_resume, id=found["id"])
-        code = max(code, _through(conduct, work, answers, quiet=quiet, as_json=as_json, events=events))
-    return code
+    seen = Seen(quiet, verbose, events, as_json)
+    return max((_go_on(journal, found, spec, read_vars(var), answers, strict, no_ask, seen) for found in runs), default=0)
+
+
+def recover(
+    answers: Answers = None,
+    no_ask: NoAsk = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Go on with every run whose process is gone or was stopped. Those that wait for answers, `resume --all` takes.
+
+    Example: qpipe health || qpipe recover
+    """
+    journal = open_journal(home)
+    left = [run for run in _resumable(journal) if run["state"] in ("running", "interrupted")]
+    if not left and not as_json:
+        tell("nothing to recover: every run is done, failed, refused, waiting or alive")
+    seen = Seen(quiet, as_json=as_json)
+    return max((_go_on(journal, found, "", {}, answers, False, no_ask, seen) for found in left), default=0)
+
+
+def replay(
+    what: Annotated[str, typer.Argument(metavar="RUN|FILE", help="A run, or a file of quarantined rows.")] = "latest",
+    spec: Annotated[Path | None, typer.Option(help="The spec they go through: of a file it must be said.")] = None,
+    var: Vars = None,
+    answers: Answers = None,
+    strict: Strict = False,
+    no_ask: NoAsk = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Send quarantined rows through the spec again, as it is now, or repaired ones; a child run adds what passes.
+
+    Example: qpipe replay latest
+    """
+    from qpipe.orchestrator.journal import Journal, home_of
+    from qpipe.spec.compile import plan_of
+
+    vars = read_vars(var)
+    if Path(what).exists() and spec is None:
+        raise UsageError(f"which spec shall the rows of {what} go through?", hint=f"qpipe replay {what} --spec SPEC")
+    if spec is None:
+        journal = open_journal(home)
+        found = journal.run(what)
+        spec, vars = Path(found["spec_file"]), {**(found["vars"] or {}), **vars}
+    journal = Journal(home or home_of(spec))
+    plan, parent = _replayed(plan_of(spec, vars=vars), journal, what)
+    seen = Seen(quiet, as_json=as_json)
+    return _through(_conductor(plan, journal, strict, no_ask, seen, parent), lambda c: c.run(), answers, seen=seen)
+
+
+def _replayed(plan: Plan, journal: Journal, what: str) -> tuple[Plan, str | None]:
+    from qpipe.orchestrator.replay import alone, replay_plan
+
+    if checks := alone(plan):
+        tell(f"{', '.join(checks)}: the rows that come back are judged beside each other, not beside those delivered before")
+    return replay_plan(plan, journal, what)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How much of a run is shown."""
+
+    quiet: bool = False
+    verbose: bool = False
+    events: bool = False
+    as_json: bool = False
+
+
+def _go_on(
+    journal: Journal, found: dict[str, Any], spec: str, vars: dict[str, str], answers: Path | None, strict: bool, no_ask: bool,
+    seen: Seen,
+) -> int:  # fmt: skip
+    if found["state"] in ("done", "refused"):
+        tell(f"{found['id']} is {found['state']}: there is nothing to resume")
+        return 0
+    plan = _plan_of_run(found, journal, spec, vars)
+    conduct = _conductor(plan, journal, strict, no_ask, seen, found["parent"])
+    return _through(conduct, functools.partial(_resume, id=found["id"]), answers, seen=seen)
 
 
 def _watch(plan: Plan, journal: Journal, every: float, conductor: Callable[[], Conductor], through: Callable[..., int]) -> int:
@@ -193,9 +268,7 @@ def _adjusted(plan: Plan, fail_on: str | None, batch_size: int | None, workers: 
     return replace(plan, settings=replace(plan.settings, **{k: v for k, v in changes.items() if v is not None}))
 
 
-def _conductor(
-    plan: Plan, journal: Journal, strict: bool, no_ask: bool, quiet: bool, events: bool, as_json: bool, parent: str | None
-) -> Conductor:
+def _conductor(plan: Plan, journal: Journal, strict: bool, no_ask: bool, seen: Seen, parent: str | None) -> Conductor:
     from qpipe.cli.live import progress
     from qpipe.orchestrator.conductor import Conductor
 
@@ -204,7 +277,9 @@ def _conductor(
         from qpipe.cli.ask import Asking
 
         ask = Asking()
-    listeners: list[Callable[[Event], None]] = [progress(quiet=quiet or as_json, events=events)]
+    listeners: list[Callable[[Event], None]] = [
+        progress(quiet=seen.quiet or seen.as_json, events=seen.events, verbose=seen.verbose)
+    ]
     return Conductor(plan, journal, listeners, ask, strict, argv=sys.argv[1:], parent=parent)
 
 
@@ -213,9 +288,7 @@ def _through(
     work: Callable[[Conductor], Outcome],
     answers: Path | None,
     *,
-    quiet: bool,
-    as_json: bool,
-    events: bool,
+    seen: Seen,
 ) -> int:
     """Let the conductor work, stop it politely on the first signal, and say how it ended."""
     conductor.answers = answers
@@ -226,7 +299,7 @@ def _through(
     finally:
         if hasattr(listener, "close"):
             listener.close()
-    _tell_end(conductor, outcome, quiet=quiet, as_json=as_json, events=events)
+    _tell_end(conductor, outcome, seen)
     return outcome.exit_code
 
 
@@ -241,18 +314,20 @@ def _on_signals(conductor: Conductor) -> None:
         signal.signal(number, stop)
 
 
-def _tell_end(conductor: Conductor, outcome: Outcome, *, quiet: bool, as_json: bool, events: bool) -> None:
+def _tell_end(conductor: Conductor, outcome: Outcome, seen: Seen) -> None:
     from qpipe.orchestrator.summary import load
 
     found = conductor.journal.run(outcome.run)
     summary = load(conductor.journal, found, conductor.plan)
-    if as_json:
+    if seen.as_json:
         print_json({"run": outcome.run, "state": outcome.state, "exit_code": outcome.exit_code, "message": outcome.message,
                     "summary": summary.to_json()})  # fmt: skip
         return
-    if not quiet and not events:
+    shown = not seen.quiet and not seen.events
+    if shown:
         from qpipe.report.text import show
 
         print(show(summary))
     if outcome.message:
-        tell(f"{outcome.state}: {outcome.message}", *([f"  {outcome.hint}"] if outcome.hint else []))
+        hint = [] if shown or not outcome.hint else [f"  {outcome.hint}"]  # what was shown says what to do next
+        tell(f"{outcome.state}: {outcome.message}", *hint)

@@ -1,20 +1,24 @@
-"""qpipe trace"""
+"""qpipe trace, qpipe why"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qpipe.cli.common import AsJson, Home, Vars, open_journal, print_json, read_vars
+from qpipe.cli.common import AsJson, Home, Vars, open_journal, print_json, read_vars, tell
 from qpipe.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from qpipe.core.component import Output
     from qpipe.orchestrator.trace import RowTrace
 
 
 def register(app: typer.Typer) -> None:
     app.command()(trace)
+    app.command()(why)
 
 
 def trace(
@@ -46,6 +50,63 @@ def trace(
     else:
         print("\n\n".join(_told(t) for t in traces) or "no row fits")
     return 0
+
+
+def why(
+    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="An output of the spec.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Which row: a condition, or the value of the output's key.")],
+    run: Annotated[str, typer.Option(help="A run's id, part of it, or latest.")] = "latest",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 5,
+    var: Vars = None,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Why a row is in an output: back to its file and line, through steps, findings and the person who decided.
+
+    Example: qpipe why clean "order_id = 1003"
+    """
+    from itertools import islice
+
+    from qpipe.cli.run import _plan_of_run
+    from qpipe.orchestrator.trace import Tracer
+    from qpipe.spec.nearest import did_you_mean
+
+    journal = open_journal(home)
+    found = journal.run(run)
+    plan = _plan_of_run(found, journal, "old", read_vars(var))
+    if output not in plan.outputs:
+        raise UsageError(
+            f"{plan.name} has no output '{output}'",
+            hint=did_you_mean(output, plan.outputs) or f"it has {', '.join(plan.outputs)}",
+        )
+    tracer = Tracer(plan, journal, found["id"])
+    elsewhere: list[RowTrace] = []
+
+    def there() -> Iterator[RowTrace]:
+        for trace in tracer.matching(_condition(key, plan.outputs[output].output)):
+            if any(o["output"] == output for o in trace.outputs):
+                yield trace
+            elif len(elsewhere) < limit:
+                elsewhere.append(trace)
+
+    traces = list(islice(there(), limit))
+    if as_json:
+        from dataclasses import asdict
+
+        print_json([asdict(t) for t in traces])
+    elif traces:
+        print("\n\n".join(_told(t) for t in traces))
+    else:
+        tell(f"no row of {output} fits", *(f"  row {t.row} went to {t.route}: `qpipe trace --row {t.row}`" for t in elsewhere))
+    return 0 if traces else 1
+
+
+def _condition(key: str, output: Output) -> str:
+    """A condition as it is; a bare value is that of the output's key."""
+    names = list(getattr(output, "key", None) or ())
+    if len(names) != 1 or not re.fullmatch(r"[\w.:@+-]+", key):
+        return key
+    return f"{names[0]} = {key}" if re.fullmatch(r"-?\d+(\.\d+)?", key) else f"{names[0]} = '{key}'"
 
 
 def _told(trace: RowTrace) -> str:

@@ -91,7 +91,8 @@ class Journal:
 
     def questions(self, run: str | None = None, state: str | None = None) -> list[dict[str, Any]]:
         return _worded(self.rows(
-            "select * from question where (?1 is null or run = ?1) and (?2 is null or state = ?2) order by opened_at, id",
+            "select * from question where (?1 is null or run = ?1) and (?2 is null or state = ?2) "
+            "order by opened_at, rows desc, id",
             run, state,
         ))  # fmt: skip
 

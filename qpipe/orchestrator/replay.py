@@ -14,6 +14,7 @@ from qpipe.core.component import Context, Output, Source
 from qpipe.core.errors import UsageError
 from qpipe.core.registry import Registry
 from qpipe.orchestrator.journal import Journal
+from qpipe.orchestrator.passes import relational
 from qpipe.orchestrator.publish import adding
 from qpipe.spec.plan import Plan, SourceNode
 
@@ -33,6 +34,11 @@ def replay_plan(plan: Plan, journal: Journal, reference: str) -> tuple[Plan, str
     outputs = {id: replace(node, output=adding(node.output)) for id, node in plan.outputs.items() if not node.original}
     kept = {id: replace(node, output=_elsewhere(node.output, path)) for id, node in plan.outputs.items() if node.original}
     return replace(plan, sources=sources, outputs={**outputs, **kept}), parent
+
+
+def alone(plan: Plan) -> list[str]:
+    """The checks of a plan that judge rows beside all others: in a replay they see only the rows that come back."""
+    return [step.id for step in relational(plan) if step.module.effect == "findings"]  # type: ignore[attr-defined]
 
 
 def _quarantine_of(plan: Plan, journal: Journal, run: str) -> Path:

@@ -77,7 +77,7 @@ def send(plan: Plan, group: Going, worker: Worker, types: Types, watches: Sequen
     to = group.frame[QUESTION].replace_strict(list(targets), list(targets.values()), return_dtype=pl.String)
     parts: dict[str, Part] = {}
     for output in plan.outputs.values():
-        chain = _chain(plan, output)
+        chain = chain_of(plan, output)
         rows = group.frame.filter(to.is_in(chain))
         if rows.height:
             effect(f"output.{output.id}.stage")
@@ -130,7 +130,7 @@ def _shaped(rows: pl.DataFrame, output: OutputNode, types: Types) -> pl.DataFram
     return rows["__raw"].struct.unnest().with_columns(rows.select(ROW, SOURCE, FILE, LINE, REASONS).get_columns())
 
 
-def _chain(plan: Plan, output: OutputNode) -> list[str]:
+def chain_of(plan: Plan, output: OutputNode) -> list[str]:
     """The outputs whose rows an output gets: its own, and those it follows."""
     chain = [output.id]
     follows = output.follows

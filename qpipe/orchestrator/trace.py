@@ -7,6 +7,7 @@ answer differently today: the route, the decision and the output are the journal
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from qpipe.orchestrator.prepare import Prepared, masked
 from qpipe.orchestrator.program import Program, compile_program, hidden
 from qpipe.orchestrator.reliability import reliability_before
 from qpipe.orchestrator.router import HELD, ROUTE, Router
-from qpipe.orchestrator.settle import QUESTION
+from qpipe.orchestrator.settle import QUESTION, chain_of
 from qpipe.orchestrator.work import _by_row, _marks, route_name
 from qpipe.spec.plan import Plan
 
@@ -78,17 +79,17 @@ class Tracer:
 
     def where(self, condition: str, limit: int = 5) -> list[RowTrace]:
         """The first rows for which a condition holds, on the columns as the contract types them."""
+        return list(itertools.islice(self.matching(condition), limit))
+
+    def matching(self, condition: str) -> Iterator[RowTrace]:
+        """One row after the other for which it holds."""
         when = Expression.parse(condition)
         when.check(self.prepared.union)
-        found: list[RowTrace] = []
         for batch in self.journal.rows(
             "select * from batch where run=? and routes_json is not null and rows>0 order by seq", self.run
         ):
             for number in self._matching(batch, when):
-                found.append(self._trace(batch, number))
-                if len(found) == limit:
-                    return found
-        return found
+                yield self._trace(batch, number)
 
     def _matching(self, batch: Mapping[str, Any], when: Expression) -> Iterator[int]:
         first = batch["first_row"]
@@ -200,7 +201,8 @@ class Tracer:
         return chosen[-1] if chosen else route
 
     def _outputs(self, target: str) -> Iterator[dict[str, Any]]:
-        for id in target.split("+"):
+        reached = set(target.split("+"))
+        for id in [node.id for node in self.plan.outputs.values() if reached & set(chain_of(self.plan, node))]:
             query = "select * from publication where run=? and output=? order by at desc limit 1"
             for done in self.journal.rows(query, self.run, id):
                 yield {"output": id, "state": done["state"], "path": (done["result"] or {}).get("path"), "at": done["at"]}

@@ -25,6 +25,7 @@ class Report:
     spec_text: str
     shapes: Shapes | None  # None: the run kept no sample
     trend: Trend | None = None  # scores over the runs up to this one
+    description: str = ""  # as the spec has it
 
     def to_json(self) -> dict[str, Any]:
         data = dataclasses.asdict(self.shapes) if self.shapes else None
@@ -48,7 +49,18 @@ def collect(
         totals = balance.delivered, balance.quarantined
         shapes = distributions.shapes(sample, totals, masked) if sample else None
     scores = trend(journal, run["name"], until=run["started"], plan=plan) if draw else None
-    return Report(summary, without_secrets(run["spec_text"]), shapes, scores)
+    return Report(summary, without_secrets(run["spec_text"]), shapes, scores, _description(run["spec_text"]))
+
+
+def _description(spec_text: str) -> str:
+    """What the spec says of itself, on one line."""
+    import yaml
+
+    try:
+        told = (yaml.safe_load(spec_text) or {}).get("description")
+    except (yaml.YAMLError, AttributeError):
+        return ""
+    return without_secrets(" ".join(told.split())) if isinstance(told, str) else ""
 
 
 def _masked(check: CheckResult, masked: frozenset[str]) -> CheckResult:

@@ -178,7 +178,10 @@ def _grid(low: float, high: float, whole: bool) -> tuple[float, float, int]:
 def _edge(value: float, whole: bool, dtype: Any, up: bool = False) -> str:
     if dtype is not None:
         stored = pl.Int32 if dtype == pl.Date else pl.Int64
-        return str(pl.Series([round(value)], dtype=stored).cast(dtype)[0]).partition(".")[0]
+        told = pl.Series([round(value)], dtype=stored).cast(dtype)[0]
+        if dtype.base_type() == pl.Datetime:
+            return str(told.strftime("%Y-%m-%d %H:%M")).removesuffix(" 00:00")
+        return str(told).partition(".")[0]
     if whole:
         number = math.ceil(value) if up else math.floor(value)
         return f"{number:,}" if abs(number) >= 10_000 else str(number)  # years read better as 2013
@@ -193,7 +196,7 @@ def _top(a: pl.Series, b: pl.Series) -> Counted:
     rest = len(weight) - len(names)
     if rest:
         told = [sum(n for v, n in found.items() if v not in names) for found in (ours, theirs)]
-        bins.append((f"{rest:,} other values", *map(float, told)))  # type: ignore[arg-type]
+        bins.append((f"{rest:,} others", *map(float, told)))  # type: ignore[arg-type]
     return "text", bins, ("", "")
 
 

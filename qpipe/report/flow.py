@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from qpipe.orchestrator.results import RouteFlow, Summary
 from qpipe.report.markup import Html, el
-from qpipe.report.svg import ribbon, svg, text
+from qpipe.report.svg import ribbon, svg, text, tip
 from qpipe.report.words import count, cut, percent, plural
 
 WIDTH, THICK, SLOT, GAP = 1000.0, 260.0, 38.0, 10.0
-COLUMNS = (130.0, 400.0, 600.0, 800.0)  # left sides of: sources, steps, routes to several outputs, ends
+COLUMNS = (170.0, 400.0, 570.0, 740.0)  # left sides of: sources, steps, routes to several outputs, ends
 NODE = 12.0
+NAME = (22, 22, 22, 33)  # characters that fit beside a node of each column
 
 
 @dataclass
@@ -157,5 +158,5 @@ def _block(node: Node, column: int, every: int) -> Html:
         return el("g", shape, el("title", node.name))
     share = f" · {percent(node.rows / every)}" if column == 3 and every else ""
     at, side = (x - 8, "end") if column == 0 else (x + NODE + 8, "")
-    name = text(at, middle - 3, cut(node.name, 26), f"flow-name {side}")
+    name = text(at, middle - 3, cut(node.name, NAME[column]), f"flow-name {side}", tip(node.name))
     return el("g", shape, name, text(at, middle + 12, count(node.rows) + share, f"flow-rows {side}"))

@@ -19,6 +19,7 @@ from qpipe.report.text import (
     answered,
     balanced,
     dearest,
+    kept,
     likely,
     noted,
     scored,
@@ -56,13 +57,10 @@ def write(report: Report) -> str:
     shown = [section for section in sections if section is not None]
     links = [el("a", title, href=f"#{id}") for id, title, _ in shown]
     body = [el("section", el("h2", title), inner, id=id) for id, title, inner in shown]
-    page = el(
-        "html",
-        _head(summary),
-        el("body", _top(summary), el("nav", el("div", links, el("button", "light / dark", hidden=True), class_="top")),
-           el("main", body, _foot(summary)), el("script", Html(_file("page.js")))),
-        lang="en",
-    )  # fmt: skip
+    nav = el("nav", el("div", links, el("button", "light / dark", hidden=True), class_="top"))
+    script = el("script", Html(_file("page.js")))
+    top, main = _top(summary, report.description), el("main", body, _foot(summary))
+    page = el("html", _head(summary), el("body", top, nav, main, script), lang="en")
     return f"<!DOCTYPE html>\n{page}\n"
 
 
@@ -87,11 +85,11 @@ def _head(summary: Summary) -> Html:
     )  # fmt: skip
 
 
-def _top(summary: Summary) -> Html:
+def _top(summary: Summary, description: str) -> Html:
     run, balance = summary.run, summary.balance
     facts = [
         ("rows in", count(run.rows_in)),
-        ("delivered", count(balance.delivered)),
+        ("would be delivered" if run.state == "refused" else "delivered", count(balance.delivered)),
         ("quarantined", count(balance.quarantined)),
     ]
     facts += [("score", percent(summary.score)), ("started", clock(run.started)), ("took", duration(run.seconds))]
@@ -101,6 +99,7 @@ def _top(summary: Summary) -> Html:
     state = el("span", STATES.get(run.state, run.state), class_=f"state {_state_tone(run.state)}")
     inner = [
         el("h1", run.name),
+        el("p", description, class_="lead") if description else None,
         el("p", state, " ", el("span", run.id, class_="mono dim"), el("span", code, class_="dim")),
         el("dl", [el("div", el("dt", name), el("dd", value)) for name, value in facts], class_="facts"),
         el("p", run.error, class_="error-text") if run.error else None,
@@ -182,7 +181,7 @@ def _scores(summary: Summary) -> Section | None:
 
 def _part_scores(title: str, found: Sequence[Score]) -> Html | None:
     """Scores of columns, the worst first, or of sources."""
-    if not found:
+    if not found or (title == "source" and len(found) == 1):  # that is the overall score
         return None
     low = svg.low_end([s.value for s in found if s.value is not None])
     heads = [title, f"{percent(low)} to 100%", ">score", ">95% interval", ">evaluated", ">failed", ">checks", ">unseen"]
@@ -238,7 +237,9 @@ def _failures(summary: Summary) -> Section | None:
     if not summary.checks:
         return None
     most = max(c.failed for c in summary.checks)
-    rows = [_failure(c, most) for c in worst_first(summary)]
+    checks = worst_first(summary)
+    faultless = [c for c in checks if c.outcome == "pass" and not c.failed]
+    rest = [c for c in checks if c not in faultless]
     heads = [
         "check",
         "failed rows",
@@ -256,7 +257,13 @@ def _failures(summary: Summary) -> Section | None:
         f"Failing rows were found by {count(failing)} of {plural(len(summary.checks), 'check')}; a tick is what is tolerated."
     )
     legend = svg.legend([(name, name) for name in ("error", "warning", "info")])
-    inner = [el("p", words, class_="lead"), legend, _table(heads, rows, sortable=True)]
+    found = [legend, _table(heads, [_failure(c, most) for c in rest], sortable=True)] if rest else []
+    passed = None
+    if faultless:
+        table = _table(heads, [_failure(c, most) for c in faultless], sortable=True)
+        title = f"{plural(len(faultless), 'check')} without a failure"
+        passed = el("details", el("summary", title), table, open=len(faultless) <= 12)
+    inner = [el("p", words, class_="lead"), *found, passed]
     return "failures", "Failures by rule", join(inner)
 
 
@@ -456,7 +463,7 @@ def _outputs(summary: Summary) -> Section | None:
         return None
     rows = [
         tr(td(o.output), td(o.place, class_="mono"), _number(o.rows), right(size(o.bytes) if o.bytes else ""), _number(o.parts),
-           td(o.state), td(o.guarantee))
+           td(kept(o, summary)), td(o.guarantee))
         for o in summary.outputs
     ]  # fmt: skip
     heads = ["output", "where", ">rows", ">size", ">parts", "state", "guarantee"]

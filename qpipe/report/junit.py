@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from qpipe.orchestrator.results import CheckResult, GateResult, Summary
+from qpipe.orchestrator.results import CheckResult, GateResult, Sample, Summary
 from qpipe.report.collect import Report
 from qpipe.report.text import balanced
 from qpipe.report.words import count, figures, percent, tolerance
@@ -66,9 +66,14 @@ def _check(check: CheckResult) -> ET.Element:
 def _samples(check: CheckResult) -> list[str]:
     return [
         f"row {s.row}" + (f" ({s.file}:{s.line})" if s.line else f" ({s.file})" if s.file else "")
-        + (f": {check.column} is {'null' if s.value is None else s.value!r}" if check.column else "")
+        + (f": {check.column} is {_value(check, s)}" if check.column else f": {s.value}" if s.value else "")
         for s in check.samples
     ]  # fmt: skip
+
+
+def _value(check: CheckResult, sample: Sample) -> str:
+    missing = sample.value is None or sample.cells.get(check.column, "") is None
+    return "null" if missing else repr(sample.value)
 
 
 def _gate(gate: GateResult) -> ET.Element:

@@ -13,6 +13,7 @@ from qpipe.report.text import (
     balanced,
     grouped,
     judged,
+    kept,
     likely,
     noted,
     scored,
@@ -47,7 +48,8 @@ def _lines(summary: Summary) -> Iterator[str]:
     scores = [[titled(s), scored(s.value), likely(s), count(s.evaluated), count(s.failed)] for s in every]
     yield from _table("Scores", ["of", ">score", ">95% interval", ">evaluated", ">failed"], scores)
     yield from _table("Outputs", ["output", "where", ">rows", ">size", "state"],
-                      [[o.output, o.place, count(o.rows), size(o.bytes), o.state] for o in summary.outputs])  # fmt: skip
+                      [[o.output, o.place, count(o.rows), size(o.bytes), kept(o, summary)]
+                       for o in summary.outputs])  # fmt: skip
     yield from _table("Questions", ["id", "question", ">rows", "answer"],
                       [[q.id, cut(q.text, 120), count(q.rows), answered(q)] for q in summary.questions[:ROWS]])  # fmt: skip
     yield from _list("Notes", [noted(n) for n in summary.notes[:ROWS]])

@@ -16,8 +16,8 @@ def svg(width: float, height: float, *children: Html | list[Html], label: str, c
               preserveAspectRatio="none" if stretch else None)  # fmt: skip
 
 
-def text(x: float, y: float, words: str, class_: str = "", **attributes: object) -> Html:
-    return el("text", words, x=float(x), y=float(y), class_=class_ or None, **attributes)
+def text(x: float, y: float, words: str, class_: str = "", *more: Html, **attributes: object) -> Html:
+    return el("text", words, *more, x=float(x), y=float(y), class_=class_ or None, **attributes)
 
 
 def tip(words: str) -> Html:
@@ -131,12 +131,18 @@ def top_values(found: Distribution) -> Html:
     for n, each in enumerate(found.bins):
         y = n * row
         told = tip(f"{each.label}: {percent(each.shares[0])} of delivered, {percent(each.shares[1])} of quarantined")
-        shapes.append(text(left - 5, y + 10, cut(each.label, 15) or "(empty)", "tiny end"))
+        shapes.append(text(left - 5, y + 10, _fitting(each.label, 14) or "(empty)", "tiny end"))
         for k, (share, class_) in enumerate(zip(each.shares, ("delivered", "quarantined"), strict=True)):
             long = 0.0 if not share else max(share / most * (width - left), 0.8)
             shapes.append(el("rect", x=left, y=y + 1.5 + 5.5 * k, width=long, height=4.8, class_=class_))
         shapes.append(el("rect", told, x=0.0, y=y, width=width, height=row, class_="hover"))
     return svg(width, 100, shapes, label=f"commonest values of {found.column}", class_="histogram")
+
+
+def _fitting(label: str, room: int) -> str:
+    """As much of a label as fits; capitals are a quarter wider."""
+    wide = sum(1.25 if c.isupper() or ord(c) > 0x2E80 else 1 for c in label)
+    return label if wide <= room else cut(label, int(room * len(label) / wide))
 
 
 def matrix(missing: Missing, limit: int = 16) -> Html:

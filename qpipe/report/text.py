@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from qpipe.orchestrator.results import CheckResult, Note, QuestionResult, Score, Summary
+from qpipe.orchestrator.results import CheckResult, Note, OutputResult, QuestionResult, Score, Summary
 from qpipe.report.collect import Report
 from qpipe.report.words import (
     MARKS,
@@ -205,7 +205,7 @@ def _scores(summary: Summary) -> Block:
     rows = tuple((titled(s), scored(s.value), _bar(s.value), likely(s), count(s.evaluated), count(s.failed))
                  for s in every)  # fmt: skip
     tones = tuple("strong" if s.name == "overall" else "" if s.value is not None else "dim" for s in every)
-    left = len(summary.column_scores) - sum(bool(s.column) for s in told)
+    left = sum(not s.failed and s.value is not None for s in summary.column_scores)
     columns = ("of", "score", "", "95% interval", "evaluated", "failed")
     after = f"and {plural(left, 'column')} without a failure" if left and len(told) < COLUMNS else ""
     return Block("Scores", columns, rows, frozenset({1, 3, 4, 5}), tones, after)
@@ -238,9 +238,15 @@ def _bar(share: float | None, width: int = 10) -> str:
 
 def _outputs(summary: Summary) -> Block:
     rows = tuple(
-        (o.output, o.place, count(o.rows), size(o.bytes) if o.bytes else "", o.state, o.guarantee) for o in summary.outputs
+        (o.output, o.place, count(o.rows), size(o.bytes) if o.bytes else "", kept(o, summary), o.guarantee)
+        for o in summary.outputs
     )
     return Block("Outputs", ("output", "where", "rows", "size", "state", "guarantee"), rows, frozenset({2, 3}))
+
+
+def kept(output: OutputResult, summary: Summary) -> str:
+    """What became of an output's rows: what a refused run had staged is gone."""
+    return "discarded" if summary.run.state == "refused" and output.state == "staged" else output.state
 
 
 def _questions(summary: Summary) -> Block:
@@ -282,6 +288,8 @@ def advice(summary: Summary) -> Iterator[str]:
         yield f"{plural(len(waiting), 'question')} open: `qpipe decisions`, then `qpipe resume {run}`"
     elif summary.run.state in ("waiting", "interrupted", "failed"):
         yield f"go on with `qpipe resume {run}`"
+    elif summary.run.state == "refused":
+        yield "mend the data or the rule, then run again; `--fail-on never` publishes whatever the verdicts"
     if not summary.balance.balanced:
         yield "the rows do not add up: that is a fault of qpipe or of a Python step; please keep the journal"
     unseen = [c.title for c in summary.checks if c.outcome == "not evaluated"]

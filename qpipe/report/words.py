@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from qpipe.core import words
+
 MARKS = {"pass": "✓", "warn": "!", "fail": "✕", "error": "✕", "skipped": "-", "not evaluated": "○"}
 STATES = {
     "done": "done", "refused": "refused: nothing was published", "waiting": "waiting for answers", "running": "running",
@@ -33,18 +35,8 @@ def percent(share: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """3725 → "1 h 02 m"."""
-    if seconds is None:
-        return "-"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} m {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} m" if hours < 48 else f"{hours // 24} d {hours % 24:02d} h"
+    """3725 → "1 h 2 min"."""
+    return "-" if seconds is None else words.duration(seconds)
 
 
 def size(number: float | None) -> str:
@@ -91,7 +83,12 @@ def figure(value: Any) -> str:
     if isinstance(value, int):
         return count(value)
     if isinstance(value, float):
-        return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:,.6g}"
+        whole = math.isfinite(value) and value == int(value) and abs(value) < 1e15
+        return f"{value:,.0f}" if whole else f"{value:,.4g}" if abs(value) < 1 else f"{value:,.6g}"
+    if isinstance(value, (list, tuple)):
+        return cut(", ".join(figure(each) for each in value), 60)
+    if isinstance(value, Mapping):
+        return cut(figures(value), 60)
     return cut(str(value), 60)
 
 

@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 from qpipe.core.component import Context, Delivery, Input, Inspection, Types, Verdict
 from qpipe.core.params import Duration, Regex, param
+from qpipe.core.words import duration
 
 
 class FileAge(Inspection):
@@ -49,10 +50,11 @@ class FileAge(Inspection):
         if not ages:
             return Verdict("not evaluated")
         name = (max if self.every else min)(ages, key=lambda each: ages[each])
-        observed, hours = {"age": round(ages[name])}, ages[name] / 3600
+        age, expected = duration(ages[name]), f"at most {duration(self.max_age, 4)}"
+        observed = {"age": age}
         if ages[name] <= self.max_age:
-            return Verdict("pass", observed)
-        return Verdict("fail", observed, message=f"{name} is {hours:,.1f} h old, expected at most {self.max_age / 3600:,.1f} h")
+            return Verdict("pass", observed, expected)
+        return Verdict("fail", observed, expected, f"{name} is {age} old, expected {expected}")
 
     def _time(self, input: Input) -> float | None:
         if self.date_in_name is None:

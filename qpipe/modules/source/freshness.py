@@ -9,6 +9,7 @@ from typing import Any
 from qpipe.core.component import Context, Gate, Measure, Types, Verdict
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, Duration, param
+from qpipe.core.words import duration
 
 
 class Freshness(Gate):
@@ -58,7 +59,7 @@ class Freshness(Gate):
         return {"newest": Measure(at.filter(at <= _now(context)).max(), "max"), "values": Measure(at.count())}
 
     def verdict(self, values: Mapping[str, Any], context: Context) -> Verdict:
-        expected = f"at most {_words(self.max_age)} old"
+        expected = f"at most {duration(self.max_age, 4)} old"
         if not values["values"]:
             return Verdict("not evaluated", {}, expected)
         newest = values["newest"]
@@ -66,19 +67,9 @@ class Freshness(Gate):
             return Verdict("fail", {}, expected, f"every {self.column} lies after the start of the run")
         end = newest + dt.timedelta(days=1) if context.types[self.column].kind == "date" else newest
         age = max((_now(context) - end).total_seconds(), 0)
-        message = f"the newest {self.column} is {_words(age)} old, expected {expected}" if age > self.max_age else ""
-        return Verdict("fail" if message else "pass", {"newest": newest, "age": _words(age)}, expected, message)
+        message = f"the newest {self.column} is {duration(age)} old, expected {expected}" if age > self.max_age else ""
+        return Verdict("fail" if message else "pass", {"newest": newest, "age": duration(age)}, expected, message)
 
 
 def _now(context: Context) -> dt.datetime:
     return dt.datetime.fromtimestamp(context.started, dt.UTC).replace(tzinfo=None)
-
-
-def _words(seconds: float) -> str:
-    """1d4h, 2h30m, 45s"""
-    parts, left = [], round(seconds)
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        if left >= size:
-            parts.append(f"{left // size}{unit}")
-            left %= size
-    return "".join(parts[:2]) or "0s"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from qpipe.core.component import Check, Context, Rule, Types
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, Duration, param
+from qpipe.core.words import duration
 
 if TYPE_CHECKING:
     import polars as pl
@@ -88,7 +89,7 @@ class DateIs(Check):
         if self.not_past:
             yield "not in the past", last < now
         if self.max_age is not None:
-            yield f"no older than {dt.timedelta(seconds=self.max_age)}", last < now - dt.timedelta(seconds=self.max_age)
+            yield f"no older than {duration(self.max_age, 4)}", last < now - dt.timedelta(seconds=self.max_age)
         if self.weekdays:
             allowed = [_DAYS.index(day) + 1 for day in self.weekdays]
             yield f"on {', '.join(self.weekdays)}", ~cell.dt.weekday().is_in(allowed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qpipe.core.component import Check, Context, Rule, Types
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, Duration, param
+from qpipe.core.words import duration
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,8 +77,8 @@ class Delay(Check):
         return (Rule(given & bad, (self.end, self.start), self._words(), given),)
 
     def _words(self) -> str:
-        parts = [] if self.min is None else [f"at least {_shown(self.min)}"]
-        parts += [] if self.max is None else [f"at most {_shown(self.max)}"]
+        parts = [] if self.min is None else [f"at least {duration(self.min, 4)}"]
+        parts += [] if self.max is None else [f"at most {duration(self.max, 4)}"]
         return f"{' and '.join(parts)} after {self.start}"
 
 
@@ -86,10 +87,3 @@ def _moment(name: str, context: Context) -> pl.Expr:
     if context.types[name].kind == "datetime" and context.types[name].zone:
         cell = cell.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return cell.cast(pl.Datetime("us"))
-
-
-def _shown(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size:.0f}{unit}"
-    return f"{seconds:g}s"
