@@ -251,8 +251,9 @@ def _durations(texts: pl.Series, type: DataType) -> pl.Series:
 
 
 def _jsons(texts: pl.Series, type: DataType) -> pl.Series:
-    valid = texts.str.json_path_match("$").is_not_null() | (texts.str.strip_chars() == "null")
-    return _only(texts, valid)
+    from qpipe.core.json_texts import valid_json
+
+    return _only(texts, valid_json(texts))
 
 
 def _nested(texts: pl.Series, type: DataType) -> pl.Series:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qpipe.core.component import Context, Rule, Transform, Types
+from qpipe.core.json_texts import read_json
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, NewTypes, param
 from qpipe.core.types import DataType, parse_text
@@ -66,24 +68,42 @@ class ParseJson(Transform):
         return {**types, **{name: DataType.parse(word) for name, word in self.take.items()}}
 
     def apply(self, frame: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        return frame.with_columns(self._value(name).alias(name) for name in self.take)
+        read = self._read()
+        return frame.with_columns(self._value(name, read).alias(name) for name in self.take)
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
-        given = text(self.column)
-        valid = parse_text(given, DataType.parse("json"))
-        rules = [Rule(given.is_not_null() & valid.is_null(), (self.column,), "JSON", given.is_not_null())]
+        given, read = text(self.column), self._read()
+        valid = read.map_batches(partial(_part, name=_VALID), return_dtype=pl.Boolean(), is_elementwise=True)
+        rules = [Rule(~valid, (self.column,), "JSON", given.is_not_null())]
         for name, word in self.take.items():
             if DataType.parse(word).name != "string":
-                found = self._found(name)
-                bad = found.is_not_null() & self._value(name).is_null()
+                found = _found(name, read)
+                bad = found.is_not_null() & self._value(name, read).is_null()
                 rules.append(Rule(bad, (self.column,), f"{name} as {word}", found.is_not_null()))
         return tuple(rules)
 
-    def _found(self, name: str) -> pl.Expr:
-        """What stands there as text; null in a text that is no JSON."""
-        found = text(self.column).str.json_path_match(self.paths.get(name) or f"$['{name}']")
-        return pl.when(found != "null").then(found)
+    def _read(self) -> pl.Expr:
+        """Everything that is asked of a text, read at once: Polars computes one expression once."""
+        paths = {name: self.paths.get(name) or f"$['{name}']" for name in self.take}
+        wanted = pl.Struct({_VALID: pl.Boolean(), **dict.fromkeys(paths, pl.String())})
+        return text(self.column).map_batches(partial(_texts, paths=paths), return_dtype=wanted, is_elementwise=True)
 
-    def _value(self, name: str) -> pl.Expr:
-        wanted, found = DataType.parse(self.take[name]), self._found(name)
-        return found if wanted.name == "string" else parse_text(found, wanted)
+    def _value(self, name: str, read: pl.Expr) -> pl.Expr:
+        return parse_text(_found(name, read), DataType.parse(self.take[name]))
+
+
+_VALID = "\x00valid"
+
+
+def _texts(given: pl.Series, paths: dict[str, str]) -> pl.Series:
+    return pl.DataFrame(dict(zip([_VALID, *paths], read_json(given, list(paths.values())), strict=True))).to_struct()
+
+
+def _found(name: str, read: pl.Expr) -> pl.Expr:
+    """What stands there as text; null in a text that is no JSON."""
+    # not struct.field, which Polars does not know to be of the same expression
+    return read.map_batches(partial(_part, name=name), return_dtype=pl.String(), is_elementwise=True)
+
+
+def _part(read: pl.Series, name: str) -> pl.Series:
+    return read.struct.field(name)

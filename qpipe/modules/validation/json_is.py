@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.component import Check, Context, Types
+from qpipe.core.json_texts import surely_with_keys
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, param
 
@@ -70,8 +70,8 @@ class JsonIs(Check):
 
 
 def _misfits(texts: pl.Series, keys: tuple[str, ...], schema: dict[str, Any] | None) -> pl.Series:
-    """True where a text is not as it should be. What Polars does not find good is read by the letter, each text once."""
-    doubtful = texts if schema is not None else texts.set(_surely_fits(texts, keys), None)
+    """True where a text is not as it should be. What is not surely good is read by the letter, each text once."""
+    doubtful = texts if schema is not None else texts.set(surely_with_keys(texts, keys), None)
     different = doubtful.drop_nulls().unique()
     validator = None
     if schema is not None:
@@ -82,15 +82,6 @@ def _misfits(texts: pl.Series, keys: tuple[str, ...], schema: dict[str, Any] | N
     if not any(bad):
         return texts.is_not_null() & False
     return texts.is_in(different.filter(pl.Series(bad, dtype=pl.Boolean)).implode())
-
-
-def _surely_fits(texts: pl.Series, keys: tuple[str, ...]) -> pl.Series:
-    """True where Polars finds JSON, with a value for each key. A key of null, for one, it does not find."""
-    good = pl.repeat(True, texts.len(), eager=True)
-    for path in [f"$.{key}" for key in keys] or ["$"]:
-        plain = path == "$" or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", path[2:])
-        good &= texts.str.json_path_match(path).is_not_null() if plain else False
-    return good
 
 
 def _fits(text: str, keys: tuple[str, ...], validator: Any) -> bool:

@@ -1,0 +1,100 @@
+"""Texts that hold JSON: whether they do, and what stands at a path, for a column at once.
+
+Polars says what is JSON and what stands there, one path and text at a time. DuckDB reads a text once for all paths and says
+the same several times as fast, but for some texts: it takes trailing commas and NaN for JSON, nests without end, writes some
+numbers in another way, and takes the first of two equal keys. Where a text may be one of these, Polars is asked.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from qpipe.core.lazy import duckdb, pl
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_MANY = 2_000  # rows from which asking DuckDB is worth its beginning
+_PLAIN = re.compile(r"""\$(\.[A-Za-z_][A-Za-z0-9_]*|\[[0-9]{1,6}\]|\['[^'"\\]+'\])*""")
+_KEYS = re.compile(r"""\.([A-Za-z_][A-Za-z0-9_]*)|\['([^'"\\]+)'\]""")
+# a comma before an end; bare words; -0, exponents and long numbers; letters of keys as escapes, and halves of characters
+_DOUBTFUL = r",\s*[\]}]|(?:^|[:,\[\s])-?(?:[nNiI]|[0-9][0-9.]*[eE]|[0-9]{16})|(?:^|[:,\[\s])-0|\\u(?:00[0-7]|[dD][89a-fA-F])"
+_DEEP = 128  # brackets within each other, from which Polars finds no JSON; each has two ends
+
+
+def valid_json(texts: pl.Series) -> pl.Series:
+    """Whether a text is JSON; null where there is none."""
+    return read_json(texts, ())[0]
+
+
+def read_json(texts: pl.Series, paths: Sequence[str]) -> list[pl.Series]:
+    """Whether a text is JSON, and what stands at each path, as text: lists and objects as JSON.
+
+    Null in no JSON, where nothing is, and where null is.
+    """
+    if texts.len() < _MANY or not all(map(_PLAIN.fullmatch, paths)):
+        return _by_polars(texts, paths)
+    listed = ", ".join(f"'{_path(path)}'" for path in paths) or "'$'"
+    columns = "".join(f", f[{n}] as f{n}" for n in range(1, len(paths) + 1))
+    one_reading = f"select json_valid(t) as v, case when v then json_extract_string(t, [{listed}]) end as f from texts"
+    valid, *found = _asked(texts, f"select v{columns} from ({one_reading})")
+    found = [_without_null(each) for each in found]
+    whole = [each.str.contains(r"^[\[{]") for each in found]  # objects: keys may be twice in them
+    where = _doubtful(texts, paths, *whole).arg_true()
+    if not where.len():
+        return [valid, *found]
+    exact = _by_polars(texts.gather(where), paths)
+    return [each.scatter(where, right) for each, right in zip([valid, *found], exact, strict=True)]
+
+
+def surely_with_keys(texts: pl.Series, keys: Sequence[str]) -> pl.Series:
+    """True where a text is JSON beyond doubt, and an object with these keys. Not true says nothing."""
+    paths = [f"$['{key}']" for key in keys]
+    if texts.len() < _MANY or not all(map(_PLAIN.fullmatch, paths)):
+        return pl.repeat(False, texts.len(), eager=True)
+    there = "".join(f" and json_type(t, '{_path(path)}') is not null" for path in paths)
+    (sure,) = _asked(texts, f"select case when json_valid(t) then true{there} end as v from texts")
+    return (sure & ~_doubtful(texts)).fill_null(False)
+
+
+def _by_polars(texts: pl.Series, paths: Sequence[str]) -> list[pl.Series]:
+    valid = texts.str.json_path_match("$").is_not_null() | (texts.str.strip_chars() == "null")
+    return [valid.set(texts.is_null(), None), *(_without_null(texts.str.json_path_match(path)) for path in paths)]
+
+
+def _without_null(found: pl.Series) -> pl.Series:
+    return found.set(found == "null", None)
+
+
+def _asked(texts: pl.Series, query: str) -> list[pl.Series]:
+    """The columns of a query over ``texts``, whose column is ``t``."""
+    connection = _database().cursor()
+    try:
+        connection.register("texts", pl.DataFrame({"t": texts}).to_arrow(compat_level=pl.CompatLevel.newest()))
+        return list(connection.sql(query).pl().get_columns())
+    finally:
+        connection.close()
+
+
+def _doubtful(texts: pl.Series, paths: Sequence[str] = (), *more: pl.Series) -> pl.Series:
+    """Where DuckDB may say something else than Polars."""
+    doubtful = functools.reduce(operator.or_, (each.fill_null(False) for each in more), texts.str.contains(_DOUBTFUL))
+    if (texts.str.len_bytes().max() or 0) >= 2 * _DEEP:  # type: ignore[operator]
+        doubtful |= texts.str.count_matches(r"[\[{]") >= _DEEP
+    for key in {plain or quoted for path in paths for plain, quoted in _KEYS.findall(path)}:
+        doubtful |= texts.str.count_matches(f'"{key}"', literal=True) > 1
+    return doubtful.fill_null(False)
+
+
+def _path(path: str) -> str:
+    """As DuckDB writes it."""
+    return re.sub(r"\['([^']+)'\]", r'."\1"', path)
+
+
+@functools.lru_cache(1)
+def _database() -> Any:
+    return duckdb.connect(config={"threads": 1})
