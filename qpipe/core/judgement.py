@@ -20,6 +20,8 @@ def figure(value: Any, measure: Measure) -> Any:
     if value is None or measure.merge not in ("union", "counts"):
         return value
     if measure.merge == "counts":
+        if value and not isinstance(value[0], dict):
+            return dict(zip(value[::2], value[1::2], strict=True))
         return {item["value"]: item["count"] for item in value}
     return sorted({item for item in value if item is not None})[: measure.keep]
 
