@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import polars as pl
 import pytest
 
 from qpipe.core.batch import ROW
-from qpipe.core.component import Relational
+from qpipe.core.component import Context, Relational
 from qpipe.core.gather import Table
+from qpipe.core.params import build
 from qpipe.core.registry import Registry
+from qpipe.modules.validation.hierarchy import Hierarchy
 from qpipe.testing.alone import run_alone
-from qpipe.testing.examples import examples_of
+from qpipe.testing.examples import examples_of, types_of
 
 RELATIONAL: list[Any] = [module for module in Registry().all("module") if issubclass(module, Relational)]
 MUCH, LITTLE = 256 << 20, 0
@@ -76,3 +79,22 @@ def seen(table: Table) -> list[int]:
         return [row for (row,) in connection.sql(f"select {ROW} from data").fetchall()]
     finally:
         connection.close()
+
+
+def test_a_hierarchy_is_judged_as_one_by_one() -> None:
+    chance = random.Random(3)
+    for size in (1, 2, 7, 40, 40, 40, 200, 200):
+        ids = [chance.choice([None, *range(size)]) if chance.random() < 0.3 else n for n in range(size)]
+        above = [chance.choice([None, *range(size + 2)]) for _ in range(size)]
+        frame = pl.DataFrame({"id": ids, "above": above}, schema={"id": pl.Int64, "above": pl.Int64})
+        seen = run_alone(build(Hierarchy, {"id": "id", "parent": "above"}), frame, Context(types=types_of(frame)), 3)
+        assert seen.failed == unheld(ids, above)
+
+
+def unheld(ids: list[int | None], above: list[int | None]) -> list[int]:
+    """Rows whose parent is no id, or that do not hang on a root or on such a row."""
+    known, held = {id for id in ids if id is not None}, set[int]()
+    while more := {i for i, p in zip(ids, above, strict=True) if i is not None and (p not in known or p in held)} - held:
+        held |= more
+    judged = enumerate(zip(ids, above, strict=True))
+    return [row for row, (i, p) in judged if p is not None and (p not in known or not {i, p} - {None} <= held)]

@@ -163,19 +163,19 @@ class Table:
     def rows(self, query: str, tables: Mapping[str, pl.DataFrame] | None = None) -> RowSet:
         """The row ordinals that a query selects in its first column, in any order."""
         found = RowSet()
-        for rows, *_ in self._arrays(query, tables):
+        for rows, *_ in self.arrays(query, tables):
             found.add(rows)
         return found
 
     def apart(self, query: str, claims: int, tables: Mapping[str, pl.DataFrame] | None = None) -> list[RowSet]:
         """The same for several claims in one go: a column of booleans for each says whether the row breaks it."""
         found = [RowSet() for _ in range(claims)]
-        for rows, *broken in self._arrays(query, tables):
+        for rows, *broken in self.arrays(query, tables):
             for each, flags in zip(found, broken, strict=True):
                 each.add(rows[flags])
         return found
 
-    def _arrays(self, query: str, tables: Mapping[str, pl.DataFrame] | None) -> Iterator[list[numpy.ndarray]]:
+    def arrays(self, query: str, tables: Mapping[str, pl.DataFrame] | None = None) -> Iterator[list[numpy.ndarray]]:
         """The columns of a query's result, batch by batch."""
         if not self._parts:
             return

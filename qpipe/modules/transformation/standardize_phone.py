@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal
 
 from qpipe.core.component import Context, Rule, Transform, Types
@@ -90,6 +90,7 @@ def _filled(name: str) -> pl.Expr:
     return pl.when(cell != "").then(cell)
 
 
+@lru_cache(1 << 18)  # rules and values ask for the same numbers, batch by batch, and one takes as long as a thousand rows
 def _written(value: str, form: str) -> str | None:
     """A number, given after its country."""
     phonenumbers = needed("phonenumbers", "read telephone numbers", "standards")

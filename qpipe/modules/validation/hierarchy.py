@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qpipe.analysis.trees import reached
 from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict
-from qpipe.core.lazy import pl
+from qpipe.core.lazy import np, pl
 from qpipe.core.params import Column, param
+from qpipe.core.rowset import RowSet
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
 
@@ -52,23 +55,29 @@ class Hierarchy(Relational):
         return {"i": pl.col(self.id_), "p": pl.col(self.parent)}
 
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
-        orphans = f"select {ROW} from data where p is not null and p not in (select i from data where i is not null)"
+        rows, own, above, roots = self._numbered(collected)
+        orphans = (above < 0) & ~roots
+        inside = (own >= 0) & (above >= 0)
         # from the roots, and from orphans, who are told already, down: what is not reached is in a circle or below one
-        circles = f"""
-            with recursive reached as (
-                select i from data where i is not null
-                    and (p is null or p not in (select i from data where i is not null))
-                union
-                select data.i from data join reached on data.p = reached.i where data.i is not null
-            )
-            select {ROW} from data where p is not null and p in (select i from data where i is not null)
-                and (i not in (select i from reached) or p not in (select i from reached))
-        """
-        roots = f"select {ROW} from data where p is null qualify row_number() over (order by {ROW}) > 1"
+        tops = own[(own >= 0) & (above < 0)]
+        held = reached(tops, above[inside], own[inside], int(max(own.max(initial=-1), above.max(initial=-1))) + 1)
+        held = np.append(held, True)  # the last is for rows without an id, or without a parent
+        circles = (above >= 0) & ~(held[own] & held[above])
         found = [
-            RowVerdict(collected.rows(orphans), (self.parent,), f"a {self.id_} that exists"),
-            RowVerdict(collected.rows(circles), (self.parent, self.id_), "nothing above itself"),
+            RowVerdict(RowSet.of(rows[orphans]), (self.parent,), f"a {self.id_} that exists"),
+            RowVerdict(RowSet.of(rows[circles]), (self.parent, self.id_), "nothing above itself"),
         ]
         if self.one_root:
-            found.append(RowVerdict(collected.rows(roots), (self.parent,), "one root"))
+            others = rows[roots]
+            found.append(RowVerdict(RowSet.of(others[others > others.min(initial=1 << 62)]), (self.parent,), "one root"))
         return tuple(found)
+
+    def _numbered(self, collected: Any) -> list[np.ndarray]:
+        """For each row: its own number, that of its id and that of its parent's (-1: no such id), whether it has no parent."""
+        query = f"""
+            with ids as (select i, row_number() over () - 1 as number from (select distinct i from data where i is not null))
+            select {ROW}, coalesce(own.number, -1)::integer, coalesce(above.number, -1)::integer, data.p is null
+            from data left join ids own on data.i = own.i left join ids above on data.p = above.i
+        """
+        parts = list(collected.arrays(query))
+        return [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.zeros(0, dtype=int)] * 4
