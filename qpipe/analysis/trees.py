@@ -19,13 +19,20 @@ def reached(roots: np.ndarray, above: np.ndarray, below: np.ndarray, size: int) 
     children = below[order]
     many = np.bincount(above, minlength=size)
     starts = np.cumsum(many) - many
-    found = np.zeros(size, dtype=bool)
-    level = np.unique(roots)
+    found, owner = np.zeros(size, dtype=bool), np.empty(size, dtype=np.int64)
+    level = _once(roots, owner)
     while level.size:
         found[level] = True
         counts = many[level]
         ends = np.cumsum(counts)
         places = np.repeat(starts[level] - (ends - counts), counts) + np.arange(ends[-1])
         next_ = children[places]
-        level = np.unique(next_[~found[next_]])
+        level = _once(next_[~found[next_]], owner)
     return found
+
+
+def _once(nodes: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Each of them once: of equal ones the last that put its place down."""
+    places = np.arange(nodes.size)
+    owner[nodes] = places
+    return nodes[owner[nodes] == places]
