@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from running import Project
 
 from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Module
@@ -232,8 +233,12 @@ class Loyalty(BaseModule):
 
 
 class Asking(BaseModule):
+    def process(self, data, context):
+        self.rows = data.filter(pl.col("city") == "Metz")["_row"]
+        return data
+
     def get_decisions(self):
-        return ["what now?"]
+        return [(self.options.get("row", row), "is Metz right?") for row in self.rows]
 
 
 class Numbered:
@@ -315,6 +320,7 @@ WORKS: list[tuple[dict[str, Any], dict[str, list[Any]]]] = [
     ({"class": "rules.py:upper", "with": {"column": "city"}}, {"city": ["BONN", None, "METZ"]}),
     ({"class": "rules.py:halved"}, {"id": [2, 3], ROW: [1, 2]}),
     ({"class": "shop.more:same"}, {"id": [1, 2, 3]}),
+    ({"class": "rules.py:Asking", "asks": "doubt"}, {"id": [1, 2, 3], "doubt": [None, None, "is Metz right?"]}),
 ]
 
 
@@ -328,7 +334,7 @@ def test_python_runs(folder: Path, values: dict[str, Any], columns: dict[str, li
 FAILS: list[tuple[dict[str, Any], str]] = [
     (
         {"class": "rules.py:strict"},
-        "rules.py:45: rules.py:strict fails: AttributeError: 'NoneType' object has no attribute 'upper' (first at row 1)",
+        "rules.py:49: rules.py:strict fails: AttributeError: 'NoneType' object has no attribute 'upper' (first at row 1)",
     ),
     ({"class": "rules.py:strict", "side_effects": True}, "has no attribute 'upper'\n  at: city.upper()"),
     (
@@ -339,7 +345,9 @@ FAILS: list[tuple[dict[str, Any], str]] = [
     ({"class": "rules.py:Loyality"}, "rules.py has no 'Loyality'\n  did you mean 'Loyalty'?"),
     ({"class": "rules.py:not_code"}, "has no method process(data, context), and cannot be called"),
     ({"class": "rules.py:nothing"}, "gave nothing back"),
-    ({"class": "rules.py:Asking"}, "get_decisions() asks 'what now?', which only a spec can ask"),
+    ({"class": "rules.py:Asking"}, "get_decisions() asks 'is Metz right?', and no column keeps it\n  say asks: doubt"),
+    ({"class": "rules.py:Asking", "with": {"row": 17}, "asks": "doubt"}, "asks about a row that is not in the batch"),
+    ({"class": "rules.py:Asking", "with": {"row": "x"}, "asks": "doubt"}, "get_decisions() gave ('x', 'is Metz right?')"),
     ({"class": "rules.py:unnumbered"}, "gave 2 rows back for 3, without _row"),
     ({"class": "rules.py:grown"}, "a column 'extra' that output: does not name\n  output: {extra: int32}"),
     ({"class": "rules.py:renamed"}, "the column 'city' is gone"),
@@ -358,6 +366,25 @@ def test_python_tells_what_is_wrong(folder: Path, values: dict[str, Any], messag
     with pytest.raises(QpipeError) as refused:
         run(made("python", **values), directory=folder)
     assert message in str(refused.value).replace(f"{folder}/", "")
+
+
+@pytest.mark.parametrize("batch", [1, 100])
+def test_what_a_class_asks_is_asked_of_people(folder: Path, batch: int) -> None:
+    spec = f"""
+        sources: {{s: {{path: s.csv, schema: {{id: int, city: string}}}}}}
+        modules: [{{python: {{class: "rules.py:Asking", asks: doubt}}}}]
+        routes: [{{when: doubt is not null, ask: what-now}}, {{to: clean}}]
+        decisions:
+          what-now: {{question: "{{doubt}} (rows: {{rows}})", scope: group, by: [doubt], choices: {{yes: clean, no: drop}}}}
+        outputs: {{clean: {{path: out/clean.csv}}}}
+        settings: {{batch_size: {batch}}}
+    """
+    project = Project(folder, spec, {"s.csv": "id,city\n1,Bonn\n2,Metz\n3,Metz\n"})
+    assert project.run().exit_code == 75
+    (question,) = project.journal.questions()
+    assert (question["text"], question["rows"]) == ("is Metz right? (rows: 2)", 2)
+    assert project.resume(given={"what-now": "yes"}).exit_code == 0
+    assert project.outputs()["clean.csv"].splitlines()[1:] == [b"1,Bonn,", b"2,Metz,is Metz right?", b"3,Metz,is Metz right?"]
 
 
 @pytest.mark.parametrize("place", [0, 1, 61, 99])

@@ -30,6 +30,10 @@ class BaseModule:
         """The batch as it goes on. Rows are told by ``_row``: keep that column when rows are dropped, repeated or reordered."""
         return data
 
-    def get_decisions(self) -> Iterable[Any]:
-        """Nothing: questions stand in the spec, where a route asks about rows that this step marked."""
+    def get_decisions(self) -> Iterable[tuple[int, str]]:
+        """What people must decide of the batch just processed: pairs of a row's ``_row`` and the question in words.
+
+        The words go into the column that the step's ``asks`` names; a route of the spec lets people decide:
+        ``{when: doubt is not null, ask: what-now}``. Choices, time-out and default stand in the spec, too.
+        """
         return ()

@@ -28,8 +28,9 @@ class Python(Step):
     takes a Polars DataFrame and gives one back. A class is made once, with the values under `with`, and has a method
     `process(data, context)`, or can be called itself; deriving from `qpipe.BaseModule` is a convenience. If it has a method
     `validate(data)`, the problems that this returns refuse the data. Batches come one after the other, in order, of any size.
-    Questions to people stand in the spec: mark rows in a column, and let a route ask about them. What a method
-    `get_decisions()` returns would be asked of nobody, so it is refused.
+    If it has a method `get_decisions()`, this is called after each batch and gives pairs of a row's `_row` and what is to be
+    asked about it. The words go into the column that `asks` names, null elsewhere; a route that looks at it lets people decide:
+    `{when: doubt is not null, ask: what-now}`. Without `asks` a question would be asked of nobody, so it is refused.
 
     The frame has a column `_row`, by which rows are told: keep it when rows are dropped, repeated or reordered; without it, as
     many rows must come back as went in. `output` names the columns that are added or change their type; all others must stay.
@@ -65,12 +66,15 @@ class Python(Step):
     )
     options: dict[str, Any] = param({}, alias="with", help="what the class is made with, or the function called with")
     output: NewTypes | None = param(None, help="columns that are added or change their type, with their types")
+    asks: str | None = param(None, help="the column for what get_decisions() asks about a row", pattern="^[^_]")
     side_effects: bool = param(False, help="it does more than compute: it is never run twice on the same rows")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         place, colon, name = self.target.partition(":")
         if not (place and colon and name):
             yield "class", f"'{self.target}' names no class: write rules.py:Loyalty or package.module:Loyalty"
+        if self.asks and self.asks in {**(types or {}), **(self.output or {})}:
+            yield "asks", f"there is a column '{self.asks}' already: questions get one of their own"
         for column, word in (self.output or {}).items():
             try:
                 DataType.parse(word)
@@ -78,7 +82,8 @@ class Python(Step):
                 yield "output", f"'{column}': {error}"
 
     def output_types(self, types: Types) -> Types:
-        return {**types, **{name: DataType.parse(word) for name, word in (self.output or {}).items()}}
+        asked = {self.asks: DataType.parse("string")} if self.asks else {}
+        return {**types, **{name: DataType.parse(word) for name, word in (self.output or {}).items()}, **asked}
 
     def process(self, frame: pl.DataFrame, context: Context) -> pl.DataFrame:
         try:
@@ -92,9 +97,22 @@ class Python(Step):
     def trial(self, frame: pl.DataFrame, context: Context) -> pl.DataFrame:
         user = self._user(context)
         with user.turn:
-            made = user.run(frame, context)
-            user.ask_nothing()
-        return self._checked(made, frame, self.output_types(context.types))
+            made, asked = user.run(frame, context), user.asked()
+        if asked and not self.asks:
+            raise QpipeError(f"{self.target}: get_decisions() asks '{next(iter(asked.values()))}', and no column keeps it",
+                             hint="say asks: doubt, and let a route ask: {when: doubt is not null, ask: what-now}")  # fmt: skip
+        wanted = {name: type_ for name, type_ in self.output_types(context.types).items() if name != self.asks}
+        checked = self._checked(made, frame, wanted)
+        return self._asking(checked, asked) if self.asks else checked
+
+    def _asking(self, made: pl.DataFrame, asked: Mapping[int, str]) -> pl.DataFrame:
+        """The frame with the column of what is asked about each row."""
+        rows = pl.Series(list(asked), dtype=pl.Int64)
+        if not rows.is_in(made[ROW].implode()).all():
+            raise QpipeError(f"{self.target}: get_decisions() asks about a row that is not in the batch",
+                             hint=f"name rows by the column {ROW} of what process() gave back")  # fmt: skip
+        words = made[ROW].replace_strict(rows, pl.Series(list(asked.values()), dtype=pl.String), default=None)
+        return made.with_columns(words.cast(pl.String).alias(self.asks or ""))
 
     @property
     def repeatable(self) -> bool:
@@ -176,12 +194,15 @@ class _User:
         with self.code.telling(self.code.target.rpartition(":")[2]):
             return self.made(frame)
 
-    def ask_nothing(self) -> None:
-        """What ``get_decisions()`` asks is asked of nobody from here: refused, so that no question is lost unseen."""
-        asked = getattr(self.made, "get_decisions", None)
-        if found := list(self.code.call("get_decisions", asked) or ()) if asked else []:
-            raise QpipeError(f"{self.code.target}: get_decisions() asks {found[0]!r}, which only a spec can ask",
-                             hint="mark rows in a column, and let a route ask: {when: doubtful, ask: what-now}")  # fmt: skip
+    def asked(self) -> dict[int, str]:
+        """What ``get_decisions()`` asks about rows of the batch just done."""
+        method = getattr(self.made, "get_decisions", None)
+        found = list(self.code.call("get_decisions", method) or ()) if method else []
+        try:
+            return {int(row): str(words) for row, words in found}
+        except (TypeError, ValueError):
+            raise QpipeError(f"{self.code.target}: get_decisions() gave {found[0]!r}",
+                             hint=f"give pairs: a row's {ROW}, and what is asked about it in words") from None  # fmt: skip
 
     def _refuse(self, problems: Any) -> None:
         if problems is None or problems is True:
