@@ -120,8 +120,10 @@ class Source(Component):
 
     role: Literal["stream", "reference"] = param("stream", help="rows that flow, or a table to look things up in")
     schema: dict[str, Any] | None = param(None, help="the contract: column → type, or {type, format, nulls, pii, optional}")
-    on_new_column: Literal["accept", "warn", "fail"] = param("warn", help="a column arrives that the contract does not name")
-    on_missing_column: Literal["warn", "fail"] = param("fail", help="a column of the contract is absent")
+    on_new_column: Literal["accept", "warn", "question", "fail"] = param(
+        "warn", help="a column arrives that the contract does not name"
+    )
+    on_missing_column: Literal["warn", "question", "fail"] = param("fail", help="a column of the contract is absent")
     on_malformed: Literal["quarantine", "question", "fail"] = param(
         "quarantine", help="a line or a cell that does not parse under the contract"
     )

@@ -10,6 +10,7 @@ from typing import Any
 from qpipe.core.batch import Json
 from qpipe.core.component import Context, Types
 from qpipe.core.errors import Problem, QpipeError, exit_code_of
+from qpipe.orchestrator.drift import missing_columns, new_columns
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.prepare import union_of
 from qpipe.orchestrator.program import compile_program, misfits
@@ -100,7 +101,7 @@ def look_at(plan: Plan, node: SourceNode, rows: int, journal: Journal | None) ->
     shown = [{name: "•••" if name in hidden and cell is not None else cell for name, cell in row.items()}
              for row in (frame.iter_rows(named=True) if frame is not None else ())]  # fmt: skip
     notes = _differences(node, columns)
-    refused = any(name not in columns for name in node.types or {}) and source.on_missing_column == "fail"
+    refused = bool(missing_columns(node, columns)) and source.on_missing_column == "fail"
     return Look(node.id, kind, source.role, seconds, {name: str(t) for name, t in columns.items()}, shown, inputs, *told,
                 notes, known, exit_code=65 if refused else 0)  # fmt: skip
 
@@ -108,7 +109,7 @@ def look_at(plan: Plan, node: SourceNode, rows: int, journal: Journal | None) ->
 def _differences(node: SourceNode, columns: Types) -> list[str]:
     declared = node.types or {}
     missing = [name for name in declared if name not in columns]
-    new = [name for name in columns if declared and name not in declared]
+    new = new_columns(node, columns) if declared else []
     return [f"its contract also names {', '.join(missing)}"] * bool(missing) + [
         f"its contract does not name {', '.join(new)}"
     ] * bool(new)

@@ -18,13 +18,14 @@ from qpipe.core.events import Event
 from qpipe.orchestrator.answers import DATA_SET, Settled, keep_remembered, settled
 from qpipe.orchestrator.compiled import Programs
 from qpipe.orchestrator.decisions import Questions
+from qpipe.orchestrator.drift import notes
 from qpipe.orchestrator.feed import Read, Start
 from qpipe.orchestrator.gathering import Collectors
 from qpipe.orchestrator.inspect import Inspector
 from qpipe.orchestrator.journal import Journal, Writer
 from qpipe.orchestrator.passes import Pass, passes_of
 from qpipe.orchestrator.patience import Patience
-from qpipe.orchestrator.prepare import Prepared, masked, memory_mb, new_columns, told_types, workers
+from qpipe.orchestrator.prepare import Prepared, masked, memory_mb, told_types, workers
 from qpipe.orchestrator.program import Program, misfits
 from qpipe.orchestrator.progress import Progress
 from qpipe.orchestrator.publish import Publisher, verdict_event
@@ -131,10 +132,8 @@ class Execution:
                        types_json=told_types(self.plan, id, self.prepared.columns))  # fmt: skip
             tx.event("run.resumed" if known else "run.started", attempt=self.writer.attempt)
             for node in self.plan.streams if not known else ():
-                new = new_columns(node, self.prepared.columns[node.id])
-                if new and node.source.on_new_column == "warn":
-                    tx.event("source.note", source=node.id, code="new-column", line=1,
-                             message=f"{', '.join(new)} is not in the schema: kept as it comes")  # fmt: skip
+                for note in notes(node, self.prepared.columns[node.id]):
+                    tx.event("source.note", source=node.id, **note)
         if not known:
             self._inspect()
 

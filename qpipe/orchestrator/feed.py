@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 from qpipe.core.batch import FILE, LINE, SOURCE, Chunk, Fault, Json
 from qpipe.core.component import Context, Source, Types
-from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.core.types import DataType
+from qpipe.orchestrator.drift import MISSING, NEW, missing_columns, refuse
 from qpipe.orchestrator.patience import Patience
 from qpipe.spec.plan import SourceNode
 
@@ -125,22 +125,17 @@ def _shape(chunk: Chunk, wanted: Sequence[str], types: Types, node: SourceNode) 
     """The columns every batch of a source has, in one order; a file may lack some or bring others."""
     if chunk.frame.columns == list(wanted):
         return chunk
-    absent = [name for name in wanted if name not in chunk.frame.columns]
-    missing = [name for name in absent if name in (node.types or {})]  # others are new in another file: null here
+    absent = [name for name in wanted if name not in chunk.frame.columns]  # what the contract does not name, another file has
+    missing = [name for name in missing_columns(node, chunk.frame.columns) if name in absent]
     new = [name for name in chunk.frame.columns if name not in wanted]
-    faults = list(chunk.faults)
-    if missing and node.source.on_missing_column == "fail":
-        raise DataRefused(f"{node.id}: the column {missing[0]} is missing", file=chunk.file, line=1,
-                          hint="mend the file, or say on_missing_column: warn")  # fmt: skip
-    if new and node.source.on_new_column == "fail":
-        raise DataRefused(f"{node.id}: there is a new column {new[0]}", file=chunk.file, line=1,
-                          hint="add it to the schema, or say on_new_column: warn")  # fmt: skip
+    refuse(node, new, missing, file=chunk.file)
+    faults = []
     if missing:
-        faults.append(Fault(None, 1, "missing-column", f"without {', '.join(missing)}: read as null", severity="warning"))
+        faults.append(Fault(None, 1, MISSING, f"without {', '.join(missing)}: read as null", severity="warning"))
     if new and node.source.on_new_column != "accept":
-        faults.append(Fault(None, 1, "new-column", f"{', '.join(new)} is new in this file: left out", severity="warning"))
+        faults.append(Fault(None, 1, NEW, f"{', '.join(new)} is new in this file: left out", severity="warning"))
     frame = chunk.frame.with_columns([pl.lit(None, dtype=types[name].polars()).alias(name) for name in absent])
-    return replace(chunk, frame=frame.select(wanted), faults=tuple(faults))
+    return replace(chunk, frame=frame.select(wanted), faults=(*faults, *chunk.faults))
 
 
 def result_source(step: str, folder: Path, types: Types) -> SourceNode:

@@ -12,6 +12,7 @@ from qpipe.core.batch import Json
 from qpipe.core.component import Context, Types
 from qpipe.core.errors import DataRefused
 from qpipe.orchestrator.cursors import Cursors
+from qpipe.orchestrator.drift import missing_columns, new_columns, refuse
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.summary import score_so_far
 from qpipe.orchestrator.tables import load_tables
@@ -49,7 +50,8 @@ class Prepared:
         given = {node.id: cursors.given(node.id, context) for node in plan.streams}
         columns = {node.id: node.source.columns(given[node.id]) for node in plan.streams}
         for node in plan.streams:
-            _refuse_new(node, columns[node.id])
+            refuse(node, new_columns(node, columns[node.id]), missing_columns(node, columns[node.id]),
+                   there=", ".join(columns[node.id]))  # fmt: skip
         union = union_of(plan, columns)
         return cls(plan, context, columns, union, identities_of(plan.sources, given, context), _sizes(plan, given), cursors)
 
@@ -93,33 +95,13 @@ def union_of(plan: Plan, columns: Mapping[str, Types]) -> Types:
             if known.polars() != wanted.polars():
                 raise DataRefused(f"the column {name} is {known} in one source and {wanted} in {node.id}",
                                   hint="give it one type in the schemas of both")  # fmt: skip
-            missing = name in declared and name not in columns[node.id]
-            if missing and node.source.on_missing_column == "fail" and not _optional(node.source.schema, name):
-                raise DataRefused(f"{node.id}: the column {name} of its schema is missing",
-                                  hint=f"it has {', '.join(columns[node.id])}; or say on_missing_column: warn")  # fmt: skip
     return union
-
-
-def new_columns(node: SourceNode, columns: Types) -> list[str]:
-    """Columns that arrive although the contract does not name them."""
-    return [name for name in columns if node.types is not None and name not in node.types]
-
-
-def _refuse_new(node: SourceNode, columns: Types) -> None:
-    new = new_columns(node, columns)
-    if new and node.source.on_new_column == "fail":
-        raise DataRefused(f"{node.id}: there is a new column {new[0]}", hint="add it to the schema, or say on_new_column: warn")
 
 
 def masked(plan: Plan) -> list[str]:
     """Columns with personal data, as the contracts say: not shown in samples."""
     schemas = [(node.source.schema or {}).items() for node in plan.streams]
     return [name for schema in schemas for name, kind in schema if isinstance(kind, dict) and kind.get("pii")]
-
-
-def _optional(schema: Mapping[str, Any] | None, name: str) -> bool:
-    entry = (schema or {}).get(name)
-    return isinstance(entry, dict) and bool(entry.get("optional"))
 
 
 def told_types(plan: Plan, id: str, columns: Mapping[str, Types]) -> dict[str, Any]:

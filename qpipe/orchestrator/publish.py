@@ -15,6 +15,7 @@ from qpipe.core.component import Context, Judging, Output, Part, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.judgement import judge_rows
+from qpipe.orchestrator import drift
 from qpipe.orchestrator.answers import let_pass
 from qpipe.orchestrator.gates import Gates, GateVerdict
 from qpipe.orchestrator.journal import Writer
@@ -42,7 +43,8 @@ class Publisher:
         with self.writer.commit("gates") as tx:
             for v in verdicts:
                 tx.event("gate.judged", None, **verdict_event(v))
-        refused = self.refused(verdicts) + [words for id, words in self._intolerable().items() if id not in passed]
+        refused = self.refused(verdicts)
+        refused += [words for id, words in (self._intolerable() | self._drifted()).items() if id not in passed]
         if refused:
             self.discard()
             raise DataRefused("nothing was published: " + "; ".join(refused), hint=f"see `qpipe show {self.writer.run}`")
@@ -53,7 +55,8 @@ class Publisher:
             v.gate: v.verdict.message or "it failed" for v in gates.judge() if v.verdict.outcome == "fail" and self._refuses(v)
         }
         found |= self._intolerable()
-        return {id: why for id, why in found.items() if getattr(self.plan.step(id).module, "on_fail", "") == "question"}
+        asked = {id: why for id, why in found.items() if getattr(self.plan.step(id).module, "on_fail", "") == "question"}
+        return asked | self._drifted()
 
     def refused(self, verdicts: Sequence[GateVerdict]) -> list[str]:
         """Why these verdicts forbid to go on, in words."""
@@ -82,6 +85,11 @@ class Publisher:
             if not isinstance(module, Judging) or judge_rows(module, row["failed"], row["evaluated"]).outcome == "fail":
                 words.setdefault(row["check"], f"{row['check']}: {row['failed']:,} of {row['evaluated']:,} rows failed")
         return words
+
+    def _drifted(self) -> dict[str, str]:
+        """Columns that are not those of a contract whose source asks about them."""
+        found = drift.doubts(self.plan, self.writer.journal, self.writer.run)
+        return {name: f"{name.removesuffix('-columns')}: {told}" for name, told in found.items()}
 
     def publish(self) -> None:
         """Show every output's rows, once. What a parked run has shown already stays; later rows are added to it."""
