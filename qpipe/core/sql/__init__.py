@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,18 +26,19 @@ DIALECTS = {
     "postgresql": "postgresql", "postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql",
     "sqlite": "sqlite", "duckdb": "duckdb",
 }  # fmt: skip
+POOLED = ("postgresql", "mysql")  # dialects that several connections may read at once
 EXTRAS = {"postgresql": "postgres", "mysql": "mysql"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a query, and how to select it so that its value arrives exactly."""
+    """A column of a query, and how to select it."""
 
     name: str
     type: DataType
-    select: str  # an expression over the query's columns
-    cast: str = ""  # the database's own word for its type: for comparing with a text
-    read: str = ""  # how to select it for reading, where that is not how rows are ordered by it
+    select: str  # an expression over the query's columns, by which rows are ordered and compared
+    cast: str = ""  # what makes such a value of a text, which stands for {}; unset: a value is compared as it is
+    read: str = ""  # how to select it so that its value arrives exactly, where that is another expression
 
 
 class Session(Protocol):
@@ -75,6 +76,36 @@ class Database(Protocol):
         """About how many rows a table has, where that is cheap to know."""
 
     def session(self) -> AbstractContextManager[Session]: ...
+
+
+class Pooled(Database, Protocol):
+    """A database that several connections may read at once."""
+
+    def snapshot(self) -> AbstractContextManager[str]:
+        """What readers need to see one state of the database, as long as the context lasts."""
+
+    def reader(self, snapshot: str) -> AbstractContextManager[Reader]:
+        """A connection for several queries: each gives its rows as ``batches`` does."""
+
+
+Reader = Callable[[str, Mapping[str, Any], int], Iterator["pl.DataFrame"]]
+
+
+def of_length(frames: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """The same rows, in frames of which every one but the last has exactly so many."""
+    import polars as pl
+
+    waiting: list[pl.DataFrame] = []
+    height = 0
+    for frame in frames:
+        waiting.append(frame)
+        height += frame.height
+        while height >= rows:
+            whole = pl.concat(waiting)
+            yield whole.head(rows)
+            waiting, height = [whole.slice(rows)], height - rows
+    if height:
+        yield pl.concat(waiting)
 
 
 def scheme_of(url: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qpipe.core.errors import CannotCreate, DataRefused, QpipeError, Unavailable
 from qpipe.core.lazy import duckdb, pl
-from qpipe.core.sql import Column, bound, names_in
+from qpipe.core.sql import Column, bound, names_in, of_length
 from qpipe.core.types import DataType
 
 if TYPE_CHECKING:
@@ -45,16 +45,16 @@ class DuckDB:
         return [self._column(name, str(kind)) for name, kind, *_ in found]
 
     def _column(self, name: str, kind: str) -> Column:
-        quoted = self.quoted(name)
+        quoted, cast = self.quoted(name), f"cast({{}} as {kind})"
         if kind in _PLAIN:
-            return Column(name, DataType.parse(_PLAIN[kind]), quoted, kind)
+            return Column(name, DataType.parse(_PLAIN[kind]), quoted, "unhex({})" if kind == "BLOB" else cast)
         if kind.startswith("DECIMAL"):
-            return Column(name, DataType.parse(kind.lower()), quoted, kind)
+            return Column(name, DataType.parse(kind.lower()), quoted, cast)
         if kind == "TIMESTAMP WITH TIME ZONE":
-            return Column(name, DataType.parse("datetime(us, UTC)"), f"({quoted} at time zone 'UTC')", kind)
+            return Column(name, DataType.parse("datetime(us, UTC)"), quoted, cast, f"({quoted} at time zone 'UTC')")
         if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
-            return Column(name, DataType.parse("string"), f"to_json({quoted})::varchar", "VARCHAR")
-        return Column(name, DataType.parse("string"), f"{quoted}::varchar", "VARCHAR")
+            return Column(name, DataType.parse("string"), f"to_json({quoted})::varchar", "cast({} as varchar)")
+        return Column(name, DataType.parse("string"), quoted, cast, f"{quoted}::varchar")
 
     def key_of(self, table: str) -> list[str]:
         query = (
@@ -72,18 +72,9 @@ class DuckDB:
     def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
         with self._connected() as db:
             reader = db.sql(bound(query, "dollar"), params=_given(query, parameters) or None).to_arrow_reader(rows)
-            waiting: list[pl.DataFrame] = []
-            height = 0
-            for piece in reader:
-                frame = pl.DataFrame(piece)
-                waiting.append(frame.rename(dict(zip(frame.columns, map(str, range(frame.width)), strict=True))))
-                height += frame.height
-                while height >= rows:
-                    whole = pl.concat(waiting)
-                    yield whole.head(rows)
-                    waiting, height = [whole.slice(rows)], height - rows
-            if height:
-                yield pl.concat(waiting)
+            frames = (pl.DataFrame(piece) for piece in reader)
+            numbered = (f.rename(dict(zip(f.columns, map(str, range(f.width)), strict=True))) for f in frames)
+            yield from of_length(numbered, rows)
 
     @contextmanager
     def _connected(self, *, writing: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, QpipeError, Unavailable
 from qpipe.core.lazy import pl
-from qpipe.core.sql import Column, bound, masked, shown
+from qpipe.core.sql import Column, Reader, bound, masked, shown
 from qpipe.core.types import DataType
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LEDGER = "_qpipe_commit"
 _ROWS = 5_000  # sent at once
+_TEXTS = (249, 250, 251, 252, 253, 254)  # the protocol's numbers of text and varchar types
 _WORDS = {"float": "double", "bool": "boolean", "date": "date", "binary": "longblob"}
 
 
@@ -36,7 +38,11 @@ class MySQL:
         return "`" + name.replace("`", "``") + "`"
 
     def describe(self, query: str, parameters: Mapping[str, Any]) -> list[Column]:
-        with self._connected() as db, db.cursor() as cursor:
+        with self._connected() as db:
+            return self._columns(db, query, parameters)
+
+    def _columns(self, db: pymysql.Connection[Any], query: str, parameters: Mapping[str, Any]) -> list[Column]:
+        with db.cursor() as cursor:
             cursor.execute(bound(f"select * from ({query}) _q limit 0", "pyformat"), dict(parameters))
             fields = cursor._result.fields  # PyMySQL tells precision and signs here only
             return [self._column(field) for field in fields]
@@ -61,6 +67,10 @@ class MySQL:
             return Column(field.name, DataType.parse("datetime"), quoted)
         if code in (FIELD_TYPE.BLOB, FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING, FIELD_TYPE.BIT) and field.charsetnr == 63:
             return Column(field.name, DataType.parse("binary"), quoted)
+        if code == FIELD_TYPE.TIME:  # from -838 to 838 hours
+            return Column(field.name, DataType.parse("string"), quoted, "cast({} as time(6))", f"cast({quoted} as char)")
+        if code in _TEXTS and not field.flags & (FLAG.ENUM | FLAG.SET):
+            return Column(field.name, DataType.parse("string"), quoted)
         return Column(field.name, DataType.parse("string"), f"cast({quoted} as char)")
 
     def key_of(self, table: str) -> list[str]:
@@ -76,10 +86,30 @@ class MySQL:
         return int(found[0]) if found and found[0] else None
 
     def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
+        with self.reader() as read:
+            yield from read(query, parameters, rows)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[str]:
+        """The server cannot share one: each reader begins its own, all in the same moment."""
+        yield "start transaction with consistent snapshot, read only"
+
+    @contextmanager
+    def reader(self, snapshot: str = "") -> Iterator[Reader]:
+        with self._connected() as db:
+            if snapshot:
+                with db.cursor() as cursor:
+                    cursor.execute("set session transaction isolation level repeatable read")
+                    cursor.execute(snapshot)
+            yield partial(self._rows, db)
+
+    def _rows(
+        self, db: pymysql.Connection[Any], query: str, parameters: Mapping[str, Any], rows: int
+    ) -> Iterator[pl.DataFrame]:
         from pymysql.cursors import SSCursor
 
-        columns = self.describe(query, parameters)
-        with self._connected() as db, _abandoned(db, db.cursor(SSCursor)) as cursor:
+        columns = self._columns(db, query, parameters)
+        with _abandoned(db, db.cursor(SSCursor)) as cursor:
             cursor.execute(bound(query, "pyformat"), dict(parameters))
             while found := cursor.fetchmany(rows):
                 values = zip(*found, strict=True)

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, QpipeError, Unavailable
 from qpipe.core.lazy import pl
-from qpipe.core.sql import Column, bound, masked, shown
+from qpipe.core.sql import Column, Reader, bound, masked, shown
 from qpipe.core.sql.arrow import frames
 from qpipe.core.types import DataType
 
@@ -52,20 +53,23 @@ class PostgreSQL:
         info, quoted = db.adapters.types.get(oid), self.quoted(name)
         word = info.name if info else ""
         if info is not None and oid == info.array_oid:
-            return Column(name, DataType.parse("string"), f"to_json({quoted})::text", "text")
+            return Column(name, DataType.parse("string"), f"to_json({quoted})::text", "cast({} as text)")
         if word == "time":  # 24:00:00 is one there
-            return Column(name, DataType.parse("time"), quoted, "time", f"{quoted}::text")
+            return Column(name, DataType.parse("time"), quoted, "cast({} as time)", f"{quoted}::text")
         if word in _PLAIN:
-            return Column(name, DataType.parse(_PLAIN[word]), quoted, info.name if info else "text")
+            return Column(name, DataType.parse(_PLAIN[word]), quoted, f"cast({{}} as {word})")
         if word == "numeric":
             exact = precision is not None and precision <= 38 and 0 <= (scale or 0) <= precision
             kind = DataType.parse(f"decimal({precision},{scale or 0})" if exact else "string")
-            return Column(name, kind, quoted, "numeric", f"{quoted}::text")
+            return Column(name, kind, quoted, "cast({} as numeric)", f"{quoted}::text")
         if word == "timestamptz":
-            return Column(name, DataType.parse("datetime(us, UTC)"), f"({quoted} at time zone 'UTC')", "timestamptz")
+            zoned = f"({quoted} at time zone 'UTC')"
+            return Column(name, DataType.parse("datetime(us, UTC)"), quoted, "cast({} as timestamptz)", zoned)
         if word == "bytea":
-            return Column(name, DataType.parse("binary"), f"encode({quoted}, 'hex')", "bytea")
-        return Column(name, DataType.parse("string"), f"{quoted}::text", "text")
+            return Column(name, DataType.parse("binary"), quoted, "decode({}, 'hex')", f"encode({quoted}, 'hex')")
+        if word == "uuid":
+            return Column(name, DataType.parse("string"), quoted, "cast({} as uuid)", f"{quoted}::text")
+        return Column(name, DataType.parse("string"), f"{quoted}::text", "cast({} as text)")
 
     def key_of(self, table: str) -> list[str]:
         query = (
@@ -81,35 +85,61 @@ class PostgreSQL:
         return int(found[0]) if found and found[0] > 0 else None
 
     def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
+        with self.reader() as read:
+            yield from read(query, parameters, rows)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[str]:
         import psycopg
 
+        with self._connected() as db:
+            db.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            found = db.execute("select pg_export_snapshot()").fetchone()
+            yield str(found[0]) if found else ""
+
+    @contextmanager
+    def reader(self, snapshot: str = "") -> Iterator[Reader]:
         try:
             import adbc_driver_postgresql.dbapi as adbc
             from adbc_driver_manager import Error
         except ImportError as error:
             raise MissingExtra("reach PostgreSQL", extra="postgres") from error
-        text = bound(query, "pyformat" if parameters else "null")
-        if parameters:
-            with self._connected(cursor_factory=psycopg.ClientCursor) as db:
-                text = db.cursor().mogrify(text, parameters)  # type: ignore[attr-defined]
+        import psycopg
+
         given = psycopg.conninfo.make_conninfo(self._url, options=self._options(), connect_timeout=self._seconds())
         try:
-            with adbc.connect(given, autocommit=True) as db, db.cursor() as cursor:
-                cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_HINT)})
-                cursor.execute(text)
-                yield from frames(cursor.fetch_record_batch(), rows)
+            with adbc.connect(given, autocommit=True) as db:
+                if snapshot:
+                    with db.cursor() as cursor:
+                        cursor.execute("begin isolation level repeatable read, read only")
+                        cursor.execute(f"set transaction snapshot '{snapshot}'")
+                yield partial(self._rows, db)
         except (Error, OSError) as error:
             raise self._told(error) from error
 
+    def _rows(self, db: Any, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
+        text = self._written(query, parameters)
+        with db.cursor() as cursor:
+            cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_HINT)})
+            cursor.execute(text)
+            yield from frames(cursor.fetch_record_batch(), rows)
+
+    def _written(self, query: str, parameters: Mapping[str, Any]) -> str:
+        """The query with its values written into it, by the driver's own rules: a COPY takes no parameters."""
+        from psycopg.sql import Literal
+
+        if not parameters:
+            return bound(query, "null")
+        return bound(query, "pyformat") % {name: Literal(value).as_string() for name, value in parameters.items()}
+
     @contextmanager
-    def _connected(self, *, writing: bool = False, cursor_factory: Any = None) -> Iterator[psycopg.Connection[Any]]:
+    def _connected(self, *, writing: bool = False) -> Iterator[psycopg.Connection[Any]]:
         try:
             import psycopg
         except ImportError as error:
             raise MissingExtra("reach PostgreSQL", extra="postgres") from error
-        factory = {"cursor_factory": cursor_factory} if cursor_factory else {}
         try:
-            given = {"connect_timeout": self._seconds(), "options": self._options(writing), **factory}
+            given: dict[str, Any] = {"connect_timeout": self._seconds(), "options": self._options(writing)}
             db = _retried(lambda: psycopg.connect(self._url, **given), psycopg.OperationalError)
         except psycopg.Error as error:
             raise self._told(error, "connect") from error
@@ -124,7 +154,9 @@ class PostgreSQL:
 
     def _options(self, writing: bool = False) -> str:
         """How a session is set."""
-        options = ["-c timezone=UTC", "-c datestyle=ISO"] + ([] if writing else ["-c default_transaction_read_only=on"])
+        options = ["-c timezone=UTC", "-c datestyle=ISO", "-c idle_in_transaction_session_timeout=0"] + (
+            [] if writing else ["-c default_transaction_read_only=on"]
+        )
         if self._statement_timeout:
             options.append(f"-c statement_timeout={int(self._statement_timeout * 1000)}")
         return " ".join(options)
@@ -240,5 +272,13 @@ def _retried(make: Any, error: type[Exception]) -> Any:
 def _passing(error: Exception) -> bool:
     words = str(error)
     return any(
-        said in words for said in ("starting up", "shutting down", "Connection refused", "closed the connection", "reset by")
+        said in words
+        for said in (
+            "starting up",
+            "shutting down",
+            "not yet accepting",
+            "Connection refused",
+            "closed the connection",
+            "reset by",
+        )
     )

@@ -41,7 +41,8 @@ class SQLite:
         with self._connected() as db:
             names = [c[0] for c in db.execute(f"select * from ({query}) limit 0", dict(parameters)).description]
             declared = self._declared(db, query)
-        return [Column(n, DataType.parse(_type(declared.get(n, ""))), self.quoted(n)) for n in names]
+        types = {name: DataType.parse(_type(declared.get(name, ""))) for name in names}
+        return [Column(n, t, self.quoted(n), "cast({} as numeric)" if t.kind == "decimal" else "") for n, t in types.items()]
 
     def _declared(self, db: sqlite3.Connection, query: str) -> dict[str, str]:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import Chunk, Fault, Json
@@ -13,7 +12,10 @@ from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, Duration, SecretText, param
 from qpipe.core.secrets import RAW, reveal, written_raw
-from qpipe.core.sql import DIALECTS, EXTRAS, Column, database, names_in, scheme_of, shown
+from qpipe.core.sql import DIALECTS, EXTRAS, POOLED, Column, database, names_in, of_length, scheme_of, shown
+from qpipe.sources.database.query import Query, beyond, mark, ordered, text_of, value_of
+from qpipe.sources.database.query import selected as names_of
+from qpipe.sources.database.ranges import side_by_side
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,6 +42,12 @@ class Database(Source):
     incremental: dict[str, Any] | None = param(
         None, help="{column, start}: read only what lies after the last run's greatest value"
     )
+    pool_size: int = param(
+        1,
+        help="connections that read side by side, each some ranges of the key: PostgreSQL, MySQL, MariaDB",
+        minimum=1,
+        maximum=32,
+    )
     timeout: Duration = param(10.0, help="how long to wait for a connection")
     statement_timeout: Duration | None = param(None, help="how long the server may work on a statement")
 
@@ -47,6 +55,8 @@ class Database(Source):
         if (self.table is None) == (self.query is None):
             yield "table", "say either table or query"
         yield from url_problems(self.url, "read")
+        if self.pool_size > 1 and DIALECTS.get(scheme_of(self.url)) not in POOLED:
+            yield "pool_size", f"{scheme_of(self.url)} is read by one connection: only {' and '.join(POOLED)} by several"
         given, wanted = set(self.parameters or ()), set(names_in(self.query or ""))
         if missing := sorted(wanted - given):
             yield "parameters", f"the query names :{missing[0]}, which has no value"
@@ -63,14 +73,19 @@ class Database(Source):
         wanted = [c for c in described if columns is None or c.name in columns]
         order = self._order(context, described)
         selected = [*wanted, *(c for c in order if c not in wanted)]
-        query, parameters, skip = self._query(context, selected, order, position)
-        row = (position or {}).get("row", 0)
-        for frame in self._database(context).batches(query, parameters, rows):
+        key, name = self._last(selected, order), self.table or "query"
+        row, skip = (position or {}).get("row", 0), 0
+        if position and not position.get("key"):
+            skip = int(row)
+        last: list[str] | None = (position or {}).get("key")
+        for frame in self._frames(context, selected, order, position, rows):
             if skip:  # without a key: the rows before come again, and are left out
                 skip, frame = max(0, skip - frame.height), frame.slice(min(skip, frame.height))
             if frame.height:
                 row += frame.height
-                yield _chunk(frame, selected, wanted, row, self._last(selected, order), self.table or "query")
+                chunk = _chunk(frame, selected, wanted, row, key, name, last)
+                last = chunk.position.get("key")
+                yield chunk
 
     def identity(self, context: Context) -> Json:
         return {"place": shown(self.url), "table": self.table, "query": self.query}
@@ -89,9 +104,9 @@ class Database(Source):
         return {"after": last[0]} if last else context.cursor
 
     def pending(self, context: Context) -> bool:
-        described = self._described(context)
-        query, parameters, _ = self._query(context, self._order(context, described), self._order(context, described), None)
-        return next(self._database(context).batches(query, parameters, 1), None) is not None
+        order = self._order(context, self._described(context))
+        query = self._query(context, order, order, None)
+        return next(self._database(context).batches(query.text, query.parameters, 1), None) is not None
 
     def _database(self, context: Context) -> Any:
         return database(self.url, context.directory, self.timeout, self.statement_timeout)
@@ -125,32 +140,32 @@ class Database(Source):
             [selected.index(column) for column in order] if self.key or self.incremental or len(order) < len(selected) else []
         )
 
-    def _query(
-        self, context: Context, selected: Sequence[Column], order: Sequence[Column], position: Json | None
-    ) -> tuple[str, dict[str, Any], int]:
-        """(query, parameters, rows to leave out)"""
-        db, parameters, conditions = self._database(context), self._given(), []
+    def _frames(
+        self, context: Context, selected: Sequence[Column], order: Sequence[Column], position: Json | None, rows: int
+    ) -> Iterator[pl.DataFrame]:
+        db, query = self._database(context), self._query(context, selected, order, position)
+        if self.pool_size == 1:
+            return db.batches(query.text, query.parameters, rows)
+        if not self._last(selected, order):
+            raise DataRefused(f"{self.table or 'the query'} has no key by which several connections could read it",
+                              hint="name the columns that tell every row as key, or leave pool_size out")  # fmt: skip
+        return of_length(side_by_side(db, query, order[0], rows, self.pool_size), rows)
+
+    def _query(self, context: Context, selected: Sequence[Column], order: Sequence[Column], position: Json | None) -> Query:
+        db, by = self._database(context), [ordered(c, self._database(context)) for c in order]
+        query = Query(names_of(selected, db), self._base(context), ", ".join(by), (), self._given())
         if self.incremental:
             column = order[0]
-            conditions.append(f"{db.quoted(column.name)} is not null")
+            query = query.also([f"{by[0]} is not null"], {})
             after, sign = (context.cursor or {}).get("after"), ">"
             if after is None:
                 after, sign = self.incremental.get("start"), ">="
             if after is not None:
-                parameters["_after"] = _value(after, column)
-                conditions.append(f"{db.quoted(column.name)} {sign} {_mark('_after', column)}")
-        last, skip = (position or {}).get("key"), 0
-        if last:
-            for n, column in enumerate(order):
-                parameters[f"_k{n}"] = _value(last[n], column)
-            conditions.append(_beyond(order, db))
-        elif position:
-            skip = int(position.get("row", 0))
-        where = f" where {' and '.join(conditions)}" if conditions else ""
-        base = self._base(context)
-        names = ", ".join(f"{c.read or c.select} as {db.quoted(c.name)}" for c in selected)
-        by = ", ".join(f"_q.{db.quoted(c.name)}" if c.select == db.quoted(c.name) else c.select for c in order)
-        return f"select {names} from ({base}) as _q{where} order by {by}", parameters, skip
+                query = query.also([f"{by[0]} {sign} {mark('_after', column)}"], {"_after": value_of(after, column)})
+        if last := (position or {}).get("key"):
+            condition, parameters = beyond(order, db, last)
+            query = query.also([condition], parameters)
+        return query
 
 
 def url_problems(url: str, doing: str) -> Iterator[tuple[str, str]]:
@@ -169,8 +184,9 @@ def url_problems(url: str, doing: str) -> Iterator[tuple[str, str]]:
 
 
 def _chunk(
-    frame: pl.DataFrame, selected: Sequence[Column], wanted: Sequence[Column], row: int, key: Sequence[int], name: str
-) -> Chunk:
+    frame: pl.DataFrame, selected: Sequence[Column], wanted: Sequence[Column], row: int, key: Sequence[int], name: str,
+    before: Sequence[str] | None,
+) -> Chunk:  # fmt: skip
     faults: list[Fault] = []
     columns = []
     for n, column in enumerate(selected):
@@ -188,7 +204,10 @@ def _chunk(
             raise DataRefused(
                 f"{name}: a column of the key is null", hint="name other columns as key: they must tell every row"
             )
-        position["key"] = [_text(value) for value in last]
+        if before == [text_of(made.to_series(n)[0]) for n in key]:
+            raise DataRefused(f"{name}: the key does not tell every row: {', '.join(before)} is there twice",
+                              hint="name more columns as key")  # fmt: skip
+        position["key"] = [text_of(value) for value in last]
     return Chunk(made.select([c.name for c in wanted]), position, faults=tuple(faults), file=name)
 
 
@@ -209,33 +228,3 @@ def _typed(values: pl.Series, type: DataType) -> pl.Series:
     if type.kind == "datetime" and type.zone and values.dtype == pl.Datetime and not values.dtype.time_zone:  # type: ignore[attr-defined]
         return values.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return values.cast(wanted, strict=False)
-
-
-def _text(value: Any) -> str:
-    if hasattr(value, "isoformat"):
-        return str(value.replace(tzinfo=None) if getattr(value, "tzinfo", None) else value)
-    return str(value)
-
-
-def _value(text: Any, column: Column) -> Any:
-    """A value of the key as the driver takes it: as text where the query casts it, else as a number."""
-    if column.cast or not isinstance(text, str):
-        return text
-    if column.type.kind == "integer":
-        return int(text)
-    if column.type.kind == "float":
-        return float(text)
-    return Decimal(text) if column.type.kind == "decimal" else text
-
-
-def _mark(name: str, column: Column) -> str:
-    return f"cast(:{name} as {column.cast})" if column.cast else f":{name}"
-
-
-def _beyond(order: Sequence[Column], db: Any) -> str:
-    """Rows after the last one, in the order of several columns."""
-    cases = []
-    for n, column in enumerate(order):
-        same = [f"{db.quoted(before.name)} = {_mark(f'_k{m}', before)}" for m, before in enumerate(order[:n])]
-        cases.append(" and ".join([*same, f"{db.quoted(column.name)} > {_mark(f'_k{n}', column)}"]))
-    return "(" + " or ".join(f"({case})" for case in cases) + ")"
