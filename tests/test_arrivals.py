@@ -115,6 +115,26 @@ def test_watching_a_folder_makes_a_run_of_each_arrival(tmp_path: Path) -> None:
     assert [run["parent"] or "" for run in runs] == ["", *(run["id"] for run in runs[:-1])]
 
 
+def test_watching_leaves_a_file_alone_while_it_is_written(tmp_path: Path) -> None:
+    """Also one whose writer pauses for a moment; a row cut in half is never read."""
+    project = arriving(tmp_path, ("a.csv", "id\n1\n"))
+    command = [sys.executable, "-m", "qpipe", "run", str(project.spec), "--watch", "--every", "1", "--quiet"]
+    watching = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    try:
+        _until(lambda: good(project) == [1])
+        with (tmp_path / "in" / "slow.csv").open("w") as slow:
+            for piece in ("id\n2", "2\n3", "3\n4", "4\n"):
+                slow.write(piece)
+                slow.flush()
+                time.sleep(0.7)
+        _until(lambda: len(good(project)) > 1)
+    finally:
+        watching.send_signal(signal.SIGINT)
+    assert watching.wait(20) == 0, watching.stderr and watching.stderr.read()
+    assert good(project) == [1, 22, 33, 44]
+    assert len(project.journal.rows("select id from run")) == 2
+
+
 def _until(holds: object, seconds: float = 40) -> None:
     end = time.monotonic() + seconds
     while not holds():  # type: ignore[operator]

@@ -111,6 +111,11 @@ def test_a_server_that_is_not_there_is_told_without_the_password(events: Project
     assert files_with(events.folder, "-word") == []
 
 
+def test_an_address_without_a_password_is_told(tmp_path: Path) -> None:
+    spec = "sources: {s: {type: redis, url: 'redis://127.0.0.1:1/0', stream: s, timeout: 1s}}\noutputs: {o: {path: o.csv}}"
+    assert "redis://127.0.0.1:1/0, s: " in Project(tmp_path, f"name: away\n{spec}").run().message
+
+
 @pytest.mark.parametrize("kind", ["source", "output"])
 def test_a_wrong_password_is_told_at_once(events: Project, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """A client that asks again would be refused again, and perhaps locked out."""

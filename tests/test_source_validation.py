@@ -89,6 +89,21 @@ def test_a_source_that_failed_before_is_relied_on_less_and_routes_know(tmp_path:
     assert kept[0]["reliability"] == score.score < 1
 
 
+def test_a_failure_is_held_against_the_source_whose_it_was(tmp_path: Path) -> None:
+    """Whatever the words of the failure are."""
+    two = Project(tmp_path, """
+        name: two
+        sources:
+          a: {path: in.csv}
+          r: {type: rest, url: "http://127.0.0.1:1/", retries: 0, schema: {id: string}}
+        outputs: {o: {path: out.csv}}
+    """, {"in.csv": "id\n1\n"})  # fmt: skip
+    stopped = two.run()
+    assert stopped.exit_code == 69 and stopped.message.startswith("r: GET http://127.0.0.1:1")
+    shares = {source: reliability(plan_of(two.spec), two.journal, source).parts["failures"] for source in ("a", "r")}
+    assert shares == {"a": 1.0, "r": 0.5}
+
+
 def test_check_tells_columns_rows_and_scores(tmp_path: Path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
     orders = project(tmp_path, "not_null: [id]")
     orders.run()

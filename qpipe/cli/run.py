@@ -74,6 +74,9 @@ def run(
         plan, parent = _replayed(plan, journal, from_quarantine)
     seen = Seen(quiet, verbose, events, as_json)
     if watch:
+        from qpipe.orchestrator.watching import watched
+
+        plan = watched(plan, every)
         return _watch(plan, journal, every, lambda: _conductor(plan, journal, strict, no_ask, seen, parent),
                       functools.partial(_through, answers=answers, seen=seen))  # fmt: skip
     conduct = _conductor(plan, journal, strict, no_ask, seen, parent)

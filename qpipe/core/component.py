@@ -163,6 +163,10 @@ class Source(Component):
         """Whether there may be rows after ``context.cursor``: what `qpipe run --watch` asks before it begins a run."""
         return True
 
+    def watched(self, every: float) -> Source:
+        """The source as `qpipe run --watch` reads it, which looks for something new so often (seconds)."""
+        return self
+
     def acknowledge(self, cursor: Json, context: Context) -> None:
         """Tell the server that everything up to the cursor is published and recorded. Called again after a crash."""
 

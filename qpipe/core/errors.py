@@ -17,7 +17,8 @@ Foreign errors are translated where they arise (``raise … from``). A message s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -47,6 +48,7 @@ class QpipeError(Exception):
     """The root: a message, an optional place (file, line, column) and an optional hint that says what to do."""
 
     exit_code: ClassVar[int] = 1
+    source: str | None = None  # the id of the one whose fault it is
 
     def __init__(
         self,
@@ -65,6 +67,16 @@ class QpipeError(Exception):
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
         text = f"{place}: {self.message}" if place else self.message
         return f"{text}\n  {self.hint}" if self.hint else text
+
+
+@contextmanager
+def of_source(id: str) -> Iterator[None]:
+    """What goes wrong inside is this source's fault."""
+    try:
+        yield
+    except QpipeError as error:
+        error.source = error.source or id
+        raise
 
 
 class UsageError(QpipeError):

@@ -7,10 +7,12 @@ Stop it anywhere: what was committed is not done again, what was not committed i
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from qpipe.core.errors import ChangedInput, QpipeError
 from qpipe.core.events import Event
@@ -80,18 +82,30 @@ def _versions() -> dict[str, str]:
 _STATES = {65: "refused", 75: "waiting", 130: "interrupted", 143: "interrupted"}
 
 
+def _named(error: BaseException) -> str:
+    """What went wrong, with the id of the source that it is of."""
+    text, source = str(error), getattr(error, "source", None)
+    return f"{source}: {text}" if source and not re.search(rf"(?<!\w){re.escape(source)}(?!\w)", text) else text
+
+
+def _fault(error: BaseException) -> dict[str, Any]:
+    """The source that has stopped the run, if one has."""
+    source = getattr(error, "source", None)
+    return {"source": source} if source else {}
+
+
 def _ended(writer: Writer, error: BaseException) -> Outcome:
     """Record why the run ended; it can be resumed unless it was refused."""
     from qpipe.core.errors import exit_code_of
 
     code = exit_code_of(error) if isinstance(error, QpipeError) else 130 if isinstance(error, KeyboardInterrupt) else 1
     state = "failed" if isinstance(error, ChangedInput) else _STATES.get(code, "failed")
-    text = writer.mask(str(error))
+    text = writer.mask(_named(error))
     message = text.partition("\n  ")[0] if isinstance(error, QpipeError) else f"{type(error).__name__}: {text}"
     try:
         with writer.commit("ended") as tx:
             tx.update_run(state=state, ended=time.time(), exit_code=code, error=text[:4000])
-            tx.event(f"run.{state}", message=message)
+            tx.event(f"run.{state}", **_fault(error), message=message)
     except QpipeError:
         pass  # taken over, or the journal's disk is full: what is on disk tells the rest
     return Outcome(writer.run, state, code, message, writer.mask(getattr(error, "hint", "")))

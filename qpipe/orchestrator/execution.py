@@ -13,7 +13,7 @@ from typing import Any
 from qpipe.core.batch import Json
 from qpipe.core.component import Types
 from qpipe.core.effects import effect
-from qpipe.core.errors import ChangedInput, DataRefused, Interrupted, QpipeError, SpecError
+from qpipe.core.errors import ChangedInput, DataRefused, Interrupted, QpipeError, SpecError, of_source
 from qpipe.core.events import Event
 from qpipe.orchestrator.answers import DATA_SET, Settled, keep_remembered, settled
 from qpipe.orchestrator.compiled import Programs
@@ -149,7 +149,8 @@ class Execution:
             inspector.record(tx)
         judged = [v for v in verdicts if v.verdict.outcome != "not evaluated"]  # a first run has nothing to compare with
         if refused := self.publisher.refused(judged):
-            raise DataRefused("nothing was read: " + "; ".join(refused), hint=f"see `qpipe show {self.run}`")
+            with of_source(next(iter(inspector.refused), "")):
+                raise DataRefused("nothing was read: " + "; ".join(refused), hint=f"see `qpipe show {self.run}`")
 
     def _same_inputs(self, known: Mapping[str, Json], now: Mapping[str, Json]) -> None:
         changed = [id for id, before in known.items() if before != now.get(id)]

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from qpipe.core.batch import FILE, LINE, SOURCE, Chunk, Fault, Json
 from qpipe.core.component import Context, Source, Types
+from qpipe.core.errors import of_source
 from qpipe.core.lazy import pl
 from qpipe.core.types import DataType
 from qpipe.orchestrator.drift import MISSING, NEW, missing_columns, refuse
@@ -108,10 +109,11 @@ def read_sources(
         skipping = False
         wanted = list(only[node.id]) if only else list(columns[node.id])
         read = partial(_reading, node, context(node.id), rows, only[node.id] if only else None)
-        for chunk in patience.reading(read, position):
-            shaped = _shape(chunk, wanted, columns[node.id], node)
-            yield Read(seq, node, first_row, shaped, position)
-            seq, first_row, position = seq + 1, first_row + chunk.frame.height, chunk.position
+        with of_source(node.id):
+            for chunk in patience.reading(read, position):
+                shaped = _shape(chunk, wanted, columns[node.id], node)
+                yield Read(seq, node, first_row, shaped, position)
+                seq, first_row, position = seq + 1, first_row + chunk.frame.height, chunk.position
         position = None
 
 

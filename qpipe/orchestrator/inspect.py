@@ -24,6 +24,7 @@ class Inspector:
     prepared: Prepared
     journal: Journal
     run: str
+    refused: list[str] = field(default_factory=list)  # sources that failed an inspection
     seen: list[tuple[str, str]] = field(default_factory=list)  # (source, digest) of inputs that were asked about
 
     def judge(self) -> list[GateVerdict]:
@@ -56,6 +57,8 @@ class Inspector:
         )  # fmt: skip
         verdict = module.inspect(delivery, context)
         milder = verdict.outcome == "fail" and module.severity != "error"
+        if verdict.outcome in ("fail", "error") and not milder:
+            self.refused.append(node.id)
         return replace(verdict, outcome="warn", message=module.message or verdict.message) if milder else verdict
 
     def _before(self, source: str) -> dict[str, DataType] | None:

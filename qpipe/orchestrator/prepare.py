@@ -10,7 +10,7 @@ from typing import Any
 
 from qpipe.core.batch import Json
 from qpipe.core.component import Context, Types
-from qpipe.core.errors import DataRefused
+from qpipe.core.errors import DataRefused, of_source
 from qpipe.orchestrator.cursors import Cursors
 from qpipe.orchestrator.drift import missing_columns, new_columns, refuse
 from qpipe.orchestrator.journal import Journal
@@ -48,7 +48,7 @@ class Prepared:
             output.output.prepare(context)
         context = context.but(tables=load_tables(plan.references, context))
         given = {node.id: cursors.given(node.id, context) for node in plan.streams}
-        columns = {node.id: node.source.columns(given[node.id]) for node in plan.streams}
+        columns = {node.id: _columns(node, given[node.id]) for node in plan.streams}
         for node in plan.streams:
             refuse(node, new_columns(node, columns[node.id]), missing_columns(node, columns[node.id]),
                    there=", ".join(columns[node.id]))  # fmt: skip
@@ -65,7 +65,16 @@ class Prepared:
 
 
 def identities_of(sources: Sequence[SourceNode], given: Mapping[str, Context], context: Context) -> dict[str, Json]:
-    return {node.id: node.source.identity(given.get(node.id, context)) for node in sources}
+    found = {}
+    for node in sources:
+        with of_source(node.id):
+            found[node.id] = node.source.identity(given.get(node.id, context))
+    return found
+
+
+def _columns(node: SourceNode, context: Context) -> Types:
+    with of_source(node.id):
+        return node.source.columns(context)
 
 
 def batch_rows(plan: Plan, types: Types) -> int:

@@ -15,6 +15,7 @@ run of two costs a third.
 from __future__ import annotations
 
 import itertools
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def reliability(plan: Plan, journal: Journal, source: str, before: str = "") -> 
         return Reliability(source, 0, {"failures": 1.0, "punctual": 1.0, "steady": 1.0, "well-formed": 1.0, "volume": 1.0})
     rows = [_rows(journal, run["id"], source) for run in runs if run["state"] in ("done", "waiting")]
     parts = {
-        "failures": _share(runs, [run for run in runs if _stopped_by(run, source)]),
+        "failures": _share(runs, [run for run in runs if _stopped_by(journal, run, source)]),
         "punctual": _share(runs, [run for run in runs if _late(journal, run["id"], timely)]),
         "steady": _share(runs, _changed(journal, [run["id"] for run in runs], source)),
         "well-formed": _well_formed(journal, [run["id"] for run in runs], source),
@@ -80,9 +81,13 @@ def _share(runs: Sequence[Any], bad: Sequence[Any]) -> float:
     return round((len(runs) - len(bad) + 1) / (len(runs) + 1), 4)
 
 
-def _stopped_by(run: Json, source: str) -> bool:
-    """Errors of sources name them first."""
-    return run["state"] in ("failed", "refused") and source in (run["error"] or "")
+def _stopped_by(journal: Journal, run: Json, source: str) -> bool:
+    """The run says whose fault it was; what names no source and says its name is its fault, too."""
+    if run["state"] not in ("failed", "refused"):
+        return False
+    told = [event.data for event in journal.events(run["id"]) if event.name == f"run.{run['state']}"]
+    named = told[-1].get("source") if told else None
+    return named == source if named else bool(re.search(rf"\b{re.escape(source)}\b", run["error"] or ""))
 
 
 def _late(journal: Journal, run: str, timely: set[str]) -> bool:

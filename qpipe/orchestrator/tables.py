@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qpipe.core.component import Context, Types
-from qpipe.core.errors import DataRefused
+from qpipe.core.errors import DataRefused, of_source
 from qpipe.core.lazy import pl
 from qpipe.core.types import parse_text
 from qpipe.spec.plan import SourceNode
@@ -17,8 +17,9 @@ def load_tables(nodes: tuple[SourceNode, ...], context: Context) -> dict[str, pl
 
 
 def _load(node: SourceNode, context: Context) -> pl.DataFrame:
-    given = node.source.columns(context)
-    frames = [_typed(node, given, chunk) for chunk in node.source.read(context, None, ROWS)]
+    with of_source(node.id):
+        given = node.source.columns(context)
+        frames = [_typed(node, given, chunk) for chunk in node.source.read(context, None, ROWS)]
     if frames:
         return pl.concat(frames, how="vertical", rechunk=True)
     return pl.DataFrame(schema={name: t.polars() for name, t in {**given, **(node.types or {})}.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from qpipe.core.component import Context, Source
 from qpipe.core.errors import QpipeError, Unavailable, UsageError
@@ -36,6 +37,11 @@ def arrivals(plan: Plan, journal: Journal, every: float, stopped: Callable[[], b
             found = journal.rows("select id from run where name = ? order by started desc, rowid desc limit 1", plan.name)
             yield found[0]["id"] if found else ""
         _sleep(wait, stopped)
+
+
+def watched(plan: Plan, every: float) -> Plan:
+    """The plan whose streams are looked at so often."""
+    return replace(plan, sources=tuple(replace(node, source=node.source.watched(every)) for node in plan.sources))
 
 
 def _keeps(node: SourceNode, plan: Plan) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from qpipe.core.errors import Problem
 from qpipe.core.params import Param, describe, params_of, short_param
-from qpipe.core.secrets import Secret
+from qpipe.core.secrets import Secret, embedded_secrets, user_of
 from qpipe.spec.load import At, Spec
 from qpipe.spec.nearest import did_you_mean, known_names, nearest
 from qpipe.spec.traps import resolve_word
@@ -90,7 +90,9 @@ class Reader:
             self.say((*path, *inner), code, f"{key}: {message}.", _nearest_word(value, param))
             return _MISSING
         if param.role and param.role.name == "secret" and isinstance(value, str):
-            self.spec.redact.add(value)
+            open_ = "://" in value and not user_of(value) and not embedded_secrets(value)
+            if not open_ or self.spec.is_from_outside(path):  # an address that stands in the spec, and has no password
+                self.spec.redact.add(value)
             return Secret(value)
         return value
 

@@ -59,7 +59,10 @@ class File(Source):
     member: str | None = param(None, help="of a ZIP archive: the file in it, or a pattern")
 
     only_new: bool = param(False, help="leave out files that a published run has read, known by what is in them")
-    settled: Duration = param(0.0, help="with only_new: files that changed so recently are left for a later run: 30s")
+    settled: Duration | None = param(
+        None,
+        help="with only_new: files that changed so recently are left for a later run: 30s; unset: 0, or --every of --watch",
+    )
     take: list[str] | None = param(None, help="read these columns only: of a Parquet file in a store, only they are fetched")
     storage: dict[str, Any] | None = param(
         None, help="how to reach a store: endpoint_url, region, profile, anon, key, secret (${env:NAME}), username, password, …"
@@ -117,6 +120,10 @@ class File(Source):
         """Every file: a URL or an absolute path, its size and time."""
         return tuple(file.told() for file in self._inputs(context))
 
+    def watched(self, every: float) -> File:
+        """A file that someone is still writing is left alone."""
+        return self if self.settled is not None else replace(self, settled=every)
+
     def cursor(self, position: Json | None, context: Context) -> Json | None:
         """With ``only_new``: every file that was read so far, whatever the position."""
         if not self.only_new:
@@ -144,7 +151,7 @@ class File(Source):
                 if context.work:
                     raise
                 return Arrivals()
-            return arrivals(inputs, context.cursor, self.settled, context.started)
+            return arrivals(inputs, context.cursor, self.settled or 0.0, context.started)
 
         if context.work is None:
             return look()
