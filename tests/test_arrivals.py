@@ -127,7 +127,7 @@ def test_watching_leaves_a_file_alone_while_it_is_written(tmp_path: Path) -> Non
                 slow.write(piece)
                 slow.flush()
                 time.sleep(0.7)
-        _until(lambda: len(good(project)) > 1)
+        _until(lambda: len(good(project)) > 1)  # the run is still ending: it is stopped all the same
     finally:
         watching.send_signal(signal.SIGINT)
     assert watching.wait(20) == 0, watching.stderr and watching.stderr.read()

@@ -212,6 +212,8 @@ def _watch(plan: Plan, journal: Journal, every: float, conductor: Callable[[], C
         code = through(made, lambda c: c.run())
         if code not in (0, 75):
             return code
+        if made.stop.signal_number:  # it came while the run was ending
+            return 0
 
 
 def _resume(conductor: Conductor, id: str) -> Outcome:
