@@ -1,0 +1,70 @@
+"""Rules that the data suggests, each with its reason, its support and how sure it is. One function a kind of rule."""
+
+from __future__ import annotations
+
+from qpipe.profile.model import ForeignKeyFound, TableProfile
+from qpipe.profile.relations import Known
+from qpipe.profile.rules import numbers, relations, values, writing
+from qpipe.profile.rules.seen import Seen, Suggestion, look
+
+__all__ = ["Seen", "Suggestion", "nulls_words", "suggestions"]
+
+
+OF_ONE_COLUMN = (
+    values.nothing, values.of_type, values.not_null, values.allowed, values.misspelt, writing.odd, numbers.nearly_key,
+    writing.pattern, writing.unit, writing.semantic, numbers.within, numbers.decimals,
+)  # fmt: skip
+
+
+def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Suggestion]:
+    """All rules for a table, in the order in which a spec has them."""
+    found: list[Suggestion] = []
+    sample = table.scan.sample.frame()
+    words = tuple(nulls_words(table.profile))
+    for told in table.profile.columns:
+        if "${" in told.name:  # a spec cannot name it
+            continue
+        if told.stored.startswith(("List", "Struct", "Binary")) or not told.rows:
+            continue
+        seen = look(table, told, sample, words)
+        for rule in OF_ONE_COLUMN:
+            found += rule(seen)
+        if table.scan.sample.is_whole:
+            found += numbers.in_order(seen, sample[told.name])
+    found += relations.unique_keys(table.profile)
+    found += relations.dependent(table.profile)
+    found += [relations.foreign(table.profile.name, f) for f in keys if f.table == table.profile.name]
+    return _without_doubles([s for s in found if not any("${" in c for c in s.columns)])
+
+
+def nulls_words(profile: TableProfile) -> dict[str, int]:
+    """Words for nothing in any column, with how often they come."""
+    words: dict[str, int] = {}
+    for column in profile.columns:
+        for value, count, reason, confidence in column.placeholders:
+            if confidence >= 0.85 and reason.startswith("a word"):
+                words[value] = words.get(value, 0) + count
+    return words
+
+
+def _without_doubles(found: list[Suggestion]) -> list[Suggestion]:
+    """A list of allowed values makes a list of misspelt ones and a pattern of the same column needless."""
+    twice: set[tuple[str, ...]] = set()
+    found = [s for s in found if s.module != "unique" or not (s.columns in twice or twice.add(s.columns))]  # type: ignore[func-returns-value]
+    listed = {s.columns for s in found if s.module == "one_of" and not s.about}
+    shaped = {s.columns for s in found if s.about == "number alone"}
+
+    running = {s.columns for s in found if s.module == "ordered"}
+    referring = {s.columns for s in found if s.module == "foreign_key"}
+
+    def needless(s: Suggestion) -> bool:
+        if s.columns in running and ((s.module == "unique" and s.broken) or (s.module == "between" and not s.broken)):
+            return True  # what rises occurs once, and goes on
+        if s.columns in referring and s.module in ("between", "one_of", "matches"):
+            return True  # the other table says what is allowed
+        if s.columns in listed and (s.about == "misspelt" or (s.module == "matches" and not s.about)):
+            return True
+        other = s.module in ("matches", "one_of") and s.about in ("", "misspelt", "odd writing")
+        return s.columns in shaped and other
+
+    return [s for s in found if not needless(s)]

@@ -1,0 +1,110 @@
+"""Rules for the numbers of one column: limits, decimals, identifiers, running numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from qpipe.analysis.order import out_of_order
+from qpipe.analysis.outliers import rounded
+from qpipe.analysis.semantic import is_identifier
+from qpipe.core.lazy import pl
+from qpipe.profile.rules.seen import ENOUGH, Seen, Suggestion, certainty
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DIGITS = 7  # of a number: so long ones are hardly ever equal by chance
+
+
+def within(c: Seen) -> Iterator[Suggestion]:
+    """Limits of numbers: around all values, or around the usual ones where a few lie far out."""
+    params: dict[str, Any]
+    if c.told.outside and (c.told.earliest or c.told.latest):
+        params = {"column": c.name, "min": c.told.earliest, "max": c.told.latest}
+        reason = f"{c.told.outside:,} dates lie far from all others"
+        yield Suggestion(c.table, "between", {k: v for k, v in params.items() if v}, (c.name,), reason, c.every, c.told.outside,
+                         certainty(c.every, c.told.outside, 0.9))  # fmt: skip
+    if c.numbers is None or c.told.least is None:
+        return
+    numbers = c.numbers.drop_nulls()
+    if numbers.len() < ENOUGH or (is_identifier(c.name) and not c.told.outside):
+        return
+    low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
+    outside, reason = 0, "all values lie there"
+    if c.told.low is not None and c.told.high is not None and c.told.outside:
+        usual_low, usual_high = rounded(c.told.low, c.told.high, low, high)
+        low, high = max(low, usual_low), min(high, usual_high)
+        outside = int(((numbers < low) | (numbers > high)).sum())
+        reason = f"{outside:,} of the values {'lies' if outside == 1 else 'lie'} far from all others"
+    else:
+        low, high = rounded(low, high, low, high)
+    whole = bool((numbers == numbers.floor()).all())
+    params = {"column": c.name, "min": _number(low, whole), "max": _number(high, whole)}
+    yield Suggestion(
+        c.table, "between", params, (c.name,), reason, numbers.len(), outside, _sure_of_limits(numbers.len(), outside)
+    )
+
+
+def _sure_of_limits(rows: int, outside: int) -> float:
+    """Limits are a guess: surer with more rows, less sure the more lie outside. Of many rows that is a long tail, no slips."""
+    share = outside / rows
+    tail = 8 * max(0.0, share - 0.03) if rows >= 500 else 0.5 * share
+    return round(max(0.0, min(0.9, 0.7 + 0.06 * math.log10(max(rows, 1)) + (0.1 if outside else 0.0) - tail)), 3)
+
+
+def decimals(c: Seen) -> Iterator[Suggestion]:
+    """Most numbers have few decimals, and a minority has a long tail of them: computed, not measured or agreed."""
+    if c.numbers is None or c.every < 30:
+        return
+    tail = pl.col("value").str.extract(r"^[+-]?\d*[.](\d+)$").str.len_chars().fill_null(0)
+    held = c.counts.group_by(tail.alias("places")).agg(pl.col("count").sum())
+    counts = {int(places): int(count) for places, count in held.iter_rows()}
+    few = {places: count for places, count in counts.items() if places <= 4}
+    most = max((places for places, count in few.items() if count >= 0.02 * c.every), default=0)
+    least = min((places for places in counts if places > 4), default=0)
+    good = sum(few.values())
+    if good < 0.7 * c.every or least < most + 6:
+        return
+    reason = f"{good / c.every:.1%} have at most {most} decimals, the others {least} or more"
+    params = {"column": c.name, "max_decimals": most}
+    yield Suggestion(c.table, "precision", params, (c.name,), reason, c.every, c.every - good, 0.8)
+
+
+def nearly_key(c: Seen) -> Iterator[Suggestion]:
+    """Nearly every value once, a few values often: copies of another row's identifier or figure."""
+    if c.every < ENOUGH:
+        return
+    once = c.counts.filter(pl.col("count") == 1).height
+    several = c.counts.height - once
+    written = c.counts["value"].str.replace(r"\.0+$", "").str.replace_all(r"\D", "").str.strip_chars_start("0")
+    digits = float(written.str.len_chars().mean() or 0.0)  # type: ignore[arg-type]
+    telling = is_identifier(c.name.partition("(")[0]) or (c.numbers is not None and digits >= DIGITS)
+    if not telling or once < 0.5 * c.every or several > 0.08 * c.counts.height:
+        return
+    repeated = c.every - once
+    reason = f"{once:,} values come once, only {several:,} more often" if several else "no value comes twice"
+    yield Suggestion(c.table, "unique", {"columns": [c.name]}, (c.name,), reason, c.every, repeated, 0.85)
+
+
+def in_order(c: Seen, cells: pl.Series) -> Iterator[Suggestion]:
+    """Whole numbers that rise, or fall, from row to row, nearly everywhere: running numbers. Such ones occur once."""
+    if c.numbers is None or c.every < ENOUGH or c.counts.height < 0.5 * c.every:
+        return
+    numbers = cells.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).drop_nulls().drop_nans()
+    if numbers.len() < c.every or not bool((numbers == numbers.floor()).all()):
+        return
+    for direction, sign in (("asc", 1.0), ("desc", -1.0)):
+        if int((sign * numbers.diff().drop_nulls() > 0).sum()) < 0.7 * c.every:
+            continue  # a row that breaks the order is below one neighbour at most: seen at once, without a search
+        broken = int(out_of_order(sign * numbers.to_numpy(), strict=True).sum())
+        if broken <= 0.25 * c.every:
+            params = {"column": c.name, "direction": direction, "strict": True, "fewest": True}
+            reason = f"{1 - broken / c.every:.1%} of the rows are {'above' if sign > 0 else 'below'} those before them"
+            yield Suggestion(c.table, "ordered", params, (c.name,), reason, c.every, broken,
+                             round(max(0.0, 0.97 - 0.5 * broken / c.every), 3))  # fmt: skip
+
+
+def _number(value: float, whole: bool) -> float | int:
+    return int(value) if whole and value == int(value) else float(f"{value:.12g}")

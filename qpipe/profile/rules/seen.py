@@ -1,0 +1,97 @@
+"""What rules are made from, and what a rule is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from qpipe.analysis.kinds import counted
+from qpipe.core.lazy import pl
+from qpipe.profile.model import ColumnProfile
+from qpipe.profile.relations import Known
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ENOUGH = 20  # rows that a rule rests on
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One rule: the module and its parameters, or a part of the source (``nulls``, ``type``)."""
+
+    table: str
+    module: str
+    params: Mapping[str, Any]
+    columns: tuple[str, ...]
+    reason: str
+    support: int  # rows that it rests on
+    broken: int  # rows of the data that break it
+    confidence: float
+    about: str = ""  # tells rules of one module about the same columns apart
+    severity: str = "error"
+
+    @property
+    def key(self) -> str:
+        """What it is known by when it comes again, whatever its figures are then."""
+        about = f" {self.about}" if self.about else ""
+        return f"{self.table}: {self.module}({', '.join(self.columns)}){about}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A column with its values: what rules of one column are made from."""
+
+    table: str
+    told: ColumnProfile
+    counts: pl.DataFrame  # value, count: texts, blanks off, without what stands for nothing
+    numbers: pl.Series | None
+    every: int  # values
+    nothing: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.told.name
+
+    @property
+    def is_text(self) -> bool:
+        return self.told.type == "string"
+
+
+def look(table: Known, told: ColumnProfile, sample: pl.DataFrame, nothing: tuple[str, ...]) -> Seen:
+    cells = sample[told.name]
+    texts = counted(cells)
+    known = texts.filter(~pl.col("value").is_in(list(nothing)) & (pl.col("value").str.strip_chars() != ""))
+    kind = told.type.partition("(")[0]
+    numbers = None
+    if kind in ("int", "float", "decimal") or kind.startswith(("int", "uint", "float")):
+        numbers = cells.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+    return Seen(table.profile.name, told, known, numbers, int(known["count"].sum() or 0), nothing)
+
+
+def certainty(rows: int, broken: int, most: float) -> float:
+    """Lower end of the share that holds (Wilson, 95 %), at most ``most``: few rows or many exceptions make it less sure."""
+    if not rows:
+        return 0.0
+    share, z = 1 - broken / rows, 1.96
+    middle = share + z * z / (2 * rows)
+    spread = z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    return round(max(0.0, min(most, (middle - spread) / (1 + z * z / rows))), 3)
+
+
+def is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def typed(c: Seen, value: str) -> Any:
+    if c.numbers is None or value in c.nothing:
+        return value
+    number = float(value)
+    return int(number) if number == int(number) else number

@@ -1,0 +1,113 @@
+"""Rules for the values of one column: type, missing ones, allowed ones, misspelt ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qpipe.analysis.patterns import shape
+from qpipe.core.lazy import pl
+from qpipe.profile.rules.seen import ENOUGH, Seen, Suggestion, certainty, is_number, typed
+
+if TYPE_CHECKING:
+    import polars as pl
+
+VALUES = 60  # in a list of allowed values
+
+
+def nothing(c: Seen) -> Iterator[Suggestion]:
+    """Values that stand for nothing."""
+    for value, count, reason, confidence in c.told.placeholders:
+        if (not c.is_text and c.numbers is None) or (c.numbers is not None and not is_number(value)):
+            continue  # the contract's type says so already
+        params = {"column": c.name, "values": [typed(c, value)], "negate": True}
+        yield Suggestion(c.table, "one_of", params, (c.name,), f"{value!r} is {reason}, {count:,} times", c.every + count,
+                         count, confidence, f"not {value}")  # fmt: skip
+
+
+def of_type(c: Seen) -> Iterator[Suggestion]:
+    """The contract's type, where texts have one."""
+    if c.told.stored != "String" or c.is_text or not c.every:
+        return
+    fit = 1 - c.told.unfit / max(1, c.told.values)
+    word = {"type": c.told.type, "format": c.told.format} if c.told.format else c.told.type
+    broken = c.told.unfit - sum(n for value, n, *_ in c.told.placeholders if value in c.nothing)
+    yield Suggestion(c.table, "type", {"type": word}, (c.name,), f"{fit:.1%} of the values are {c.told.type}", c.every,
+                     max(0, broken), certainty(c.every, max(0, broken), 0.99))  # fmt: skip
+
+
+def not_null(c: Seen) -> Iterator[Suggestion]:
+    missing = c.told.nulls + c.told.blanks
+    share = missing / max(1, c.told.rows)
+    if c.told.rows >= 2 and (missing == 0 or (share <= 0.01 and c.told.rows >= 200)):
+        reason = "no value is missing" if not missing else f"only {missing:,} of {c.told.rows:,} values are missing"
+        yield Suggestion(c.table, "not_null", {"column": c.name, "blank": c.is_text}, (c.name,), reason, c.told.rows, missing,
+                         certainty(c.told.rows, missing, 0.97) if not missing else 0.7)  # fmt: skip
+
+
+def allowed(c: Seen) -> Iterator[Suggestion]:
+    """Few values that repeat. Rare ones are let in where they look like the others and are not nearly one of them."""
+    if c.every < ENOUGH or not (c.is_text or c.numbers is not None) or not c.counts.height:
+        return
+    ordered = c.counts.with_columns(shape(pl.col("value")).alias("shape")).sort(["count", "value"], descending=[True, False])
+    first = int(ordered["count"][0])
+    if not c.is_text:
+        yield from _nearly_constant(c, ordered, first)
+        return
+    typos = {t[0] for t in c.told.typos}
+    often = ordered.filter((pl.col("count") >= max(2, 0.002 * c.every)) & ~pl.col("value").is_in(list(typos)))
+    usual = [v for v in often["value"].to_list() if v == v.strip()]
+    covered = int(often["count"].sum())
+    if not usual or len(usual) > min(VALUES, c.every / 8) or covered < 0.75 * c.every:
+        return
+    alike = ordered.filter(~pl.col("value").is_in([*usual, *typos]) & pl.col("shape").is_in(_shapes(often, c.every)))
+    values = [*usual, *(v for v in alike["value"].to_list() if v == v.strip())]
+    rest = c.every - covered - int(alike["count"].sum())
+    reason = (
+        f"{len(values)} values make up {1 - rest / c.every:.1%} of the column" if rest else f"only {len(values)} values occur"
+    )
+    sure = max(0.0, 0.95 - 0.15 * min(1.0, 8 * len(values) / c.every) - 0.2 * (alike.height > len(usual)))
+    params = {"column": c.name, "values": sorted(values)}
+    yield Suggestion(c.table, "one_of", params, (c.name,), reason, c.every, rest, round(sure, 3))
+
+
+def _shapes(often: pl.DataFrame, every: int) -> list[str]:
+    """Shapes that enough of the usual values have."""
+    found = often.group_by("shape").agg(pl.col("count").sum()).filter(pl.col("count") >= 0.02 * every)
+    return found["shape"].to_list()
+
+
+def _nearly_constant(c: Seen, ordered: pl.DataFrame, first: int) -> Iterator[Suggestion]:
+    """One number everywhere, or nearly: what else there is was hardly meant. Nothing (0) often stands beside other numbers."""
+    rest = c.every - first
+    scattered = ordered.height > 2 and _most(ordered.slice(1)["count"]) <= max(2, 0.02 * c.every)
+    value = typed(c, str(ordered["value"][0]))
+    least = 0.75 if scattered and (ordered.height > 6 or (value != 0 and ordered.height > 3)) else 0.9
+    if first < least * c.every or c.every < 30:
+        return
+    params = {"column": c.name, "values": [value]}
+    if not rest:
+        if value != 0:
+            yield Suggestion(c.table, "one_of", params, (c.name,), f"only {value} occurs", c.every, 0, 0.8)
+        return
+    reason = f"{value} is {first / c.every:.1%} of the column"
+    beside = value == 0 and rest > 0.02 * c.every and ordered.height > 20  # measured now and then, such as rain
+    sure = 0.85 if (scattered or first > 0.92 * c.every) and not beside else 0.7
+    yield Suggestion(c.table, "one_of", params, (c.name,), reason, c.every, rest, sure)
+
+
+def _most(counts: pl.Series) -> int:
+    return max(counts.to_list(), default=0)
+
+
+def misspelt(c: Seen) -> Iterator[Suggestion]:
+    """Near-duplicates of frequent values."""
+    wrong = [t for t in c.told.typos if t[4] >= 0.6]
+    if not wrong:
+        return
+    count = sum(t[1] for t in wrong)
+    shown = ", ".join(f"{t[0]!r} for {t[2]!r}" for t in wrong[:3])
+    params = {"column": c.name, "values": sorted(t[0] for t in wrong), "negate": True}
+    sure = sum(t[4] * t[1] for t in wrong) / count
+    yield Suggestion(c.table, "one_of", params, (c.name,), f"misspelt: {shown}{' …' if len(wrong) > 3 else ''}", c.every, count,
+                     round(sure, 3), "misspelt")  # fmt: skip

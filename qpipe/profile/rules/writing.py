@@ -1,0 +1,137 @@
+"""Rules for how the texts of one column are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from qpipe.analysis.patterns import Pattern, patterns, shape
+from qpipe.core.lazy import pl
+from qpipe.profile.rules.seen import ENOUGH, Seen, Suggestion, certainty
+
+
+def odd(c: Seen) -> Iterator[Suggestion]:
+    """Ways to write that hardly any other value of the column has: slips of the keyboard."""
+    if not c.is_text or c.every < ENOUGH:
+        return
+    capital = pl.col("value").str.contains(r"\p{Lu}") & ~pl.col("value").str.contains(r"\p{Ll}")
+    small = 1 - float(c.counts.filter(capital)["count"].sum()) / c.every
+    chosen, bad = [], pl.lit(False)
+    for regex, most in _ODD:
+        share = float(c.counts.filter(pl.col("value").str.contains(regex))["count"].sum()) / c.every
+        if 0 < share <= most:
+            chosen.append(regex)
+            bad = bad | pl.col("value").str.contains(regex)
+    lonely = r"(?:^| )\p{Ll}(?: |$)"
+    if 0 < float(c.counts.filter(pl.col("value").str.contains(lonely))["count"].sum()) <= 0.03 * c.every and _capitals(c) > 0.8:
+        chosen.append(lonely)
+        bad = bad | pl.col("value").str.contains(lonely)
+    if 0 < small < 0.2:
+        chosen.append(r"\p{Ll}")
+        bad = bad | pl.col("value").str.contains(r"\p{Ll}")
+    if not chosen:
+        return
+    found = c.counts.filter(bad)
+    count = int(found["count"].sum())
+    shown = ", ".join(repr(v) for v in found["value"].sort().head(3).to_list())
+    params = {"column": c.name, "regex": chosen if len(chosen) > 1 else chosen[0], "negate": True}
+    yield Suggestion(c.table, "matches", params, (c.name,), f"written unlike the others: {shown}", c.every, count,
+                     round(0.9 - 0.5 * count / c.every, 3), "odd writing")  # fmt: skip
+
+
+def _capitals(c: Seen) -> float:
+    """The share of values that begin with a capital or a digit."""
+    return float(c.counts.filter(pl.col("value").str.contains(r"^[\p{Lu}\d]"))["count"].sum()) / c.every
+
+
+# what is odd, and how large a share of a column may have it and still be odd
+_ODD = (
+    (r"\*{2,}|\?{2,}|\x{FFFD}", 0.2),
+    (r"\p{Lu}{2}\p{Ll}|\p{Ll}{2}\p{Lu}", 0.12),
+    (r"\p{Ll}\d|\d\p{Ll}\p{Ll}?\d", 0.06),
+    (r"[\x00-\x08\x0B-\x1F]", 0.5),
+)
+
+
+def pattern(c: Seen) -> Iterator[Suggestion]:
+    """A few patterns that nearly all texts have, tight enough to say something."""
+    if not c.is_text or c.every < ENOUGH or c.told.check:
+        return
+    found = patterns(c.counts, most=12, tight=0.02)
+    chosen: list[Pattern] = []
+    covered = 0
+    for p in found:
+        if p.share < 0.05 or len(chosen) == 4:
+            break
+        chosen.append(p)
+        covered += p.count
+    if not chosen or covered < 0.85 * c.every:
+        return
+    fits = c.counts.select(
+        (pl.col("count").filter(pl.any_horizontal(pl.col("value").str.contains(p.regex) for p in chosen))).sum()
+    )
+    good = int(fits.item())
+    words = any("]+" in p.regex or "}+" in p.regex for p in chosen)
+    if good < (0.97 if words else 0.85) * c.every or not any(_says_something(p.regex) for p in chosen):
+        return
+    regex = [p.regex for p in chosen]
+    told = f"{good / c.every:.1%} are written like {' or '.join(repr(p.example) for p in chosen)}"
+    sure = certainty(c.every, c.every - good, 0.95) * (0.8 if _other_form(c, regex) > 0.5 * (c.every - good) > 0 else 1.0)
+    yield Suggestion(c.table, "matches", {"column": c.name, "regex": regex if len(regex) > 1 else regex[0]}, (c.name,), told,
+                     c.every, c.every - good, round(sure, 3))  # fmt: skip
+
+
+def _other_form(c: Seen, regex: Sequence[str]) -> int:
+    """How many of the exceptions share a form of their own that many different values have: hardly slips."""
+    formed = c.counts.with_columns(shape(pl.col("value")).alias("form"))
+    fits = pl.any_horizontal(pl.col("value").str.contains(one) for one in regex)
+    usual = formed.filter(fits)["form"].unique().to_list()
+    others = formed.filter(~fits & ~pl.col("form").is_in(usual)).group_by("form")
+    forms = others.agg(pl.len().alias("kinds"), pl.col("count").sum())
+    many = (pl.col("kinds") >= 10) & (pl.col("count") >= 0.01 * c.every)
+    return int(forms.filter(many)["count"].sum())
+
+
+def _says_something(regex: str) -> bool:
+    """A pattern of one word or of free text is no rule."""
+    inner = re.sub(r"\[[^]]*\]\+?|\\p\{L\}\+?", "", regex.strip("^$"))
+    return any(sign in inner for sign in ("\\d", "{", "-", "@", "/", "_"))
+
+
+def unit(c: Seen) -> Iterator[Suggestion]:
+    """Numbers written with a unit, in several ways: the number should stand alone."""
+    if not c.is_text or c.every < ENOUGH:
+        return
+    split = c.counts.with_columns(
+        pl.col("value").str.extract(r"^\s*([+-]?\d+(?:[.,]\d+)?)\s*\D{0,20}$").alias("number"),
+        pl.col("value").str.extract(r"^\s*[+-]?\d+(?:[.,]\d+)?\s*(\D{0,20})$").str.strip_chars().alias("unit"),
+    ).drop_nulls("number")
+    numeric = int(split["count"].sum())
+    units = split.filter(pl.col("unit") != "")
+    written = units.group_by("unit").agg(pl.col("count").sum()).sort("count", descending=True)
+    plain = numeric - int(units["count"].sum())
+    if written.height and written["count"][0] >= 0.8 * c.every and numeric >= 0.95 * c.every:
+        yield from _same_unit(c, split, str(written["unit"][0]))
+        return
+    if numeric < 0.95 * c.every or not 0 < written.height <= 15 or (written.height < 2 and plain < 0.3 * c.every):
+        return
+    ways = ", ".join(repr(u) for u in written["unit"].head(4).to_list())
+    reason = f"numbers with units written in {written.height} ways ({ways}): the number should stand alone"
+    yield Suggestion(c.table, "matches", {"column": c.name, "regex": r"^[+-]?\d+([.,]\d+)?$"}, (c.name,), reason, c.every,
+                     int(units["count"].sum()), 0.75 if written.height < 3 and not plain else 0.85, "number alone")  # fmt: skip
+
+
+def _same_unit(c: Seen, split: pl.DataFrame, unit: str) -> Iterator[Suggestion]:
+    """Nearly all numbers have one unit: others are slips, and it may stay."""
+    good = int(split.filter(pl.col("unit") == unit)["count"].sum())
+    if good < c.every:
+        regex = rf"^\s*[+-]?\d+([.,]\d+)?\s*{re.escape(unit)}\s*$"
+        reason = f"{good / c.every:.1%} are numbers with {unit!r}"
+        yield Suggestion(c.table, "matches", {"column": c.name, "regex": regex}, (c.name,), reason,
+                         c.every, c.every - good, certainty(c.every, c.every - good, 0.9), "one unit")  # fmt: skip
+
+
+def semantic(c: Seen) -> Iterator[Suggestion]:
+    if c.is_text and c.told.check and c.every >= 5:
+        params, reason = {"column": c.name, "kind": c.told.check}, f"looks like {c.told.meaning}"
+        yield Suggestion(c.table, "format_is", params, (c.name,), reason, c.every, 0, 0.9)
