@@ -220,3 +220,40 @@ def test_what_many_rows_have_is_no_slip(tmp_path: Path) -> None:
     unsure = [s for s in found if s.broken > 0.03 * len(lines)]
     assert {s.columns for s in unsure} >= {("code",), ("rain",)}, "they are told, for a person to judge"
     assert all(s.confidence < 0.8 for s in unsure), [(s.module, s.columns, s.broken, s.confidence) for s in unsure]
+
+
+PLACES = [f"{n} {street} {kind}" for n in range(1, 60) for street, kind in (("Forest", "Avenue"), ("Station", "Street"))]
+SLIPS = [
+    # values of a column                                          rule and column         what it finds, and not
+    ([*["PA"] * 90, *["P"] * 6, *["AP"] * 5, "PPA"], "one_of", ["P", "AP", "PPA"]),
+    ([*["JAN", "FEB", "MAR", "APR"] * 25, "JN", "FBE", "APR"], "one_of", ["JN", "FBE"]),
+    ([*["2/28/2017"] * 90, "2/2/2017", "2/28/0217", "/228/2017", "2/8/2017"], "one_of", ["2/2/2017", "2/28/0217"]),
+    ([*PLACES, "7 Forest Avneue", "9 Sttion Street", "9 Station Streetx"], "matches", ["7 Forest Avneue", "9 Sttion Street"]),
+    ([f"2026/0{n % 9 + 1}/1{n % 9} 04:00:00" for n in range(90)] + ["2026/1/12 04:00:00", "206/01/12 04:00:00"], "matches",
+     ["2026/1/12 04:00:00", "206/01/12 04:00:00"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cells, module, wrong", SLIPS, ids=lambda value: None)
+def test_slips_are_found_in_the_dirty_file_alone(cells: list[str], module: str, wrong: list[str], tmp_path: Path) -> None:
+    rows(tmp_path / "t.csv", "n,x", [f"{n},{cell}" for n, cell in enumerate(cells)])
+    done = qpipe("profile", "t.csv", "--suggest", "--confidence", "0.8", "-o", "s.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert qpipe("run", "s.yaml", "--quiet", "--fail-on", "never", cwd=tmp_path).returncode == 0
+    kept = (tmp_path / "out" / "quarantine.csv").read_text()
+    found = {line.split(",")[1] for line in kept.splitlines()[1:]}
+    assert set(wrong) <= found, kept
+    assert len(found) <= len(wrong) + 2, kept
+    assert f"{module}-x" in kept
+
+
+def test_what_ran_together_and_what_was_copied(tmp_path: Path) -> None:
+    cities = [("Austin", "TX"), ("Boston", "MA"), ("Denver", "CO"), ("Salem", "OR")]
+    lines = [f"{cities[n % 4][0]},{cities[n % 4][1]},{7_000_000 + 37 * (n * 77 % 100)},{2000 + n % 20}" for n in range(100)]
+    lines[10:15] = [f"{city} {state},,{8_000_000 + n},2001" for n, (city, state) in enumerate([*cities, cities[0]])]
+    lines[20:23] = [f"Austin,TX,7000000,{year}" for year in (2003, 20, 2005)]
+    found = {(s.module, s.columns, s.about): s for s in suggested(rows(tmp_path / "t.csv", "city,state,number,year", lines))}
+    assert found["not_null", ("state",), "run together"].broken == 5
+    assert found["matches", ("city",), "run together"].broken == 5
+    assert found["unique", ("number",), ""].broken == 4  # all rows of the one value
+    assert found["between", ("year",), "by name"].broken == 1

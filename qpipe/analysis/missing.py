@@ -46,7 +46,7 @@ def placeholders(counts: pl.DataFrame, numbers: pl.DataFrame | None, dates: bool
     """
     every = int(counts["count"].sum()) or 1
     found = [
-        Placeholder(value, count, "a word for nothing", 0.9 if count < every else 0.5)
+        Placeholder(value, count, "a word for nothing", 0.9 if count <= 0.5 * every else 0.5)
         for value, count in counts.filter(is_word(pl.col("value")) & (pl.col("value") != "")).iter_rows()
     ]
     if dates:

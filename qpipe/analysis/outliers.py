@@ -22,17 +22,20 @@ class Limits:
     share: float
 
 
-def limits(values: pl.Series, reach: float | None = None) -> Limits | None:
+def limits(values: pl.Series, reach: float | None = None, *, apart: bool = False) -> Limits | None:
     """Fences ``reach`` quartile ranges away from the quartiles (Tukey 1977), of the logarithms for skewed positive numbers.
 
     Unset, the reach is 2 (3 for thousands) for numbers that lie evenly around their middle, else 3. A number that comes three
-    times or more is no accident and is let in. None where too few values, or where so much lies outside that there is no core.
+    times or more is no accident and is let in; with ``apart`` so is all that no wide gap parts from the usual ones. None where
+    too few values, or where so much lies outside that there is no core.
     """
     numbers = values.drop_nulls().cast(pl.Float64)
     numbers = numbers.filter(numbers.is_finite())
     if numbers.len() < 20 or numbers.n_unique() < 5:
         return None
     low, high = _fences(numbers, reach)
+    if apart:
+        low, high = _to_the_gap(numbers, low, high)
     outside = numbers.filter((numbers < low) | (numbers > high))
     often = outside.value_counts(name="count").filter(pl.col("count") >= 3).to_series(0)
     if often.len():
@@ -41,6 +44,20 @@ def limits(values: pl.Series, reach: float | None = None) -> Limits | None:
     if outside.len() > 0.15 * numbers.len():
         return None
     return Limits(low, high, outside.len(), outside.len() / numbers.len())
+
+
+def _to_the_gap(numbers: pl.Series, low: float, high: float) -> tuple[float, float]:
+    """Fences moved outward over all values that are not further than the usual range away from the next one inward."""
+    wide = high - low
+    for value in numbers.filter(numbers > high).unique().sort():
+        if value - high > wide:
+            break
+        high = value
+    for value in numbers.filter(numbers < low).unique().sort(descending=True):
+        if low - value > wide:
+            break
+        low = value
+    return low, high
 
 
 def _fences(numbers: pl.Series, reach: float | None) -> tuple[float, float]:

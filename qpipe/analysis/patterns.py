@@ -80,9 +80,10 @@ def _class(runs: list[str], weights: list[int], tight: float) -> str:
     most, every = _commonest(runs, weights)
     same = len(every) == 1 or (tight and not most.isdigit() and every[most] >= (1 - tight) * sum(weights) and len(every) < 5)
     if same and (len(runs) > 1 or not most[0].isalnum()):
-        return _escaped(most)
+        return escaped(most)
     _, lengths = _commonest([len(run) for run in runs], weights)
-    usual = [n for n, weight in lengths.items() if weight >= tight * sum(weights)] or list(lengths)
+    least = max(tight * sum(weights), 3 * tight * max(lengths.values()))
+    usual = [n for n, weight in lengths.items() if weight >= least] or list(lengths)
     kind, low, high = _kind({run for run in runs if len(run) in usual}), min(usual), max(usual)
     if low == high:
         return kind if low == 1 else f"{kind}{{{low}}}"
@@ -108,5 +109,5 @@ def _kind(runs: set[str]) -> str:
     return r"\p{L}" if all(run.isalpha() for run in runs) else "."
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     return "".join(rf"\{c}" if c in r"\.^$|?*+()[]{}" else c for c in text)

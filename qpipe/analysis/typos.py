@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 MOST = 4_000  # distinct values compared; beyond that the rarest are left out
 _LEAST = 4  # letters; shorter texts are codes, each a letter from the next
 _TIMES = 4  # so many times as frequent is the value that was meant
+_OFTEN, _TIMES_OFTEN = 3, 10  # one slip seldom comes so often: then the value that was meant must be the more frequent
 
 
 @dataclass(frozen=True)
@@ -34,26 +35,37 @@ def typos(counts: pl.DataFrame, most: int = MOST) -> list[Typo]:
 
     every = int(counts["count"].sum() or 0)
     length = pl.col("value").str.len_chars()
-    short = counts.filter(length.is_between(2, 120) & ((length >= _LEAST) | _dominates(counts, every)))
+    least = 1 if _dominates(counts, every) else _LEAST
+    short = counts.filter(length.is_between(least, 120))
     ordered = short.sort(["count", "value"], descending=[True, False])
     frequent = ordered.filter(pl.col("count") >= _TIMES).head(most // 2)
     names, weights = frequent["value"].to_list(), frequent["count"].to_list()
     if not names:
         return []
-    top = weights[0]
-    rare = ordered.filter(pl.col("count") <= max(1, top // _TIMES)).tail(most)
+    top, slips = weights[0], slips_of(ordered, every)
+    rare = ordered.filter((pl.col("count") <= max(1, top // _TIMES)) | pl.col("value").is_in(list(slips))).tail(most)
     found = []
     texts = rare["value"].to_list()
     distances = _distances(texts, names)
     for n, (text, count) in enumerate(zip(texts, rare["count"].to_list(), strict=True)):
         best: tuple[int, int] | None = None
         for at in distances[n]:
-            if weights[at] < _TIMES * count or names[at] == text:
+            times = 2 if text in slips and len(text) <= _LEAST else _TIMES if count < _OFTEN else _TIMES_OFTEN
+            if weights[at] < times * count or names[at] == text:
                 continue
-            if min(len(text), len(names[at])) < _LEAST and (weights[at] < 0.5 * every or count > max(1, 0.015 * every)):
+            if (
+                min(len(text), len(names[at])) < _LEAST
+                and text not in slips
+                and (weights[at] < 0.5 * every or count > max(1, 0.015 * every))
+            ):
                 continue
             edits = OSA.distance(text, names[at], score_cutoff=2)
-            if edits <= _allowed(text, names[at]) and not _other_number(text, names[at]) and (best is None or edits < best[0]):
+            slip = text in slips and names[at] == names[0]
+            if (
+                edits <= _allowed(text, names[at])
+                and (slip or not _other_number(text, names[at]))
+                and (best is None or edits < best[0])
+            ):
                 best = (edits, at)
         if best is not None:
             edits, at = best
@@ -66,6 +78,25 @@ def typos(counts: pl.DataFrame, most: int = MOST) -> list[Typo]:
 def _dominates(counts: pl.DataFrame, every: int) -> bool:
     """Whether one value is more than half of a column: what is nearly that value is misspelt, however short."""
     return bool(counts.height and int(counts["count"].max() or 0) > 0.5 * every)  # type: ignore[arg-type]
+
+
+def slips_of(ordered: pl.DataFrame, every: int) -> set[str]:
+    """The slips of the one value that most rows have, where they are nearly all there is beside it.
+
+    A slip is one letter short, one letter more, or two swapped: then neither shortness nor digits make it another thing. Values
+    with their counts (columns value, count), the most frequent first.
+    """
+    from rapidfuzz.distance import OSA
+
+    if not _dominates(ordered, every) or ordered.height < 4:
+        return set()
+    usual, *others = ordered["value"].head(500).to_list()
+
+    def is_slip(text: str) -> bool:
+        return (len(text) != len(usual) or sorted(text) == sorted(usual)) and OSA.distance(text, usual, score_cutoff=1) == 1
+
+    slips = {text for text in others if len(usual) > 1 and is_slip(text)}
+    return slips if len(slips) >= 0.5 * len(others) else set()
 
 
 def _distances(texts: list[str], names: list[str]) -> list[list[int]]:

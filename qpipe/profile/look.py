@@ -124,7 +124,7 @@ def _values(c: ColumnScan, small: pl.DataFrame, *, unique: bool) -> dict[str, An
             told |= {"low": usual.low, "high": usual.high, "outside": usual.outside}
     elif c.reading.kind in ("date", "datetime"):
         days = small.select(values_of(c).alias("x")).to_series()
-        usual = limits(days.to_physical(), reach=6.0)
+        usual = limits(days.to_physical(), reach=6.0, apart=True)
         if usual is not None and usual.outside:
             low, high = (_moment(x, days) for x in (usual.low, usual.high))
             told |= {"earliest": low, "latest": high, "outside": usual.outside}

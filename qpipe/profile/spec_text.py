@@ -36,7 +36,7 @@ def _writable(mine: list[Suggestion], table: TableProfile) -> list[Suggestion]:
     """Without rules about numbers and dates of columns that stay text, since their type was not accepted."""
     if any("${" in c.name for c in table.columns):
         mine = [s for s in mine if s.module != "type"]  # such a column cannot stand in a contract
-    typed = {s.columns[0] for s in mine if s.module == "type"}
+    typed = {s.columns[0] for s in mine if s.module in ("type", "parse_date")}
     texts = {c.name for c in table.columns if c.stored == "String" and c.type != "string"} - typed
     return [s for s in mine if s.module not in ("between", "one_of", "foreign_key") or not texts & set(s.columns)]
 

@@ -11,8 +11,8 @@ __all__ = ["Seen", "Suggestion", "nulls_words", "suggestions"]
 
 
 OF_ONE_COLUMN = (
-    values.nothing, values.of_type, values.not_null, values.allowed, values.misspelt, writing.odd, numbers.nearly_key,
-    writing.pattern, writing.unit, writing.semantic, numbers.within, numbers.decimals,
+    values.nothing, values.of_type, values.not_null, values.one_date, values.allowed, values.misspelt, writing.odd,
+    numbers.nearly_key, writing.words, writing.pattern, writing.unit, writing.semantic, numbers.within, numbers.decimals,
 )  # fmt: skip
 
 
@@ -32,6 +32,8 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
         if table.scan.sample.is_whole:
             found += numbers.in_order(seen, sample[told.name])
     found += relations.unique_keys(table.profile)
+    found += relations.copies(table.profile, sample)
+    found += relations.run_together(table.profile, sample)
     found += relations.dependent(table.profile)
     found += [relations.foreign(table.profile.name, f) for f in keys if f.table == table.profile.name]
     return _without_doubles([s for s in found if not any("${" in c for c in s.columns)])

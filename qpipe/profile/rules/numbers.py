@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ DIGITS = 7  # of a number: so long ones are hardly ever equal by chance
 def within(c: Seen) -> Iterator[Suggestion]:
     """Limits of numbers: around all values, or around the usual ones where a few lie far out."""
     params: dict[str, Any]
+    yield from _by_name(c)
     if c.told.outside and (c.told.earliest or c.told.latest):
         params = {"column": c.name, "min": c.told.earliest, "max": c.told.latest}
         reason = f"{c.told.outside:,} dates lie far from all others"
@@ -45,6 +47,33 @@ def within(c: Seen) -> Iterator[Suggestion]:
     yield Suggestion(
         c.table, "between", params, (c.name,), reason, numbers.len(), outside, _sure_of_limits(numbers.len(), outside)
     )
+
+
+def _by_name(c: Seen) -> Iterator[Suggestion]:
+    """What the column's name says numbers may be, where most of them are: years, percentages, hours, coordinates."""
+    if c.numbers is None:
+        return
+    numbers = c.numbers.drop_nulls()
+    named = (bounds for words, bounds in _NAMED if re.search(words, c.name, re.I))
+    low, high = next(named, (0, 0))
+    outside = int(((numbers < low) | (numbers > high)).sum())
+    if low == high or numbers.len() < 5 or not 0 < outside <= 0.25 * numbers.len():
+        return
+    params = {"column": c.name, "min": low, "max": high}
+    yield Suggestion(c.table, "between", params, (c.name,), f"{outside:,} of the values cannot be what the name says",
+                     numbers.len(), outside, 0.85, "by name")  # fmt: skip
+
+
+# what a name says, and the numbers that can be
+_NAMED = (
+    (r"(?:^|[_\W])years?(?:$|[_\W])", (1500, 2200)),
+    (r"(?:^|[_\W])lat(?:itude)?(?:$|[_\W])", (-90, 90)),
+    (r"(?:^|[_\W])(?:lon|lng|longitude)(?:$|[_\W])", (-180, 180)),
+    (r"(?:^|[_\W])(?:percent|percentage|pct)(?:$|[_\W])", (0, 100)),
+    (r"(?:^|[_\W])months?(?:$|[_\W])", (1, 12)),
+    (r"(?:^|[_\W])hour(?:$|[_\W])", (0, 24)),
+    (r"(?:^|[_\W])age(?:$|[_\W])", (0, 125)),
+)
 
 
 def _sure_of_limits(rows: int, outside: int) -> float:

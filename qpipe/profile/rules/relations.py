@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from qpipe.analysis.patterns import escaped
+from qpipe.core.lazy import pl
 from qpipe.profile.model import ForeignKeyFound, TableProfile
-from qpipe.profile.rules.seen import Suggestion
+from qpipe.profile.rules.numbers import DIGITS
+from qpipe.profile.rules.seen import ENOUGH, Suggestion
+
+LONG = 12  # digits of a text: so long ones tell things apart
+_NESTED = ("List", "Struct", "Binary")
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def unique_keys(table: TableProfile) -> Iterator[Suggestion]:
@@ -25,6 +35,60 @@ def dependent(table: TableProfile) -> Iterator[Suggestion]:
         sure = min(0.98, d.strength) * min(1.0, 0.6 + d.support / max(1, d.groups) / 10) * (0.5 + 0.5 * d.lonely)
         yield Suggestion(table.name, "depends_on", params, (*d.determinant, d.dependent), reason, d.support, d.broken,
                          round(sure, 3))  # fmt: skip
+
+
+def copies(table: TableProfile, sample: pl.DataFrame) -> Iterator[Suggestion]:
+    """Values that nearly all come once, and some twice or more in rows that have nothing else in common: copied, not shared."""
+    texts = sample.select(pl.col(c.name).cast(pl.String) for c in table.columns if not c.stored.startswith(_NESTED))
+    once = {c: _lonely(texts[c]) for c in texts.columns}
+    telling = {c: s for c, s in once.items() if s >= 0.5 * texts.height}
+    for name in telling:
+        counts = texts[name].drop_nulls().alias("value").value_counts(name="n")
+        several = counts.filter(pl.col("n") > 1)
+        few = 0.34 if counts.height < 100 else 0.1
+        if counts.height < ENOUGH or not 0 < several.height <= few * counts.height:
+            continue
+        digits = pl.col("value").str.replace_all(r"[^0-9]", "").str.strip_chars_start("0").str.len_chars().mean()
+        if (several.select(digits).item() or 0.0) < (LONG if table.column(name).type == "string" else DIGITS):
+            continue
+        rows = texts.filter(pl.col(name).is_in(several["value"].implode()))
+        others = [c for c in telling if c != name]
+        shared = rows.select(
+            (pl.struct(name, c).is_duplicated() & pl.col(c).is_not_null()).alias(f"{n}") for n, c in enumerate(others)
+        )
+        if others and shared.select(pl.any_horizontal(pl.all()).mean()).item() >= 0.5:
+            continue
+        repeated = int((several["n"] - 1).sum())
+        reason = f"{several.height:,} values come more than once, in rows that share nothing else"
+        yield Suggestion(table.name, "unique", {"columns": [name]}, (name,), reason, texts.height, repeated, 0.82)
+
+
+def _lonely(values: pl.Series) -> int:
+    return int((values.drop_nulls().alias("value").value_counts(name="n")["n"] == 1).sum())
+
+
+def run_together(table: TableProfile, sample: pl.DataFrame) -> Iterator[Suggestion]:
+    """A value that is missing in its column and stands at the end of another one: Austin TX, and no state."""
+    texts = [c for c in table.columns if c.type == "string" and c.stored == "String"]
+    for short in (c for c in texts if 2 <= c.distinct <= 500 and 0 < c.nulls + c.blanks <= 0.3 * c.rows):
+        known = sample[short.name].drop_nulls().unique()
+        rows = sample.filter(pl.col(short.name).is_null() | (pl.col(short.name).str.strip_chars() == ""))
+        for long in (c for c in texts if c is not short and rows.height >= 5):
+            last = pl.col(long.name).str.strip_chars().str.extract(r"\S[\s,;/-]+(\S+)$")
+            ending = last.is_in(known.filter(known.str.len_chars() > 1).implode())
+            inside = int(rows.select(ending.sum()).item())
+            elsewhere = int(sample.select(ending.sum()).item()) - inside
+            if inside < 0.6 * rows.height or elsewhere > 0.1 * inside:
+                continue
+            ends = sorted(rows.filter(ending).select(last).to_series().unique().to_list())
+            regex = rf"\S[\s,;/-]+(?:{'|'.join(escaped(e) for e in ends)})\s*$"
+            where = (
+                f"where {short.name} is missing, {long.name} ends with one of its values in {inside:,} of {rows.height:,} rows"
+            )
+            yield Suggestion(table.name, "not_null", {"column": short.name, "blank": True}, (short.name,), where, table.rows,
+                             short.nulls + short.blanks, 0.88, "run together")  # fmt: skip
+            yield Suggestion(table.name, "matches", {"column": long.name, "regex": regex, "negate": True}, (long.name,), where,
+                             table.rows, inside, 0.88, "run together")  # fmt: skip
 
 
 def foreign(table: str, f: ForeignKeyFound) -> Suggestion:

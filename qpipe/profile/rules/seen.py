@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from qpipe.analysis.kinds import counted
+from qpipe.analysis.kinds import Reading, counted
 from qpipe.core.lazy import pl
 from qpipe.profile.model import ColumnProfile
 from qpipe.profile.relations import Known
@@ -55,6 +55,15 @@ class Seen:
     @property
     def name(self) -> str:
         return self.told.name
+
+    @property
+    def is_dated(self) -> bool:
+        """Texts that are dates, or dates with a time."""
+        return self.told.stored == "String" and self.reading.kind in ("date", "datetime")
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.told.type, self.told.format)
 
     @property
     def is_text(self) -> bool:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rapidfuzz.distance import OSA
+
+from qpipe.analysis.kinds import read
 from qpipe.analysis.patterns import shape
+from qpipe.analysis.typos import slips_of
 from qpipe.core.lazy import pl
 from qpipe.profile.rules.seen import ENOUGH, Seen, Suggestion, certainty, is_number, typed
+from qpipe.profile.rules.writing import form_of_dates
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,6 +35,17 @@ def of_type(c: Seen) -> Iterator[Suggestion]:
     if c.told.stored != "String" or c.is_text or not c.every:
         return
     fit = 1 - c.told.unfit / max(1, c.told.values)
+    form = form_of_dates(c)
+    if form is not None:
+        wrong = int(c.counts.filter(~pl.col("value").str.contains(form))["count"].sum())
+        reason = f"{1 - wrong / c.every:.1%} of the dates are written alike"
+        yield Suggestion(
+            c.table, "matches", {"column": c.name, "regex": form}, (c.name,), reason, c.every, wrong, 0.85, "date form"
+        )
+        params = {"column": c.name, "type": c.told.type, "formats": [c.told.format]}
+        yield Suggestion(c.table, "parse_date", params, (c.name,), f"{fit:.1%} of the values are {c.told.type}", c.every,
+                         c.told.unfit, 0.85)  # fmt: skip
+        return
     word = {"type": c.told.type, "format": c.told.format} if c.told.format else c.told.type
     broken = c.told.unfit - sum(n for value, n, *_ in c.told.placeholders if value in c.nothing)
     yield Suggestion(c.table, "type", {"type": word}, (c.name,), f"{fit:.1%} of the values are {c.told.type}", c.every,
@@ -45,6 +61,21 @@ def not_null(c: Seen) -> Iterator[Suggestion]:
                          certainty(c.told.rows, missing, 0.97) if not missing else 0.7)  # fmt: skip
 
 
+def one_date(c: Seen) -> Iterator[Suggestion]:
+    """One date nearly everywhere, and slips of it."""
+    if not c.is_dated or c.every < ENOUGH:
+        return
+    ordered = c.counts.sort(["count", "value"], descending=[True, False])
+    if not slips_of(ordered, c.every):
+        return
+    usual, first = ordered.row(0)
+    day = pl.Series([usual]).to_frame("x").select(read(pl.col("x"), c.reading)).item()
+    if day is not None:
+        reason = f"{usual} is {first / c.every:.1%} of the column, and most of the others are slips of it"
+        params = {"column": c.name, "values": [day.isoformat()]}
+        yield Suggestion(c.table, "one_of", params, (c.name,), reason, c.every, c.every - first, 0.85)
+
+
 def allowed(c: Seen) -> Iterator[Suggestion]:
     """Few values that repeat. Rare ones are let in where they look like the others and are not nearly one of them."""
     if c.every < ENOUGH or not (c.is_text or c.numbers is not None) or not c.counts.height:
@@ -54,7 +85,7 @@ def allowed(c: Seen) -> Iterator[Suggestion]:
     if not c.is_text:
         yield from _nearly_constant(c, ordered, first)
         return
-    typos = {t[0] for t in c.told.typos}
+    typos = {t[0] for t in c.told.typos} | _short_slips(ordered)
     often = ordered.filter((pl.col("count") >= max(2, 0.002 * c.every)) & ~pl.col("value").is_in(list(typos)))
     usual = [v for v in often["value"].to_list() if v == v.strip()]
     covered = int(often["count"].sum())
@@ -69,6 +100,20 @@ def allowed(c: Seen) -> Iterator[Suggestion]:
     sure = max(0.0, 0.95 - 0.15 * min(1.0, 8 * len(values) / c.every) - 0.2 * (alike.height > len(usual)))
     params = {"column": c.name, "values": sorted(values)}
     yield Suggestion(c.table, "one_of", params, (c.name,), reason, c.every, rest, round(sure, 3))
+
+
+def _short_slips(ordered: pl.DataFrame) -> set[str]:
+    """Short values that are a letter short of, or a swap in, one that comes often: JN for JAN, JNA."""
+    values, weights = ordered["value"].head(500).to_list(), ordered["count"].head(500).to_list()
+    found = set()
+    for n, (text, count) in enumerate(zip(values, weights, strict=True)):
+        for usual, often in zip(values[:n], weights[:n], strict=True):
+            if often < 4 * count or not 2 <= len(text) <= len(usual) < 5 or not usual.isalnum() or usual.isdigit():
+                continue
+            swap = len(text) == len(usual) and sorted(text) == sorted(usual)
+            if len(usual) > 2 and (swap or len(text) < len(usual)) and OSA.distance(text, usual, score_cutoff=1) == 1:
+                found.add(text)
+    return found
 
 
 def _shapes(often: pl.DataFrame, every: int) -> list[str]:

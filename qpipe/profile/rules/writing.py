@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from qpipe.analysis.patterns import Pattern, patterns, shape
+from qpipe.analysis.kinds import read
+from qpipe.analysis.patterns import Pattern, escaped, patterns, shape
+from qpipe.analysis.words import misspellings
 from qpipe.core.lazy import pl
 from qpipe.profile.rules.seen import ENOUGH, Seen, Suggestion, certainty
+
+SCATTERED = 0.65  # of the values have one form, and the others none of their own
+UNIT = 8  # letters at most
+WORDS = 300  # misspelt ones in one rule
 
 
 def odd(c: Seen) -> Iterator[Suggestion]:
@@ -33,6 +39,10 @@ def odd(c: Seen) -> Iterator[Suggestion]:
         return
     found = c.counts.filter(bad)
     count = int(found["count"].sum())
+    usual = (c.every - count) / max(1, c.counts.height - found.height)
+    meant = int(found.filter(pl.col("count") >= max(3, 0.5 * usual))["count"].sum())
+    if meant > 0.5 * count:  # written so again and again
+        return
     shown = ", ".join(repr(v) for v in found["value"].sort().head(3).to_list())
     params = {"column": c.name, "regex": chosen if len(chosen) > 1 else chosen[0], "negate": True}
     yield Suggestion(c.table, "matches", params, (c.name,), f"written unlike the others: {shown}", c.every, count,
@@ -53,6 +63,22 @@ _ODD = (
 )
 
 
+def words(c: Seen) -> Iterator[Suggestion]:
+    """Rare words within texts that are nearly a frequent one."""
+    if not c.is_text or c.every < ENOUGH or c.counts.height < 0.1 * c.every:
+        return
+    listed = {t[0] for t in c.told.typos}
+    found = misspellings(c.counts.filter(~pl.col("value").is_in(list(listed))))[:WORDS]
+    if not found:
+        return
+    regex = rf"\b(?:{'|'.join(sorted(escaped(m.found) for m in found))})\b"
+    broken = int(c.counts.filter(pl.col("value").str.contains(regex))["count"].sum())
+    shown = ", ".join(f"{m.found!r} for {m.meant!r}" for m in found[:3])
+    params = {"column": c.name, "regex": regex, "negate": True}
+    yield Suggestion(c.table, "matches", params, (c.name,), f"misspelt words: {shown}{' …' if len(found) > 3 else ''}", c.every,
+                     broken, round(0.88 - 0.5 * broken / c.every, 3), "misspelt words")  # fmt: skip
+
+
 def pattern(c: Seen) -> Iterator[Suggestion]:
     """A few patterns that nearly all texts have, tight enough to say something."""
     if not c.is_text or c.every < ENOUGH or c.told.check:
@@ -65,20 +91,43 @@ def pattern(c: Seen) -> Iterator[Suggestion]:
             break
         chosen.append(p)
         covered += p.count
-    if not chosen or covered < 0.85 * c.every:
+    most = 0.85 if _has_rival(found, chosen) else SCATTERED
+    if not chosen or covered < most * c.every:
         return
     fits = c.counts.select(
         (pl.col("count").filter(pl.any_horizontal(pl.col("value").str.contains(p.regex) for p in chosen))).sum()
     )
     good = int(fits.item())
     words = any("]+" in p.regex or "}+" in p.regex for p in chosen)
-    if good < (0.97 if words else 0.85) * c.every or not any(_says_something(p.regex) for p in chosen):
+    if good < (0.97 if words else most) * c.every or not any(_says_something(p.regex) for p in chosen):
         return
     regex = [p.regex for p in chosen]
     told = f"{good / c.every:.1%} are written like {' or '.join(repr(p.example) for p in chosen)}"
-    sure = certainty(c.every, c.every - good, 0.95) * (0.8 if _other_form(c, regex) > 0.5 * (c.every - good) > 0 else 1.0)
+    sure = certainty(c.every, c.every - good, 0.95)
+    if _other_form(c, regex) > 0.5 * (c.every - good) > 0:
+        sure *= 0.8
+    elif most == SCATTERED and len(found) > 3:
+        sure = max(sure, 0.82)
     yield Suggestion(c.table, "matches", {"column": c.name, "regex": regex if len(regex) > 1 else regex[0]}, (c.name,), told,
                      c.every, c.every - good, round(sure, 3))  # fmt: skip
+
+
+def form_of_dates(c: Seen) -> str | None:
+    """The form that dates have, where a few others can be read as dates, too, but were hardly meant: 2026/1/31, 206/01/31."""
+    if not c.is_dated or not c.told.format or c.told.blanks or c.every < ENOUGH:
+        return None
+    best = patterns(c.counts, most=3, tight=0.02)[0]
+    if best.share < 0.6 or re.sub(r"\\d(\{[\d,]+\})?", "", best.regex.strip("^$")).isalpha():
+        return None
+    dates = c.counts.filter(read(pl.col("value").str.strip_chars(), c.reading).is_not_null())
+    other = int(dates.filter(~pl.col("value").str.contains(best.regex))["count"].sum())
+    return best.regex if 0 < other <= 0.2 * c.every else None
+
+
+def _has_rival(found: Sequence[Pattern], chosen: Sequence[Pattern]) -> bool:
+    """Whether something beside the chosen ones is written alike often enough to be meant: slips are scattered."""
+    rest = [p.share for p in found if p not in chosen]
+    return not 1 <= len(chosen) <= 3 or sum(p.share for p in chosen) < 0.6 or max(rest, default=0.0) > 0.04
 
 
 def _other_form(c: Seen, regex: Sequence[str]) -> int:
@@ -113,6 +162,8 @@ def unit(c: Seen) -> Iterator[Suggestion]:
     if written.height and written["count"][0] >= 0.8 * c.every and numeric >= 0.95 * c.every:
         yield from _same_unit(c, split, str(written["unit"][0]))
         return
+    if written.height and len(str(written["unit"][0])) > UNIT:
+        return  # 12 Forest Avenue
     if numeric < 0.95 * c.every or not 0 < written.height <= 15 or (written.height < 2 and plain < 0.3 * c.every):
         return
     ways = ", ".join(repr(u) for u in written["unit"].head(4).to_list())
