@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rapidfuzz.distance import OSA
-
 from qpipe.analysis.kinds import read
 from qpipe.analysis.patterns import shape
 from qpipe.analysis.typos import slips_of
@@ -104,6 +102,8 @@ def allowed(c: Seen) -> Iterator[Suggestion]:
 
 def _short_slips(ordered: pl.DataFrame) -> set[str]:
     """Short values that are a letter short of, or a swap in, one that comes often: JN for JAN, JNA."""
+    from rapidfuzz.distance import OSA
+
     values, weights = ordered["value"].head(500).to_list(), ordered["count"].head(500).to_list()
     found = set()
     for n, (text, count) in enumerate(zip(values, weights, strict=True)):
