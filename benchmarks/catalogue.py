@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import json
 import os
 import shutil
 import statistics
@@ -56,13 +57,16 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--data", type=Path, default=Path("bench-data"))
     parser.add_argument("--only", nargs="*", default=[], help="names of modules")
+    parser.add_argument(
+        "--keep", type=Path, help="a file of figures: what is in it is not measured again, what is measured is added"
+    )
     parser.add_argument("--write", action="store_true", help="make docs/speed.md")
     parser.add_argument("--many", action="store_true", help="60 checks beside 20")
     asked = parser.parse_args()
     generate(asked.rows, asked.data)
     if asked.many:
         return many(asked.rows, asked.data, asked.repeat)
-    table = measured(asked.data, asked.rows, asked.repeat, asked.only)
+    table = measured(asked.data, asked.rows, asked.repeat, asked.only, asked.keep)
     print(text := as_table(table))
     if asked.write:
         (HERE.parent / "docs" / "speed.md").write_text(page(text, table, asked.rows))
@@ -71,16 +75,25 @@ def main() -> None:
 # ── modules, one by one ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def measured(data: Path, rows: int, repeat: int, only: Sequence[str]) -> list[Row]:
+def measured(data: Path, rows: int, repeat: int, only: Sequence[str], keep: Path | None) -> list[Row]:
+    kept = {
+        name: Row(name, *figures) for name, figures in (json.loads(keep.read_text()) if keep and keep.exists() else {}).items()
+    }
     frame, customers = orders(data / f"orders_{rows}.parquet"), pl.read_parquet(data / f"customers_{rows}.parquet")
     countries = sorted(frame["country"].drop_nulls().unique().to_list())[3:]
     rates = pl.DataFrame({"land": list(RATES), "rate": list(RATES.values())})
     tables = {"customers": customers, "rates": rates, "ledger": frame.select("n", "amount")}
     table = []
     for case in cases(customers, countries):
-        if not only or case.module in only:
-            table.append(_beside(case, frame.select(case.columns.split()), tables, repeat))
-            print(as_line(table[-1]), file=sys.stderr, flush=True)
+        if only and case.module not in only:
+            continue
+        name = _named(case)
+        if name not in kept:
+            kept[name] = _beside(case, frame.select(case.columns.split()), tables, repeat)
+            print(as_line(kept[name]), file=sys.stderr, flush=True)
+            if keep:
+                keep.write_text(json.dumps({row.name: (row.ours, row.hand, row.ratio) for row in kept.values()}, indent=0))
+        table.append(kept[name])
     return sorted(table, key=lambda row: -row.ratio)
 
 
