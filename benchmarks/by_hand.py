@@ -31,6 +31,29 @@ where n not in (select n from below) or (parent is not null and parent not in (s
 WORDS = ["", "-", "n/a", "na", "null", "none", "?", "unknown"]
 
 
+# Why a module costs more than what is written here.
+SLOWER = {
+    "aggregate": "a median comes from a histogram that batches can add up; sums of groups cost a call for each and each batch",
+    "cardinality": "hashes are kept that batches can add up, so that memory does not grow with the values",
+    "covers": "the keys that arrived are added up batch by batch, as the journal keeps them",
+    "detect_benford": "digits are found by logarithms, so that exponents of any size count; by hand in the text",
+    "detect_typos": "frequent and rare values are compared up to two edits, swaps and digits looked at; by hand one edit",
+    "distribution": "each value is looked up among the expected ones first, by hand values are counted",
+    "json_is": "texts that DuckDB takes for JSON and others do not (trailing commas, NaN) are looked for, too",
+    "most_common": "two looks at texts that Polars has as views and DuckDB hashes anew",
+    "no_gaps": "DuckDB sorts out of core; by hand Polars notices that the values are in order",
+    "ordered": "DuckDB reads the rows; by hand it is one comparison of two columns in memory",
+    "parse_json": "texts are read once for findings and once for values, and once more where DuckDB may be mistaken",
+    "parse_number": "that a text is written in the style is proven for each, by hand `1.2.3,4` is a number, too",
+    "sort": "the sorted rows are synced to disk as parts of 100,000, which the next pass reads one by one",
+    "split_column": "a text without the separator, or with too many, is a finding",
+    "transitions": "states that nobody knows, first states and changes are told apart",
+    "type_is": "texts that do not fit are read once more without the blanks around, dates against their pattern",
+    "value_set": "values are collected batch by batch, sorted and cut",
+    "window": "the result is synced to disk as parts of 100,000, which the next pass reads one by one",
+}
+
+
 @dataclass(frozen=True)
 class Case:
     module: str

@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ import polars as pl
 import yaml
 
 from benchmarks.__main__ import HERE, Measured, generate, report, run
-from benchmarks.by_hand import RATES, Case, cases, orders
+from benchmarks.by_hand import RATES, SLOWER, Case, cases, orders
 from qpipe.core.batch import ROW
 from qpipe.core.component import Check, Context, Gate, Module, Relational, Step, Transform
 from qpipe.core.gather import Table
@@ -232,8 +232,16 @@ def page(text: str, table: Sequence[Row], rows: int) -> str:
         "all": len(table), "modules": len(compared), "kept": len(kept), "goal": GOAL, "little": len(little),
         "most": f"{LITTLE * 1000:.0f}", "rest": len(table) - len(kept) - len(little),
         "middle": f"{statistics.median(row.ratio for row in table):.2f}", "others": ", ".join(others), "table": text,
+        "slower": reasons(row.name for row in table if row not in kept and row not in little),
     }  # fmt: skip
     return PAGE.format(**facts)
+
+
+def reasons(slower: Iterable[str]) -> str:
+    """Why some cost more, told once for all cases of a module."""
+    names = dict.fromkeys(name.partition(" (")[0] for name in slower)
+    told = [f"- `{name}`: {SLOWER.get(name, 'not looked into')}." for name in sorted(names)]
+    return "\n".join(["What costs more than that, and why:", "", *told]) if told else ""
 
 
 PAGE = """# Speed
@@ -249,12 +257,15 @@ more for a million rows, {rest} cost more. The median ratio is {middle}.
 
 - Row by row both sides get the same batches of {batch} rows. Within a spec the engine fuses all such modules into one query,
   so that what a query costs to begin is paid once.
-- Gates (row_count, aggregate …) measure batch by batch, and float sums are exact: the same in any batches.
-- What looks at all rows (no_overlap, reconcile, group, sort …) gathers them on disk and works in bounded memory; by hand it
-  is a query over a frame that lies in memory. That is most of the difference there.
-- A module also says which rows it spoke of, and which cells it could not do; what is written by hand here does not.
+- Gates (row_count, aggregate …) measure batch by batch, and their float sums are exact: the same in any batches. By hand that
+  is Python's `math.fsum`; a plain sum, which differs in its last digits from batch to batch, takes a millisecond.
+- What looks at all rows (no_overlap, reconcile, group, sort …) gathers them batch by batch, in memory while they are few, and
+  judges them in DuckDB, in bounded memory; by hand it is a query over the whole frame. A million rows are few.
+- A module also says which rows it spoke of, and which cells it could not do. By hand only the rows that fail are named.
 
 {table}
+
+{slower}
 
 Not in the table, since neither library does the same by itself: {others}.
 

@@ -68,11 +68,12 @@ class ValueSet(Gate):
 
     def measures(self, context: Context) -> dict[str, Measure]:
         cell, members = pl.col(self.column), series(self._values, context.types[self.column])
-        known = cell.is_in(members.unique().implode())
-        strange = cell.filter(~known).unique().cast(pl.String).sort().head(STRANGERS)
+        different = cell.drop_nulls().unique()
+        known = different.is_in(members.unique().implode())
+        strange = different.filter(~known).cast(pl.String).sort().head(STRANGERS)
         return {
             "values": Measure(cell.count()),
-            "known": Measure(cell.filter(known).unique().implode(), "union"),
+            "known": Measure(different.filter(known).implode(), "union"),
             "strange": Measure(strange.implode(), "union", keep=STRANGERS),
         }
 
