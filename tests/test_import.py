@@ -41,12 +41,30 @@ checks for orders:
   - change percent for row_count < 50
   - change for row_count between -5 and 50
   - row_count same as raw
+  - values in (customer) must exist in customers (id)
+  - missing_count(note):
+      warn: when > 5
+      fail: when > 50%
+  - failed rows:
+      name: no negative amounts
+      fail condition: amount < 0
+  - max_length(state) <= 5
+  - percentile(amount, 0.95) < 10
+  - schema:
+      fail: {when required column missing: [id], when wrong column type: {amount: double}}
+  - distribution_difference(amount) > 0.05
 """
 DBT = """
 models:
   - name: orders
     tests:
       - dbt_utils.unique_combination_of_columns: {combination_of_columns: [id, day]}
+      - dbt_utils.equal_rowcount: {compare_model: ref('raw'), group_by_columns: [day]}
+      - dbt_utils.equality: {compare_model: ref('raw'), compare_columns: [id, amount]}
+      - dbt_expectations.expect_table_aggregation_to_equal_other_table: {expression: sum(amount), compare_model: ref("raw")}
+      - dbt_utils.expression_is_true: {expression: amount >= 0}
+      - elementary.volume_anomalies: {timestamp_column: day}
+      - elementary.dimension_anomalies: {dimensions: [state]}
     columns:
       - name: id
         data_type: bigint
@@ -57,11 +75,14 @@ models:
       - name: customer
         tests:
           - relationships: {to: ref('customers'), field: id, config: {severity: warn}}
+          - dbt_utils.relationships_where: {to: ref('customers'), field: id, from_condition: amount > 0}
+          - dbt_utils.cardinality_equality: {to: ref('customers'), field: id}
       - name: amount
         tests:
           - dbt_utils.accepted_range: {min_value: 0, inclusive: false}
           - dbt_expectations.expect_column_values_to_be_between: {min_value: 0, max_value: 10}
           - my_package.looks_nice
+          - elementary.column_anomalies: {column_anomalies: [null_percent, average]}
 """
 ODCS = """
 apiVersion: v3.0.0
@@ -77,12 +98,21 @@ schema:
           - {metric: invalidValues, arguments: {validValues: [new, paid]}, mustBe: 0}
           - {metric: nullValues, mustBeLessThan: 5, unit: percent}
           - {type: text, description: looks nice}
-    quality: [{metric: rowCount, mustBeGreaterThan: 0}]
+      - {name: customer, logicalType: integer, relationships: [{to: customers.id}]}
+      - {name: day, logicalType: date}
+    quality:
+      - {metric: rowCount, mustBeGreaterThan: 0}
+      - {metric: duplicateValues, arguments: {properties: [id, day]}, mustBe: 0, severity: warning}
+slaProperties:
+  - {property: latency, value: 2, unit: d, element: orders.day}
+  - {property: retention, value: 9, unit: y, element: orders.day}
 """
 FRICTIONLESS = {
     "name": "shop",
     "resources": [{
         "name": "orders", "path": "orders.csv",
+        "checks": [{"type": "row-constraint", "formula": "id != customer"}, {"type": "table-dimensions", "minRows": 1},
+                   {"type": "deviated-cell"}],
         "schema": {
             "primaryKey": "id", "missingValues": ["", "N/A"],
             "foreignKeys": [{"fields": "customer", "reference": {"resource": "customers", "fields": "id"}}],
@@ -103,16 +133,18 @@ columns:
     dtype: float64
     nullable: true
     checks: {greater_than: 0, less_than_or_equal_to: {value: 10}, odd_thing: 3}
-  state: {dtype: str, nullable: true, checks: {isin: [new, paid], str_length: {min_value: 1, max_value: 5}}}
+  state: {dtype: str, nullable: true, required: false, checks: {isin: [new, paid], str_length: {min_value: 1, max_value: 5}}}
+  rate: {dtype: float64, nullable: true, checks: {in_range: {min_value: 0, max_value: 1, include_max: false}}}
+checks: {sums_up: {}}
 strict: true
 """
 CASES = {
     "gx": (json.dumps(GX), 6, ["expect_column_kl_divergence_to_be_less_than(amount)"]),
-    "soda": (SODA, 11, ["change for row_count between -5 and 50", "row_count same as raw"]),
-    "dbt": (DBT, 7, ["my_package.looks_nice(amount)"]),
-    "odcs": (ODCS, 6, ["text(state)"]),
-    "frictionless": (json.dumps(FRICTIONLESS), 8, []),
-    "pandera": (PANDERA, 7, ["odd_thing(amount)"]),
+    "soda": (SODA, 19, ["change for row_count between -5 and 50", "distribution_difference(amount) > 0.05"]),
+    "dbt": (DBT, 17, ["elementary.dimension_anomalies", "my_package.looks_nice(amount)"]),
+    "odcs": (ODCS, 9, ["text(state)", "retention(orders.day)"]),
+    "frictionless": (json.dumps(FRICTIONLESS), 10, ["deviated-cell"]),
+    "pandera": (PANDERA, 8, ["odd_thing(amount)", "sums_up of the whole"]),
 }
 
 
@@ -126,8 +158,9 @@ def test_a_suite_becomes_a_spec_that_validates(kind: str, tmp_path: Path) -> Non
     assert len([claim for claim in suite.claims if claim.module]) == turned
     spec = spec_of(suite)
     assert all(name in spec for name in lost)
-    if "customers." in spec:  # the other table is for the person to name
-        spec = spec.replace("modules:", "  customers: {path: c.csv, role: reference, schema: {id: int}}\nmodules:", 1)
+    others = {"customers": "{id: int}", "raw": "{id: int, amount: float, day: date}"}
+    for other in (o for o in others if o in spec):  # the other tables are for the person to name
+        spec = spec.replace("modules:", f"  {other}: {{path: c.csv, role: reference, schema: {others[other]}}}\nmodules:", 1)
     (tmp_path / "spec.yaml").write_text(spec)
     assert len(plan_of(tmp_path / "spec.yaml").steps) == turned
 
@@ -161,7 +194,7 @@ def test_the_command_names_what_is_lost_and_refuses_other_files(tmp_path: Path, 
     monkeypatch.setattr("sys.argv", ["qpipe", "import", "soda", str(tmp_path / "soda.yml"), "-o", str(tmp_path / "out.yaml")])
     assert application()() == 0
     told = capsys.readouterr().err
-    assert "11 of 13 checks turned" in told and "not turned: row_count same as raw: there is no counterpart" in told
+    assert "19 of 21 checks turned" in told and "not turned: distribution_difference(amount) > 0.05: there is no" in told
     from qpipe.core.errors import DataRefused, UsageError
 
     with pytest.raises(DataRefused, match="Great Expectations"):

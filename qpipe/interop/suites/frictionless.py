@@ -19,6 +19,9 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
             columns = [key] if isinstance(key, str) else list(key)
             suite.claims += [Claim(f"primaryKey({', '.join(columns)})", {"unique": {"columns": columns}}),
                              Claim(f"primaryKey({', '.join(columns)})", {"not_null": {"columns": columns}})]  # fmt: skip
+        for columns in schema.get("uniqueKeys") or ():
+            suite.claims.append(Claim(f"uniqueKeys({', '.join(columns)})", {"unique": {"columns": list(columns)}}))
+        suite.claims += [_check(check) for check in (*(data.get("checks") or ()), *(resource.get("checks") or ()))]
         for key in schema.get("foreignKeys") or ():
             suite.claims.append(_foreign(key, suite.table))
         if values := [v for v in schema.get("missingValues") or () if v]:
@@ -47,6 +50,35 @@ def _field(field: Mapping[str, Any], suite: Suite) -> Iterator[Claim]:
     if "minLength" in limits or "maxLength" in limits:
         yield Claim(f"minLength, maxLength({name})", {
             "length": {"column": name, **bounds(limits.get("minLength"), limits.get("maxLength"))}})  # fmt: skip
+
+
+def _check(check: Mapping[str, Any]) -> Claim:
+    """The checks of a description beside its schema."""
+    kind, name = str(check["type"]), check.get("fieldName")
+    origin = f"{kind}({name})" if name else kind
+    turned: dict[str, Any] = {
+        "row-constraint": lambda: {"expression": {"condition": str(check["formula"]).replace("==", "=").replace("!=", "<>")}},
+        "forbidden-value": lambda: {"one_of": {"column": name, "values": list(check["values"]), "negate": True}},
+        "sequential-value": lambda: {"no_gaps": {"column": name}},
+        "ascii-value": lambda: {"text_is": {"column": name, "ascii": True}} if name else None,
+        "deviated-value": lambda: {"detect_outliers": {"column": name, "method": "z", "threshold": check.get("interval", 3)}},
+        "table-dimensions": lambda: _dimensions(check),
+    }
+    made = turned.get(kind, lambda: None)()
+    return Claim(origin, made, "" if made else "there is no counterpart")
+
+
+def _dimensions(check: Mapping[str, Any]) -> dict[str, Any] | None:
+    if "numRows" in check:
+        return {"row_count": {"equals": check["numRows"]}}
+    if "minRows" in check or "maxRows" in check:
+        return {"row_count": bounds(check.get("minRows"), check.get("maxRows"))}
+    fields = {
+        "min_columns": check.get("minFields", check.get("numFields")),
+        "max_columns": check.get("maxFields", check.get("numFields")),
+    }
+    fields = {side: n for side, n in fields.items() if n is not None}
+    return {"schema": fields} if fields else None
 
 
 def _foreign(key: Mapping[str, Any], table: str) -> Claim:

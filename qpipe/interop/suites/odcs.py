@@ -18,6 +18,7 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
             names = [p["name"] for p in sorted(keys, key=lambda p: p.get("primaryKeyPosition", 0))]
             suite.claims.append(Claim(f"primaryKey({', '.join(names)})", {"unique": {"columns": names}}))
         suite.claims += [_quality(rule, None) for rule in table.get("quality") or ()]
+        suite.claims += [_promise(sla, suite.table) for sla in data.get("slaProperties") or () if _is_of(sla, table)]
         yield suite
 
 
@@ -35,10 +36,34 @@ def _property(column: Mapping[str, Any], suite: Suite, *, alone: bool) -> Iterat
         yield Claim(
             f"length({name})", {"length": {"column": name, **bounds(options.get("minLength"), options.get("maxLength"))}}
         )
-    if "minimum" in options or "maximum" in options:
-        yield Claim(f"range({name})", {"between": {"column": name, **bounds(options.get("minimum"), options.get("maximum"))}})
+    strict = {"min": options.get("exclusiveMinimum"), "max": options.get("exclusiveMaximum")}
+    ends = [options.get("minimum", strict["min"]), options.get("maximum", strict["max"])]
+    if any(end is not None for end in ends):
+        open_ends = [side for side, end in strict.items() if end is not None]
+        exclusive = True if len(open_ends) == 2 else open_ends[0] if open_ends else None
+        yield Claim(f"range({name})", {"between": {"column": name, **bounds(*ends, exclusive=exclusive)}})
+    if kind := _FORMATS.get(str(options.get("format"))):
+        yield Claim(f"format({name})", {"format_is": {"column": name, "kind": kind}})
+    for other in column.get("relationships") or ():
+        yield Claim(f"relationship({name})", {"foreign_key": {"column": name, "references": str(other["to"])}})
     for rule in column.get("quality") or ():
         yield _quality(rule, name)
+
+
+_FORMATS = {"email": "email", "uri": "url", "url": "url", "uuid": "uuid", "ipv4": "ip", "ipv6": "ip"}
+
+
+def _is_of(sla: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
+    return str(sla.get("element") or "").partition(".")[0] in (table.get("name"), table.get("physicalName"))
+
+
+def _promise(sla: Mapping[str, Any], table: str) -> Claim:
+    """What is promised of a table's age."""
+    origin = f"{sla.get('property')}({sla.get('element')})"
+    column, unit = str(sla["element"]).partition(".")[2], str(sla.get("unit") or "d")[0].lower()
+    if sla.get("property") in ("latency", "freshness", "ly", "fy") and column and unit in "dhm":
+        return Claim(origin, {"freshness": {"column": column, "max_age": f"{sla['value']}{unit}"}})
+    return Claim(origin, why="there is no counterpart")
 
 
 def _quality(rule: Mapping[str, Any], column: str | None) -> Claim:
@@ -46,9 +71,13 @@ def _quality(rule: Mapping[str, Any], column: str | None) -> Claim:
     origin = f"{kind}({column})" if column else str(kind)
     arguments = rule.get("arguments") or {}
     most = rule.get("mustBeLessOrEqualTo", rule.get("mustBe", 0))
-    allowed = {"tolerance": most / 100 if rule.get("unit") == "percent" else int(most)} if most else {}
+    allowed: dict[str, Any] = {"tolerance": most / 100 if rule.get("unit") == "percent" else int(most)} if most else {}
     if "mustBeLessThan" in rule:
         allowed = {"tolerance": rule["mustBeLessThan"] / 100 if rule.get("unit") == "percent" else rule["mustBeLessThan"] - 1}
+    if rule.get("severity") in ("warning", "info"):
+        allowed["severity"] = rule["severity"]
+    if kind == "missingValues" and column and (words := [w for w in arguments.get("missingValues") or () if w]):
+        return Claim(origin, {"one_of": {"column": column, "values": words, "negate": True, **allowed}})
     if kind in ("nullValues", "nullCheck", "missingValues") and column:
         return Claim(origin, {"not_null": {"column": column, **allowed}})
     if kind in ("duplicateValues", "duplicateCount", "uniqueCheck"):
@@ -62,7 +91,9 @@ def _quality(rule: Mapping[str, Any], column: str | None) -> Claim:
         if "pattern" in arguments:
             return Claim(origin, {"matches": {"column": column, "regex": arguments["pattern"], **allowed}})
     if kind == "rowCount":
-        between = rule.get("mustBeBetween") or (rule.get("mustBeGreaterThan", -1) + 1, rule.get("mustBeLessOrEqualTo"))
+        low = rule.get("mustBeGreaterOrEqualTo", rule.get("mustBeGreaterThan", -1) + 1)
+        high = rule.get("mustBeLessOrEqualTo", rule["mustBeLessThan"] - 1 if "mustBeLessThan" in rule else None)
+        between = rule.get("mustBeBetween") or (low, high)
         if "mustBe" in rule:
             return Claim(origin, {"row_count": {"equals": rule["mustBe"]}})
         return Claim(origin, {"row_count": bounds(*between)})

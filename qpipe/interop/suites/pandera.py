@@ -23,14 +23,17 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
         checks = told.get("checks") or {}
         named = checks.items() if isinstance(checks, Mapping) else ((c["options"]["check_name"], c) for c in checks)
         suite.claims += [_check(kind, value, column) for kind, value in named]
+    for kind in data.get("checks") or ():
+        told = kind if isinstance(kind, str) else (kind.get("options") or {}).get("check_name", "check")
+        suite.claims.append(Claim(f"{told} of the whole", why="a check of the whole table is a function of its own"))
     if unique := data.get("unique"):
         suite.claims.append(Claim("unique", {"unique": {"columns": list(unique)}}))
+    absent = [column for column, told in columns.items() if told.get("required") is False]
+    optional = {"optional": absent} if absent else {}
     if data.get("strict"):
+        order = "exact" if data.get("ordered") else "any"
         suite.claims.append(
-            Claim(
-                "strict",
-                {"schema": {"columns": list(columns), "order": "exact" if data.get("ordered") else "any", "extra": "forbid"}},
-            )
+            Claim("strict", {"schema": {"columns": list(columns), **optional, "order": order, "extra": "forbid"}})
         )
     yield suite
 
@@ -46,9 +49,15 @@ def _check(kind: str, given: Any, column: str) -> Claim:
         strict = {"exclusive": side} if kind in ("greater_than", "less_than") else {}
         return Claim(origin, {"between": {"column": column, side: value, **strict, **more}})
     if kind == "in_range":
-        return Claim(
-            origin, {"between": {"column": column, **bounds(values.get("min_value"), values.get("max_value")), **more}}
-        )
+        open_ends = [side for side in ("min", "max") if values.get(f"include_{side}") is False]
+        exclusive = True if len(open_ends) == 2 else open_ends[0] if open_ends else None
+        limits = bounds(values.get("min_value"), values.get("max_value"), exclusive=exclusive)
+        return Claim(origin, {"between": {"column": column, **limits, **more}})
+    if kind == "not_equal_to":
+        return Claim(origin, {"one_of": {"column": column, "values": [value], "negate": True, **more}})
+    if kind == "unique_values_eq":
+        items = values.get("values", values.get("value", given)) if values else given
+        return Claim(origin, {"value_set": {"column": column, "equals": list(items), **more}})
     if kind in ("isin", "notin"):
         items = values.get("value", given) if values else given
         return Claim(

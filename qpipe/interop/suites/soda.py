@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qpipe.interop.suites import Claim, Suite, type_word
+from qpipe.interop.suites import Claim, Suite, bounds, type_word
 
 _BOUND = (
     r"\s*(?:(?P<op>>=|<=|!=|>|<|=)\s*(?P<n>[-\d.]+)\s*(?P<pct>%)?"
@@ -29,26 +29,78 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
     for key, checks in data.items():
         if found := re.match(r"checks for\s+(\S+)", str(key)):
             suite = Suite(found[1])
-            suite.claims = [_claim(check) for check in checks or ()]
+            suite.claims = [claim for check in checks or () for claim in _levels(check)]
             yield suite
+
+
+def _levels(check: Any) -> Iterator[Claim]:
+    """A check with a limit, or one for each of `warn: when …` and `fail: when …`, which say what does not pass."""
+    text, options = (check, {}) if isinstance(check, str) else next(iter(check.items()))
+    alerts = {level: options[level] for level in ("warn", "fail") if isinstance(options, Mapping) and level in options}
+    if not alerts or not all(isinstance(limit, str) for limit in alerts.values()):
+        yield _claim(check)
+        return
+    rest = {key: value for key, value in options.items() if key not in alerts}
+    for level, limit in alerts.items():
+        found = re.fullmatch(r"when\s*(>=|<=|!=|>|<|=)\s*([-\d.]+\s*%?)", limit.strip())
+        claim = (
+            _claim({f"{text} {_PASSES[found[1]]} {found[2]}": rest})
+            if found
+            else Claim(text, why=f"no limit is read in {limit}")
+        )
+        origin = f"{text}, {level} {limit}"
+        if claim.module and level == "warn":
+            ((module, values),) = claim.module.items()
+            claim = Claim(origin, {module: {**values, "severity": "warning"}})
+        yield Claim(origin, claim.module, claim.why)
+
+
+_PASSES = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "=": "!=", "!=": "="}  # what passes where that is told
 
 
 def _claim(check: Any) -> Claim:
     text, options = (check, {}) if isinstance(check, str) else next(iter(check.items()))
     text, options = str(text).strip(), options if isinstance(options, Mapping) else {}
     if text == "schema":
-        required = (options.get("fail") or options.get("warn") or options).get("when required column missing") or []
-        return Claim(text, {"schema": {"columns": list(required), "extra": "allow"}} if required else None,
-                     "" if required else "only required columns have a counterpart")  # fmt: skip
+        return _schema(options)
+    if text == "failed rows":
+        condition = options.get("fail condition")
+        made = {"expression": {"condition": f"not ({condition})"}} if condition else None
+        return Claim(str(options.get("name") or text), made, "" if made else "it is in another system's query")
+    if found := re.match(r"row_count same as (\S+)(?: in \S+)?$", text):
+        return Claim(text, {"reconcile_totals": {"with": found[1]}})
+    if found := re.match(r"values in \(?([^)]+?)\)? must not exist in (\S+) \(?([^)]+?)\)?$", text):
+        columns = [c.strip() for c in found[1].split(",")]
+        return Claim(text, {"foreign_key": {"columns": columns, **_theirs(found), "negate": True}})
     if found := _AGE.match(text):
         return Claim(text, {"freshness": {"column": found["column"].strip(), "max_age": found["age"].replace(" ", "")}})
     if found := re.match(r"values in \(?([^)]+?)\)? must exist in (\S+) \(?([^)]+?)\)?$", text):
         columns = [c.strip() for c in found[1].split(",")]
-        return Claim(text, {"foreign_key": {"columns": columns, "references": f"{found[2]}.{found[3].strip()}"}})
+        return Claim(text, {"foreign_key": {"columns": columns, **_theirs(found)}})
     if found := _OVER_RUNS.match(text):
         return _over_runs(text, found)
     found = _METRIC.match(text)
     return _metric(text, found, options) if found else Claim(text, why="there is no counterpart")
+
+
+def _theirs(found: re.Match[str]) -> dict[str, Any]:
+    references = [f"{found[2]}.{column.strip()}" for column in found[3].split(",")]
+    return {"references": references[0] if len(references) == 1 else references}
+
+
+def _schema(options: Mapping[str, Any]) -> Claim:
+    level = "fail" if "fail" in options else "warn"
+    told = dict(options.get(level) or options)
+    told.pop("name", None)
+    required, typed = told.pop("when required column missing", None), told.pop("when wrong column type", None)
+    severity = {"severity": "warning"} if level in options and level == "warn" else {}
+    if told.pop("when schema changes", None):
+        return Claim("schema", {"schema_drift": severity})
+    if told or not (required or typed):
+        return Claim("schema", why=f"{', '.join(told) or 'nothing'} has no counterpart")
+    words = {column: type_word(word) or "any" for column, word in (typed or {}).items()}
+    columns = {**dict.fromkeys(required or (), "any"), **words} if typed else list(required)
+    return Claim("schema", {"schema": {"columns": columns, "extra": "allow", **severity}})
 
 
 def _over_runs(text: str, found: re.Match[str]) -> Claim:
@@ -74,10 +126,22 @@ def _metric(text: str, found: re.Match[str], options: Mapping[str, Any]) -> Clai
     where = {"where": options["filter"]} if options.get("filter") else {}
     if metric == "row_count":
         return Claim(text, {"row_count": {**_kept(low, high, whole=True), **where}})
-    if metric in ("avg", "min", "max", "sum", "stddev") and columns:
+    if metric in ("avg", "min", "max", "sum", "stddev", "variance") and columns:
         function = {"avg": "mean"}.get(metric, metric)
         return Claim(text, {"aggregate": {"column": columns[0], "function": function, **_kept(low, high), **where}})
+    if metric in ("min_length", "max_length") and columns:
+        side = {"min": low} if metric == "min_length" else {"max": high}
+        bound = {name: int(n) for name, n in side.items() if n is not None}
+        return Claim(text, {"length": {"column": columns[0], **bound, **where}} if bound else None,
+                     "" if bound else "only the shortest at least, the longest at most, have a counterpart")  # fmt: skip
+    if metric == "percentile" and len(columns) == 2:
+        figure = {"column": columns[0], "function": "quantile", "q": float(columns[1])}
+        return Claim(text, {"aggregate": {**figure, **_kept(low, high), **where}})
     share = metric.endswith("_percent") or bool(found["pct"] or found["pct2"])
+    if metric.removesuffix("_count").removesuffix("_percent") not in ("missing", "duplicate", "invalid"):
+        return Claim(text, why="there is no counterpart")
+    if metric.removesuffix("_count").removesuffix("_percent") not in ("missing", "duplicate", "invalid"):
+        return Claim(text, why="there is no counterpart")
     if high is None or (low or 0) > 0:
         return Claim(text, why="only an upper limit of failures has a counterpart")
     allowed = {"tolerance": round(high / 100, 10) if share else int(high)} if high else {}
@@ -154,9 +218,28 @@ def _contract_check(check: Any, column: str | None) -> Claim:
         return Claim(origin, {"not_null": {"column": column, **allowed}})
     if kind == "duplicate":
         return Claim(origin, {"unique": {"columns": [column] if column else list(given["columns"]), **allowed}})
+    if kind == "invalid" and column and (other := given.get("valid_reference_data")):
+        table = str(other["dataset"]).rpartition("/")[2]
+        return Claim(origin, {"foreign_key": {"column": column, "references": f"{table}.{other['column']}", **allowed}})
     if kind == "invalid" and column and (made := _valid(column, given)):
         ((module, values),) = made.items()
         return Claim(origin, {module: {**values, **allowed}})
+    if kind == "freshness" and (limit.get("must_be_less_than") or limit.get("must_be_less_than_or_equal")):
+        age = limit.get("must_be_less_than") or limit.get("must_be_less_than_or_equal")
+        unit = str(limit.get("unit") or "hour")[0]
+        return Claim(origin, {"freshness": {"column": given["column"], "max_age": f"{age}{unit}"}})
+    if kind == "failed_rows" and given.get("expression"):
+        return Claim(origin, {"expression": {"condition": f"not ({given['expression']})", **allowed}})
+    if kind == "aggregate" and column:
+        low = limit.get("must_be_greater_than_or_equal", limit.get("must_be_greater_than"))
+        high = limit.get("must_be_less_than_or_equal", limit.get("must_be_less_than"))
+        if between := limit.get("must_be_between"):
+            low, high = (
+                between if isinstance(between, list) else (between["greater_than_or_equal"], between["less_than_or_equal"])
+            )
+        function = {"avg": "mean"}.get(given["function"], given["function"])
+        strict = {"exclusive": True} if {"must_be_greater_than", "must_be_less_than"} & set(limit) else {}
+        return Claim(origin, {"aggregate": {"column": column, "function": function, **bounds(low, high), **strict}})
     if kind == "row_count":
         low = limit.get("must_be_greater_than_or_equal", limit.get("must_be_greater_than", 0) + 1)
         return Claim(origin, {"row_count": {"min": low}})
