@@ -340,3 +340,49 @@ def test_a_map_whose_keys_are_numbers_is_pairs_in_json(tmp_path: Path) -> None:
     project = Project(tmp_path, "name: m\nsources: {m: {path: m.parquet}}\noutputs: {clean: {path: out/m.ndjson}}\n")
     assert project.run().state == "done"
     assert [json.loads(line)["m"] for line in (tmp_path / "out/m.ndjson").open()] == [[{"key": 1, "value": 2}], None]
+
+
+def deep() -> tuple[Any, dict[str, Any]]:
+    """A table of nested values, and what its first row is in JSON."""
+    import pyarrow as pa
+
+    noon, day = datetime.time(12, 0, 0, 500000), datetime.datetime(2024, 1, 2, 3, 4, 5)
+    span = datetime.timedelta(hours=1, minutes=30)
+    text, time, ts, dur = pa.string(), pa.time64("us"), pa.timestamp("us"), pa.duration("us")
+    columns = {
+        "always": ([1, 2], pa.list_(pa.int64()), [1, 2]),
+        "maps": ([("a", [("x", 1)])], pa.map_(text, pa.map_(text, pa.int64())), {"a": {"x": 1}}),
+        "times": ([("a", day), ("b", None)], pa.map_(text, ts), {"a": "2024-01-02T03:04:05", "b": None}),
+        "numbers": ([(1, [noon])], pa.map_(pa.int64(), pa.list_(time)), [{"key": 1, "value": ["12:00:00.500"]}]),
+        "bytes": ([[(b"\x01", span)], None], pa.list_(pa.map_(pa.binary(), dur)),
+                  [[{"key": "AQ==", "value": "PT1H30M"}], None]),
+        "structs": ([{"d": span, "l": [[day]]}, None], pa.list_(pa.struct([("d", dur), ("l", pa.list_(pa.list_(ts)))])),
+                    [{"d": "PT1H30M", "l": [["2024-01-02T03:04:05"]]}, None]),
+        "struct": ({"m": [("k", {"t": noon})]}, pa.struct([("m", pa.map_(text, pa.struct([("t", time)])))]),
+                   {"m": {"k": {"t": "12:00:00.500"}}}),
+        "fixed": ([noon, None], pa.list_(time, 2), ["12:00:00.500", None]),
+    }  # fmt: skip
+    table = pa.table(
+        {name: pa.array([value, value if name == "always" else None], type_) for name, (value, type_, _) in columns.items()}
+    )
+    return table, {name: expected for name, (_, _, expected) in columns.items()}
+
+
+@pytest.mark.parametrize("name", ["o.json", "o.ndjson", "o.csv", "o.xlsx", "o/part.json"])
+def test_nested_values_are_written_in_one_notation(name: str, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    table, expected = deep()
+    pq.write_table(table, tmp_path / "in.parquet")
+    path = "out/o/, format: json" if "/" in name else f"out/{name}"
+    project = Project(tmp_path, f"sources: {{m: {{path: in.parquet}}}}\noutputs: {{clean: {{path: {path}}}}}\n")
+    assert project.run().state == "done"
+    (written,) = [f for f in (tmp_path / "out").rglob("*.*") if f.is_file() and not f.name.startswith(".")]
+    if written.suffix == ".json":
+        rows = json.loads(written.read_text())
+    elif written.suffix == ".ndjson":
+        rows = [json.loads(line) for line in written.open()]
+    else:
+        frame = pl.read_csv(written) if written.suffix == ".csv" else pl.read_excel(written)
+        rows = [{key: None if text is None else json.loads(text) for key, text in row.items()} for row in frame.to_dicts()]
+    assert rows == [expected, {**dict.fromkeys(expected), "always": [1, 2]}]

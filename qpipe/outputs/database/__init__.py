@@ -101,11 +101,8 @@ class Database(Output):
 
 def _in_json(schema: pl.Schema) -> list[pl.Expr]:
     """Nested values as JSON text."""
-    made = []
-    for name, dtype in schema.items():
-        if dtype.is_nested():
-            wrapped = pl.struct(pl.col(name).alias("v")).struct.json_encode()  # {"v":…}
-            made.append(pl.when(pl.col(name).is_not_null()).then(wrapped.str.slice(5).str.head(-1)).alias(name))
-        elif dtype in (pl.Null, pl.Categorical, pl.Enum):
-            made.append(pl.col(name).cast(pl.String))
-    return made
+    from qpipe.outputs.file.texts import json_text
+
+    texts = (pl.Null, pl.Categorical, pl.Enum)
+    nested = [json_text(name, dtype) for name, dtype in schema.items() if dtype.is_nested()]
+    return nested + [pl.col(name).cast(pl.String) for name, dtype in schema.items() if dtype in texts]

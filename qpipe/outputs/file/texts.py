@@ -1,8 +1,12 @@
-"""How values are written where there is only text: in CSV, in JSON, in a cell of a sheet."""
+"""How values are written where there is only text: in CSV, in JSON, in a cell of a sheet.
+
+One notation, at any depth: times in ISO form, bytes in base64, maps with text keys as JSON objects, other maps as lists of
+``{"key": …, "value": …}``.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import REASONS
 from qpipe.core.lazy import pl
@@ -22,21 +26,71 @@ def cells(schema: pl.Schema, null: str) -> list[pl.Expr]:
 
 def flat(schema: pl.Schema) -> list[pl.Expr]:
     """For CSV and sheets: nested values as JSON text, reasons as sentences, times in ISO form. Only what must change."""
-    return [made for name, dtype in schema.items() if (made := _flat(name, dtype)) is not None]
+    return [made.alias(name) for name, dtype in schema.items() if (made := _flat(name, dtype)) is not None]
 
 
 def in_json(schema: pl.Schema) -> list[pl.Expr]:
-    """For JSON: nested values stay; times in ISO form, bytes in base64."""
-    return [made for name, dtype in schema.items() if (made := _scalar(pl.col(name), dtype)) is not None]
+    """For JSON: nested values stay; times in ISO form, bytes in base64. Only what must change."""
+    return [made.alias(name) for name, dtype in schema.items() if (made := _written(pl.col(name), dtype)) is not None]
 
 
 def _flat(name: str, dtype: pl.DataType) -> pl.Expr | None:
     if name == REASONS and dtype == pl.List:
-        return reasons_text(pl.col(name)).alias(name)
-    if dtype.is_nested():
-        wrapped = pl.struct(pl.col(name).alias("v")).struct.json_encode()  # {"v":…}
-        return pl.when(pl.col(name).is_not_null()).then(wrapped.str.slice(5).str.head(-1)).alias(name)
-    return _scalar(pl.col(name), dtype)
+        return reasons_text(pl.col(name))
+    return json_text(name, dtype) if dtype.is_nested() else _written(pl.col(name), dtype)
+
+
+def json_text(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column of nested values as JSON text."""
+    written = _written(pl.col(name), dtype)
+    value = pl.col(name) if written is None else written
+    wrapped = pl.struct(value.alias("v")).struct.json_encode()  # {"v":…}
+    return pl.when(pl.col(name).is_not_null()).then(wrapped.str.slice(5).str.head(-1)).alias(name)
+
+
+def _written(value: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
+    """A value as JSON has it; None where it is written as it is."""
+    if isinstance(dtype, pl.BaseExtension):
+        bare, storage = value.ext.storage(), dtype.ext_storage()
+        made = _written(bare, storage) if isinstance(storage, pl.DataType) else None
+        return bare if made is None else made
+    if isinstance(dtype, pl.Struct):
+        return _struct(value, dtype)
+    if isinstance(dtype, pl.Map):
+        return _map(value, dtype)
+    if isinstance(dtype, (pl.List, pl.Array)):
+        made = _written(pl.element(), _type(dtype.inner))
+        return None if made is None else (value if isinstance(dtype, pl.List) else value.arr.to_list()).list.eval(made)
+    return _scalar(value, dtype)
+
+
+def _struct(value: pl.Expr, dtype: pl.Struct) -> pl.Expr | None:
+    fields = [(field.name, _written(value.struct.field(field.name), _type(field.dtype))) for field in dtype.fields]
+    if all(made is None for _, made in fields):
+        return None
+    kept = [(value.struct.field(name) if made is None else made).alias(name) for name, made in fields]
+    return pl.when(value.is_not_null()).then(pl.struct(kept))
+
+
+def _map(value: pl.Expr, dtype: pl.Map) -> pl.Expr | None:
+    """JSON's keys are texts: a map of other keys is a list of pairs."""
+    pair = pl.Struct({"key": dtype.key, "value": dtype.value})
+    made = _struct(pl.element(), pair)
+    pairs = value.map.entries() if made is None else value.map.entries().list.eval(made)
+    if dtype.key != pl.String:
+        return pairs
+    return None if made is None else pairs.cast(pl.Map(pl.String, _type_of(made, pair).fields[1].dtype))
+
+
+def _type_of(made: pl.Expr, given: pl.DataType) -> Any:
+    """The type that an expression on list elements gives."""
+    series = pl.Series("x", [], pl.List(given)).to_frame()
+    return _type(series.select(pl.col("x").list.eval(made)).schema["x"].inner)  # type: ignore[attr-defined]
+
+
+def _type(dtype: Any) -> pl.DataType:
+    """A type as an object of its class: Polars lets both stand inside others."""
+    return dtype() if isinstance(dtype, type) else dtype
 
 
 def _scalar(column: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
@@ -51,13 +105,6 @@ def _scalar(column: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
         return column.bin.encode("base64")
     if dtype in (pl.Null, pl.Categorical, pl.Enum):
         return column.cast(pl.String)
-    if isinstance(dtype, pl.BaseExtension):
-        storage = dtype.ext_storage()
-        bare = column.ext.storage()
-        made = _scalar(bare, storage) if isinstance(storage, pl.DataType) else None
-        return bare if made is None else made
-    if isinstance(dtype, pl.Map) and dtype.key != pl.String:
-        return column.map.entries()  # JSON's keys are texts: pairs, then
     return None
 
 
