@@ -16,6 +16,7 @@ GROUPS = {
     "history": ("runs", "show", "watch", "report", "diff", "rm", "health", "incident", "trend"),
     "trace": ("trace", "why"),
 }
+READERS = ("run", "resume", "profile")  # commands that go through much data
 
 
 def main() -> None:
@@ -24,6 +25,10 @@ def main() -> None:
 
     debug = "--debug" in sys.argv
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    if asked in READERS:
+        from qpipe.cli.memory import keep_freed
+
+        keep_freed()
     guarded(lambda: application(asked)(standalone_mode=False), debug=debug)
 
 

@@ -125,20 +125,32 @@ def _written_alike(texts: pl.Series) -> pl.Series | None:
     if letters is None:
         return None
     signs = letters[0].reshape(-1, 10)
-    digits = signs[:, [0, 1, 2, 3, 5, 6, 8, 9]].T - np.uint8(ord("0"))
-    if (digits > 9).any() or (signs[:, [4, 7]] != ord("-")).any():
+    if (signs[:, [4, 7]] != ord("-")).any():
         return None
-    figures = digits.astype(np.int32)
-    year = ((figures[0] * 10 + figures[1]) * 10 + figures[2]) * 10 + figures[3]
-    month, day = figures[4] * 10 + figures[5], figures[6] * 10 + figures[7]
-    months = 12 * (year - 1970) + month - 1
-    first = months.min()
-    starts = np.arange(first, months.max() + 2).astype("datetime64[M]").astype("datetime64[D]").astype(np.int32)
-    begin, end = starts[months - first], starts[months - first + 1]
-    there = (year > 0) & (month > 0) & (month < 13) & (day > 0) & (day <= end - begin)
-    dates = pl.Series(texts.name, begin + day - 1, pl.Int32).cast(pl.Date)
+    parts = np.dtype(
+        {"names": ["century", "year", "month", "day"], "formats": ["u2"] * 4, "offsets": [0, 2, 5, 8], "itemsize": 10}
+    )
+    pairs, figures = _two_digits(), np.ndarray(len(signs), parts, buffer=letters[0].data)
+    century, year, month, day = (pairs[figures[name]] for name in ("century", "year", "month", "day"))
+    if min(part.min() for part in (century, year, month, day)) < 0:
+        return None
+    months = 12 * (century.astype(np.int32) * 100 + year - 1970) + month - 1
+    first = int(months.min())
+    starts = np.arange(first, int(months.max()) + 2).astype("datetime64[M]").astype("datetime64[D]").astype(np.int32)
+    months -= first
+    dates = starts[months] + (day - 1)
+    there = (dates < starts[months + 1]) & (day > 0) & (month > 0) & (month < 13) & (century + year > 0)
+    dates = pl.Series(texts.name, dates, pl.Int32).cast(pl.Date)
     dates = dates if there.all() else dates.set(pl.Series(~there), None)
     return dates if not texts.null_count() else _put(dates.clear(texts.len()), texts.is_not_null().arg_true(), dates)
+
+
+@functools.cache
+def _two_digits() -> np.ndarray:
+    """The number that two bytes write, by the two bytes read as one number; -1 where they are no digits."""
+    table = np.full(1 << 16, -1, dtype=np.int16)
+    table[np.frombuffer(b"".join(b"%02d" % number for number in range(100)), np.uint16)] = np.arange(100)
+    return table
 
 
 def _rigid(texts: pl.Series, width: int, gap: str = "T") -> bool:

@@ -7,6 +7,7 @@ big to be finite. Other columns stay text, for the contract to judge. The text o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from qpipe.core.lazy import np, pl
 from qpipe.core.texts import reader
 from qpipe.core.types import DataType
-from qpipe.sources.file.text.blocks import PIECE, count_byte, places
+from qpipe.sources.file.text.blocks import PIECE, places
 from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.dress import may_be_dressed
 from qpipe.sources.file.text.strict import Rows, needs_exact, parse
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 LEAST = 1 << 18  # bytes of a block below which numpy is not worth its import
-_NEWLINE, _SPACE = ord("\n"), ord(" ")
+_NEWLINE = ord("\n")
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,9 @@ class _Cells:
 
     def __init__(self, lines: bytes, dialect: Dialect, anew: Callable[[], bytes]) -> None:
         self.lines, self.dialect, self._anew = lines, dialect, anew
-        self.rows = count_byte(lines, b"\n")
-        self.quoted_blank = False  # whether quotes enclose nothing, or whitespace, somewhere
+        self._marks = _counted(lines, ord(dialect.delimiter))
+        self.rows = self._marks.newlines
+        self._empty = 0  # cells with nothing in them, once it is known what quotes enclose
 
     @cached_property
     def lines(self) -> bytes:
@@ -85,20 +87,6 @@ class _Cells:
     def ends(self) -> np.ndarray:
         """Where the newlines are."""
         return places(self.lines, _NEWLINE)
-
-    @cached_property
-    def blank(self) -> bool:
-        """Whether a cell may be blank but not empty: whitespace, or quotes with nothing between them."""
-        if self.quoted_blank:
-            return True
-        octets = np.frombuffer(self.lines, np.uint8)
-        delimiter = ord(self.dialect.delimiter)
-        for start in range(0, len(octets), PIECE):
-            piece = octets[start : start + PIECE + 1]
-            white, after = (piece[:-1] <= _SPACE) & (piece[:-1] != _NEWLINE), piece[1:]
-            if (white & ((after == delimiter) | (after == _NEWLINE))).any():
-                return True
-        return False
 
     def let_go(self) -> None:
         """Free the bytes; they are read again when they are wanted."""
@@ -113,11 +101,12 @@ class _Cells:
         enclosed = self._enclosed()
         if enclosed is None:
             return False
-        inside = b"".join([self.lines[start:end] for start, end in enclosed])
-        if b"\n" in inside:
+        inside = b"\n".join([self.lines[start + 1 : end] for start, end in enclosed])
+        if inside.count(b"\n") >= max(1, len(enclosed)):
             return False
         delimiter = self.dialect.delimiter.encode()
-        return count_byte(self.lines, delimiter) - inside.count(delimiter) == self.rows * (self.dialect.width - 1)
+        self._empty = self._marks.empty - _pairs(inside, delimiter)
+        return self._marks.delimiters - inside.count(delimiter) == self.rows * (self.dialect.width - 1)
 
     def typed(self, names: Sequence[str], types: Mapping[str, DataType]) -> pl.DataFrame | None:
         """The named columns, each in its type where all its cells have it, else as text; None where Polars refuses it."""
@@ -128,7 +117,8 @@ class _Cells:
             frame, kind = self._parsed(numbers, kind=True), True  # being kind costs a quarter more
         if frame is None or may_be_dressed(frame, self.lines, self.dialect):
             return None
-        doubtful = [name for name in numbers if name in names and not self._sure(frame[name], kind=kind)]
+        plain = not kind and sum(column.null_count() for column in frame) == self._empty
+        doubtful = [name for name in numbers if name in names and not self._sure(frame[name], plain=plain)]
         if doubtful:
             texts = self._parsed({})
             if texts is None or may_be_dressed(texts, self.lines, self.dialect):
@@ -158,8 +148,6 @@ class _Cells:
         before, after = octets[opening - 1], octets[closing + 1]  # before the first byte: the last one, a newline
         delimiter = ord(self.dialect.delimiter)
         opens, closes = (before == delimiter) | (before == _NEWLINE), (after == delimiter) | (after == _NEWLINE)
-        blank = (octets[opening + 1] <= _SPACE) & (octets[closing - 1] <= _SPACE)
-        self.quoted_blank = bool((opens & closes & (blank | (closing == opening + 1))).any())
         doubled = opening[1:] == closing[:-1] + 1
         opens[1:] |= doubled
         closes[:-1] |= doubled
@@ -178,14 +166,43 @@ class _Cells:
             )
         return None
 
-    def _sure(self, numbers: pl.Series, *, kind: bool) -> bool:
-        """Whether only empty cells are null, and no number was too big."""
+    def _sure(self, numbers: pl.Series, *, plain: bool) -> bool:
+        """Whether only empty cells are null, which ``plain`` says already, and no number was too big."""
         if numbers.dtype == pl.Float64 and numbers.is_infinite().any():
             return False
-        if not numbers.null_count() or not (kind or self.blank):
-            return True  # Polars makes null of a text that is no number only if it is blank, or if it was asked to be kind
+        if plain or not numbers.null_count():
+            return True
         texts = self.texts(numbers.is_null().arg_true())
         return texts[numbers.name].null_count() == numbers.null_count()
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """How many there are of each in a block."""
+
+    newlines: int
+    delimiters: int
+    empty: int  # places between two of them, or before the first, with nothing there
+
+
+def _counted(lines: bytes, delimiter: int) -> _Marks:
+    octets = np.frombuffer(lines, np.uint8)
+    newlines = delimiters = empty = 0
+    before = True  # the block begins like a line
+    for start in range(0, len(octets), PIECE):
+        piece = octets[start : start + PIECE]
+        ends, parts = piece == _NEWLINE, piece == delimiter
+        newlines += int(np.count_nonzero(ends))
+        delimiters += int(np.count_nonzero(parts))
+        ends |= parts
+        empty += int(np.count_nonzero(ends[1:] & ends[:-1])) + int(before and ends[0])
+        before = bool(ends[-1])
+    return _Marks(newlines, delimiters, empty)
+
+
+def _pairs(inside: bytes, delimiter: bytes) -> int:
+    """Places between two delimiters with nothing there, in what quotes enclose."""
+    return len(re.findall(b"(?<=%b)(?=%b)" % (re.escape(delimiter), re.escape(delimiter)), inside))
 
 
 def _is_number(type: DataType) -> bool:
