@@ -81,14 +81,9 @@ def reasons(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame, fault
 
     ``frame`` holds the flags, ``raw`` the rows as they came, in the same order; ``faults`` what the reader said, by position.
     """
-    pieces = [
-        _piece(n, flag, at, frame, raw)
-        for n, flag in enumerate(flags)
-        if flag.bad in frame.columns and flag.bad != "__fault" and (at := frame[flag.bad].arg_true()).len()
-    ]
-    if not pieces and not faults:
+    told = _told(flags, _failures(flags, frame, raw))
+    if not told.height and not faults:
         return pl.select(pl.repeat(pl.lit([], dtype=reason_type()), frame.height)).to_series().alias("_reasons")
-    told = _told(flags, pieces)
     if faults:
         told = pl.concat([_fault_piece(faults), told])
     told = told.sort("at", maintain_order=True)  # the pieces come in the order of the checks
@@ -101,16 +96,30 @@ def reasons(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame, fault
     return lists["_reasons"]
 
 
-def _piece(order: int, flag: Flag, at: pl.Series, frame: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
-    """The failures of one flag: where, and the value."""
+def _failures(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+    """All failures, flag by flag: the row they are at, the flag, the value, and what is said of that row alone."""
+    there = [flag.bad in frame.columns and flag.bad != "__fault" for flag in flags]
+    found = [(n, frame.get_column(flag.bad).arg_true()) for n, flag in enumerate(flags) if there[n]]
+    found = [(n, at) for n, at in found if at.len()]
+    if not found:
+        return pl.DataFrame(schema={"at": pl.UInt32, "order": pl.UInt32, "value": pl.String, "note": pl.String})
+    rows = {
+        "at": pl.concat([at for _, at in found]).cast(pl.UInt32),
+        "order": pl.Series([n for n, at in found for _ in range(at.len())], dtype=pl.UInt32),
+        "value": pl.concat([_values(flags[n], at, frame, raw) for n, at in found]),
+    }
+    if any(flags[n].notes for n, _ in found):
+        notes = [_noted(flags[n], row) for n, at in found for row in frame[ROW].gather(at)]
+        return pl.DataFrame({**rows, "note": pl.Series(notes, dtype=pl.String)})
+    return pl.DataFrame(rows).with_columns(note=pl.lit(None, dtype=pl.String))
+
+
+def _values(flag: Flag, at: pl.Series, frame: pl.DataFrame, raw: pl.DataFrame) -> pl.Series:
+    """The texts of the values that a flag judged; null where there is none."""
     given, column = (frame, flag.said) if flag.said else (raw if flag.column in raw.columns else frame, flag.column)
-    value = _text(given[column].gather(at)) if column in given.columns else _repeated(None, at.len(), pl.String)
-    noted = [_noted(flag, row) for row in frame[ROW].gather(at)] if flag.notes else None
-    note = _repeated(None, at.len(), pl.String) if noted is None else pl.Series(noted, dtype=pl.String)
-    return pl.DataFrame([
-        at.cast(pl.UInt32).alias("at"), _repeated(order, at.len(), pl.UInt32).alias("order"), value.alias("value"),
-        note.alias("note"),
-    ])  # fmt: skip
+    if column not in given.columns:
+        return pl.Series("value", [None], dtype=pl.String).new_from_index(0, at.len())
+    return _text(given.get_column(column).gather(at))
 
 
 def _noted(flag: Flag, row: int) -> str | None:
@@ -119,14 +128,8 @@ def _noted(flag: Flag, row: int) -> str | None:
     return _message(dataclasses.replace(flag, expected=words)) if words else None
 
 
-def _repeated(value: Any, count: int, dtype: Any) -> pl.Series:
-    return pl.Series([value], dtype=dtype).new_from_index(0, count)
-
-
-def _told(flags: Sequence[Flag], pieces: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _told(flags: Sequence[Flag], found: pl.DataFrame) -> pl.DataFrame:
     """``at`` and ``_reasons``, a struct, of all failures."""
-    schema = {"at": pl.UInt32, "order": pl.UInt32, "value": pl.String, "note": pl.String}
-    found = pl.concat(pieces) if pieces else pl.DataFrame(schema=schema)
     about = {
         "check": [flag.check for flag in flags],
         "column": [flag.column for flag in flags],

@@ -97,6 +97,16 @@ def measure(watches: Sequence[Watch], frame: pl.DataFrame) -> dict[str, Figures]
     return {watch.step.id: found[watch.step.id] for watch in watches}
 
 
+def together(watches: Sequence[Watch], some: Mapping[str, Figures], others: Mapping[str, Figures]) -> dict[str, Figures]:
+    """The figures of two sets of rows as those of all of them."""
+    return {watch.step.id: _together(watch, some[watch.step.id], others[watch.step.id]) for watch in watches}
+
+
+def _together(watch: Watch, some: Figures, others: Figures) -> Figures:
+    alike = {group: merge(some[group], others[group], _measures(watch)) for group in some if group in others}
+    return {**some, **others, **alike}
+
+
 def _measure(watches: Sequence[Watch], frame: pl.DataFrame) -> dict[str, Figures]:
     """The figures of gates that see the same columns, rows and groups."""
     first = watches[0]

@@ -80,9 +80,13 @@ class Kept:
 
 
 def _written(read: Read, file: Path) -> _Batch:
+    import pyarrow
+
     chunk = read.chunk
     frame = chunk.frame if chunk.lines is None else chunk.frame.with_columns(chunk.lines.alias(LINE))
-    frame.write_ipc(file, compression="uncompressed")
+    table = frame.to_arrow(compat_level=pl.CompatLevel.newest())
+    with pyarrow.OSFile(str(file), "wb") as opened, pyarrow.ipc.new_file(opened, table.schema) as writer:
+        writer.write_table(table)  # piece by piece: Polars puts all of it together in memory first
     if chunk.faults:
         file.with_suffix(".faults").write_bytes(pickle.dumps(chunk.faults))
     return _Batch(replace(read, chunk=replace(chunk, frame=chunk.frame.clear(), lines=None, faults=())), file)

@@ -18,7 +18,7 @@ from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.feed import Read, line_of
 from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally
-from qpipe.orchestrator.gates import DELIVERED, PASSED, Figures, measure
+from qpipe.orchestrator.gates import DELIVERED, PASSED, Figures, measure, together
 from qpipe.orchestrator.program import CONTRACT, Computed, Program
 from qpipe.orchestrator.remaining import judged_again, keep_delivered
 from qpipe.orchestrator.router import HELD, ROUTE, Router, confidence
@@ -48,7 +48,7 @@ class RouteRefuses(DataRefused):
 
 
 def in_order(reads: Iterator[Read], work: Callable[[Read], Done], count: int) -> Iterator[Done]:
-    """Results in the order of the batches, at most ``count`` of them in the making."""
+    """Results in the order of the batches, ``count`` in the making: one more waits, so that none idles during a commit."""
     if count == 1:
         yield from map(work, reads)
         return
@@ -57,7 +57,7 @@ def in_order(reads: Iterator[Read], work: Callable[[Read], Done], count: int) ->
         try:
             for read in reads:
                 waiting.append(pool.submit(work, read))
-                if len(waiting) >= count:
+                if len(waiting) > count:
                     yield waiting.pop(0).result()
             while waiting:
                 yield waiting.pop(0).result()
@@ -93,7 +93,7 @@ class Worker:
         frame = _alive(program, computed.frame)
         split = Split(self, program, read, frame, faults)
         split.stop()
-        figures = {PASSED: measure(program.watches, computed.frame), DELIVERED: split.delivered()} if program.watches else {}
+        figures = split.figures(computed.frame) if program.watches else {}
         parts = split.stage()
         if self.judged_again:
             keep_delivered(split.rows_delivered(), self.spool, read.seq)
@@ -145,7 +145,7 @@ class Split:
         self._codes = frame[ROUTE]
         counted = self._codes.value_counts()
         self._counts = dict(zip(counted[ROUTE].to_list(), counted["count"].to_list(), strict=True))
-        self._cuts: dict[tuple[int, ...], pl.DataFrame] = {}
+        self._cuts: dict[tuple[tuple[int, ...], bool], pl.DataFrame] = {}
 
     def stop(self) -> None:
         """End the run when a row goes a way that says so."""
@@ -175,17 +175,27 @@ class Split:
             parts[output.id] = output.output.stage(rows, self._read.seq, self._worker.staging[output.id], self._worker.context)
         return parts
 
-    def delivered(self) -> dict[str, Figures]:
-        """The gates' figures of the rows that go to an output which is not a quarantine."""
-        return measure(self._program.watches, self._delivered())
+    def figures(self, computed: pl.DataFrame) -> dict[str, dict[str, Figures]]:
+        """The gates' figures of all rows that passed them, and of those that are delivered. No row is measured twice."""
+        watches, delivered = self._program.watches, self._delivered()
+        if computed.height != self._frame.height:  # a step has dropped some, perhaps after a gate
+            return {PASSED: measure(watches, computed), DELIVERED: measure(watches, delivered)}
+        given, codes = measure(watches, delivered), self._delivered_codes()
+        others = self._cut(tuple(c for c in self._counts if c not in codes))
+        passed = together(watches, given, measure(watches, others)) if others.height else given
+        return {PASSED: passed, DELIVERED: given}
 
     def rows_delivered(self) -> pl.Series:
         return self._delivered()[ROW]
 
     def _delivered(self) -> pl.DataFrame:
+        """The rows that go to an output which is not a quarantine."""
+        return self._cut(self._delivered_codes(), found=False)
+
+    def _delivered_codes(self) -> tuple[int, ...]:
         plan = self._worker.plan
         codes = [n for n, route in enumerate(plan.routes) if any(not plan.outputs[o].original for o in route.to)]
-        return self._cut(tuple(c for c in codes if c in self._counts))
+        return tuple(c for c in codes if c in self._counts)
 
     def held(self) -> pl.DataFrame | None:
         """Rows that wait: final columns and flags, the row as it came, where it stood and why."""
@@ -219,8 +229,8 @@ class Split:
         codes = tuple(c for c in self._counts if c != HELD and feeds(self._worker.plan, c, output.id))
         if not codes:
             return None
-        rows = self._cut(codes)
         told = output.output.provenance
+        rows = self._cut(codes, found=output.original or bool(told))
         raw = self._raw(rows) if output.original or "reasons" in told else None
         if not output.original:
             places = self._provenance(rows, raw) if told else ()
@@ -229,15 +239,20 @@ class Split:
         assert raw is not None
         return raw.with_columns(rows[ROW], *self._provenance(rows, raw))
 
-    def _cut(self, codes: tuple[int, ...]) -> pl.DataFrame:
-        if codes not in self._cuts:
-            if len(codes) == len(self._counts):
-                self._cuts[codes] = self._frame
-            elif len(codes) == 1:
-                self._cuts[codes] = self._frame.filter(pl.col(ROUTE) == codes[0])
-            else:
-                self._cuts[codes] = self._frame.filter(pl.col(ROUTE).is_in(list(codes)))
-        return self._cuts[codes]
+    def _cut(self, codes: tuple[int, ...], *, found: bool = True) -> pl.DataFrame:
+        """The rows of some routes, with or without the columns that say what was found in them."""
+        frame = self._frame if found else self._bare
+        if len(codes) == len(self._counts):
+            return frame
+        if (codes, found) not in self._cuts:
+            mine = self._codes == codes[0] if len(codes) == 1 else self._codes.is_in(list(codes))
+            self._cuts[codes, found] = frame.filter(mine)
+        return self._cuts[codes, found]
+
+    @cached_property
+    def _bare(self) -> pl.DataFrame:
+        hidden = {name for flag in self._program.flags for name in (flag.bad, flag.judged, flag.said)}
+        return self._frame.select(name for name in self._frame.columns if name not in hidden)
 
     def _raw(self, rows: pl.DataFrame) -> pl.DataFrame:
         return conformed(self._read.chunk.as_it_came(self._read.offsets(rows[ROW])), self._worker.raw_types)
