@@ -1,4 +1,4 @@
-"""Kafka and Redis streams to Parquet, beside the bare client: ``python -m benchmarks.streams [--messages 500000]``.
+"""Kafka, Redis and NATS streams to Parquet, beside the bare client: ``python -m benchmarks.streams [--messages 500000]``.
 
 Starts brokers of its own on loopback. Each measure is a process of its own, in turn, start-up and all; what the bare client
 does is take the messages, decode their JSON with Polars by the batch, and write a Parquet file: no journal, no contract, no
@@ -8,6 +8,7 @@ restart. It has the same settings of the client.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import statistics
 import subprocess
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.__main__ import Measured, run
-from tests.servers import folder, kafka, redis
+from tests.servers import folder, kafka, nats, redis
 
 BARE = {
     "kafka": """
@@ -54,6 +55,25 @@ BARE = {
             client.xack("bench", "bare", *(id for id, _ in found))
         pl.concat(frames).write_parquet(target)
         """,
+    "nats": """
+        import asyncio, sys, nats, polars as pl
+        from nats.js.api import AckPolicy, ConsumerConfig
+        url, target, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+        kind = pl.Struct({"id": pl.Int64, "customer": pl.Int64, "amount": pl.Float64, "country": pl.String, "note": pl.String})
+        async def main():
+            client = await nats.connect(url)
+            once = ConsumerConfig(ack_policy=AckPolicy.NONE)
+            asked = await client.jetstream().pull_subscribe("", stream="bench", config=once)
+            frames, seen = [], 0
+            while seen < count:
+                found = await asked.fetch(10_000, timeout=1)
+                seen += len(found)
+                values = pl.Series([message.data for message in found], dtype=pl.Binary).cast(pl.String)
+                frames.append(values.str.json_decode(kind).struct.unnest())
+            await client.close()
+            pl.concat(frames).write_parquet(target)
+        asyncio.run(main())
+        """,
 }
 SPEC = """
 version: 1
@@ -63,23 +83,29 @@ sources:
 outputs:
   clean: {path: out.parquet}
 """
-SOURCES = {"kafka": "type: kafka, servers: 'URL', topic: bench", "redis": "type: redis, url: 'URL', stream: bench, field: data"}
+SOURCES = {
+    "kafka": "type: kafka, servers: 'URL', topic: bench",
+    "redis": "type: redis, url: 'URL', stream: bench, field: data",
+    "nats": "type: nats, servers: 'URL', stream: bench",
+}
 REPEAT = 3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.streams", description=__doc__)
     parser.add_argument("--messages", type=int, default=500_000)
-    parser.add_argument("--only", nargs="*", default=["kafka", "redis"])
+    parser.add_argument("--only", nargs="*", default=["kafka", "redis", "nats"])
     asked = parser.parse_args()
-    servers: dict[str, tuple[Any, Callable[[str, int], None]]] = {"kafka": (kafka, to_kafka), "redis": (redis, to_redis)}
+    servers: dict[str, tuple[Any, Callable[[str, int], None]]] = {
+        "kafka": (kafka, to_kafka), "redis": (redis, to_redis), "nats": (nats, to_nats)}  # fmt: skip
     for kind in asked.only:
         server, fill = servers[kind]
         if how := server.missing():
             print(f"no {kind} here: {how}")
             continue
-        count = asked.messages if kind == "kafka" else asked.messages // 2
+        count = asked.messages if kind == "kafka" else asked.messages // (2 if kind == "redis" else 5)
         with folder(kind) as place, server.start(place) as url, tempfile.TemporaryDirectory() as work:
+            url = url.replace("nats://", f"nats://{nats.PASSWORD}@")
             fill(url, count)
             compare(kind, url, count, Path(work))
 
@@ -106,7 +132,8 @@ def compare(kind: str, url: str, count: int, work: Path) -> None:
         print(
             f"  {name:6} wall {best.wall:6.2f} s   cpu {best.cpu:6.2f} s   {best.memory:5.0f} MiB   {count / best.wall:9,.0f}/s"
         )
-    print(f"  qpipe / bare: wall {ratio:.2f}")
+    cpu = statistics.median(a.cpu / b.cpu for a, b in zip(seen["qpipe"], seen["bare"], strict=True))
+    print(f"  qpipe / bare: wall {ratio:.2f}, cpu {cpu:.2f}")
 
 
 FORGET = "import sys, redis; redis.Redis.from_url(sys.argv[1]).xgroup_destroy('bench', 'bare')"
@@ -158,6 +185,21 @@ def to_redis(url: str, count: int) -> None:
             if n % 5000 == 4999:
                 pipe.execute()
         pipe.execute()
+
+
+def to_nats(url: str, count: int) -> None:
+    import nats as driver
+
+    async def send() -> None:
+        client = await driver.connect(url)
+        stream = client.jetstream(publish_async_max_pending=1000)
+        await stream.add_stream(name="bench", subjects=["bench"])
+        for n in range(count):
+            await stream.publish_async("bench", message(n), wait_stall=10)
+        await stream.publish_async_completed()
+        await client.close()
+
+    asyncio.run(send())
 
 
 if __name__ == "__main__":

@@ -92,8 +92,9 @@ def search(folder: Path, cases: Mapping[str, Case], env: Mapping[str, str], word
             [sys.executable, "-c", DRIVER], cwd=folder, env=given, stdout=printed, stderr=subprocess.STDOUT
         )
         seen: set[str] = set()
+        searched: dict[Path, tuple[int, int]] = {}
         while process.poll() is None:
-            seen |= set(found(folder, forms, live=True)) | set(command_lines(process.pid, forms))
+            seen |= set(found(folder, forms, searched)) | set(command_lines(process.pid, forms))
             time.sleep(0.1)
     leaks = sorted(seen | set(found(folder, forms)))
     assert not leaks, "\n".join(leaks[:20])
@@ -114,15 +115,23 @@ def forms_of(word: str) -> Iterator[str]:
         yield coded[4 * (len(before) // 3 + 1) : -4]
 
 
-def found(folder: Path, forms: set[bytes], live: bool = False) -> Iterator[str]:
-    """Places in files. Secrets are given in ``secrets/``, and nowhere else."""
-    for file in folder.rglob("*"):
-        if "secrets" in file.parts or (live and ".qpipe" not in file.parts):
+def found(folder: Path, forms: set[bytes], searched: dict[Path, tuple[int, int]] | None = None) -> Iterator[str]:
+    """Places in files. Secrets are given in ``secrets/``, and nowhere else.
+
+    ``searched``: while runs go on, in what they keep, and only in what has changed since it was searched.
+    """
+    for file in folder.rglob("*") if searched is None else folder.glob("*/.qpipe/**/*"):
+        if "secrets" in file.parts:
             continue
         try:
+            about = file.stat()
+            if searched is not None and searched.get(file) == (about.st_mtime_ns, about.st_size):
+                continue
             content = file.read_bytes() if file.is_file() else b""
         except OSError:
             continue  # gone meanwhile
+        if searched is not None:
+            searched[file] = (about.st_mtime_ns, about.st_size)
         for form in forms:
             if (at := content.find(form)) >= 0:
                 yield f"{file.relative_to(folder)}: …{content[max(0, at - 150) : at + 60]!r}"

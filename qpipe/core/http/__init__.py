@@ -7,6 +7,7 @@ Errors name the method, the address without its secrets, and what the server sai
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import time
@@ -263,4 +264,12 @@ def _transport(timeout: float) -> Any:
                 answer.status_code, headers=answer.headers, stream=Slow(answer.stream), extensions=answer.extensions
             )
 
-    return Transport()
+    return Transport(verify=_certificates())
+
+
+@functools.cache
+def _certificates() -> Any:
+    """Whom to trust. Reading them takes longer than a request, so it is done once."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
