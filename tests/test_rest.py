@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
 import json
 import threading
 import time
@@ -13,6 +15,7 @@ import polars as pl
 import pytest
 from running import Project, files_with
 
+from qpipe.core import http
 from qpipe.core.component import Context
 from qpipe.core.errors import NotPermitted, QpipeError
 from qpipe.core.params import build
@@ -21,6 +24,7 @@ from qpipe.core.secrets import Secret
 from qpipe.core.texts import reader
 from qpipe.core.types import DataType
 from qpipe.sources.rest import Rest
+from tests.servers import api as api_server
 from tests.servers import running
 from tests.servers.api import Api, Drip, Request, Reset, Truncated
 
@@ -510,6 +514,38 @@ def test_what_does_not_pass_stops_the_run_which_goes_on_later(api: Api, tmp_path
     well.append(1)
     assert items.resume().state == "done"
     assert (tmp_path / "out.csv").read_text().count("\n") == 26
+
+
+def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused at once: it would be the same the next time. A file of certificates to trust may be named."""
+    with api_server.start(tmp_path, certificate(tmp_path)) as api:
+        api.answer = lambda request: (200, {}, ITEMS[:2])
+        waits: list[float] = []
+        monkeypatch.setattr("qpipe.core.http.time.sleep", waits.append)
+        with pytest.raises(QpipeError, match="CERTIFICATE_VERIFY_FAILED") as refused:
+            rows(api)
+        assert not waits and not api.asked and "SSL_CERT_FILE" in refused.value.hint
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+        http._certificates.cache_clear()
+        assert [row["id"] for row in rows(api)] == ["1", "2"]
+    http._certificates.cache_clear()
+
+
+def certificate(folder: Path) -> Path:
+    """Of 127.0.0.1, signed by nobody else, for a day; and its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "api")])
+    now = dt.datetime.now(dt.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - dt.timedelta(days=1), now + dt.timedelta(days=1))
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = made.add_extension(here, critical=False).sign(key, hashes.SHA256())
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    file = folder / "server.pem"
+    file.write_bytes(signed.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    return file
 
 
 def test_new_and_lost_fields_are_told(api: Api, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -54,7 +55,8 @@ def missing() -> str | None:
 
 
 @contextmanager
-def start(directory: Path) -> Iterator[Api]:
+def start(directory: Path, certificate: Path | None = None) -> Iterator[Api]:
+    """``certificate``: a file with it and its key; the server speaks HTTPS then."""
     api = Api()
 
     class Handler(BaseHTTPRequestHandler):
@@ -105,7 +107,11 @@ def start(directory: Path) -> Iterator[Api]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    api.url = f"http://127.0.0.1:{server.server_port}"
+    if certificate is not None:
+        secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        secured.load_cert_chain(certificate)
+        server.socket = secured.wrap_socket(server.socket, server_side=True)
+    api.url = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield api

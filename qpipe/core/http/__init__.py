@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _WHOLE = 20  # time-outs until an answer must be there whole: one that comes byte by byte never times out otherwise
+_HOPELESS = "check the address; SSL_CERT_FILE may name certificates to trust"
 PATIENCE = Retry(5, first=0.2, longest=30.0)  # of one request
 
 
@@ -133,7 +134,7 @@ class Client:
         except httpx2.TransportError as error:
             words = self._hide(f"{type(error).__name__}: {error}".rstrip(": "))
             if hopeless(error):
-                raise Unavailable(f"{place}: {words}", hint="check the address, and the server's certificate") from error
+                raise Unavailable(f"{place}: {words}", hint=_HOPELESS) from error
             raise Again(words) from error
         except httpx2.HTTPError as error:
             raise Unavailable(f"{place}: {self._hide(str(error))}", hint="check the address") from error
