@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qpipe.core.errors import CannotCreate, DataRefused, QpipeError, Unavailable
 from qpipe.core.lazy import duckdb, pl
 from qpipe.core.sql import Column, bound, names_in, of_length
+from qpipe.core.sql.arrow import with_days_told
 from qpipe.core.types import DataType
 
 if TYPE_CHECKING:
@@ -22,9 +23,11 @@ LEDGER = "_qpipe_commit"
 _PLAIN = {
     "BOOLEAN": "bool", "TINYINT": "int8", "SMALLINT": "int16", "INTEGER": "int32", "BIGINT": "int", "UTINYINT": "uint8",
     "USMALLINT": "uint16", "UINTEGER": "uint32", "UBIGINT": "uint64", "FLOAT": "float32", "DOUBLE": "float",
-    "VARCHAR": "string", "DATE": "date", "TIME": "time", "TIMESTAMP": "datetime", "BLOB": "binary",
+    "VARCHAR": "string", "DATE": "date", "TIMESTAMP": "datetime", "TIMESTAMP_S": "datetime(ms)", "TIMESTAMP_MS": "datetime(ms)",
+    "TIMESTAMP_NS": "datetime(ns)", "BLOB": "binary",
 }  # fmt: skip
-_WORDS = {"float": "double", "bool": "boolean", "date": "date", "time": "time", "binary": "blob"}
+_INFINITIES = {4: (-(1 << 31) + 1, (1 << 31) - 1), 8: (-(1 << 63) + 1, (1 << 63) - 1)}
+_WORDS = {"duration": "interval", "float": "double", "bool": "boolean", "date": "date", "time": "time", "binary": "blob"}
 
 
 def connect(url: str, directory: Any, timeout: float, statement_timeout: float | None) -> DuckDB:
@@ -48,6 +51,8 @@ class DuckDB:
         quoted, cast = self.quoted(name), f"cast({{}} as {kind})"
         if kind in _PLAIN:
             return Column(name, DataType.parse(_PLAIN[kind]), quoted, "unhex({})" if kind == "BLOB" else cast)
+        if kind == "TIME":  # 24:00:00 is one there
+            return Column(name, DataType.parse("time"), quoted, cast, f"{quoted}::varchar")
         if kind.startswith("DECIMAL"):
             return Column(name, DataType.parse(kind.lower()), quoted, cast)
         if kind == "TIMESTAMP WITH TIME ZONE":
@@ -72,7 +77,7 @@ class DuckDB:
     def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
         with self._connected() as db:
             reader = db.sql(bound(query, "dollar"), params=_given(query, parameters) or None).to_arrow_reader(rows)
-            frames = (pl.DataFrame(piece) for piece in reader)
+            frames = (with_days_told(pl.DataFrame(piece), _INFINITIES) for piece in reader)
             numbered = (f.rename(dict(zip(f.columns, map(str, range(f.width)), strict=True))) for f in frames)
             yield from of_length(numbered, rows)
 
@@ -147,7 +152,8 @@ class _Session:
             if key
             else ""
         )
-        self._db.register("_qpipe_rows", frame.to_arrow())
+        wide = [pl.col(n).cast(pl.String) for n, kind in frame.schema.items() if kind in (pl.Int128, pl.UInt128)]
+        self._db.register("_qpipe_rows", frame.with_columns(wide).to_arrow())
         self._db.execute(f"insert into {self._quoted(table)} ({names}) select {names} from _qpipe_rows{upsert}")
         self._db.unregister("_qpipe_rows")
 
@@ -163,8 +169,8 @@ def _word(type: DataType) -> str:
         return f"decimal({type.args[0]},{type.args[1]})"
     if type.kind == "integer":
         words = {"int8": "tinyint", "int16": "smallint", "int32": "integer", "uint8": "utinyint", "uint16": "usmallint",
-                 "uint32": "uinteger", "uint64": "ubigint"}  # fmt: skip
+                 "uint32": "uinteger", "uint64": "ubigint", "int128": "hugeint", "uint128": "uhugeint"}  # fmt: skip
         return words.get(type.name, "bigint")
     if type.kind == "datetime":
-        return "timestamptz" if type.zone else "timestamp"
+        return "timestamptz" if type.zone else "timestamp_ns" if type.args and type.args[0] == "ns" else "timestamp"
     return {"float32": "float"}.get(type.name) or _WORDS.get(type.kind, "varchar")

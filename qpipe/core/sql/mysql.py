@@ -57,8 +57,12 @@ class MySQL:
             digits = field.length - (0 if unsigned else 1) - (1 if field.scale else 0)
             word = f"decimal({digits},{field.scale})" if digits <= 38 else "string"
             return Column(field.name, DataType.parse(word), quoted)
-        if code in (FIELD_TYPE.FLOAT, FIELD_TYPE.DOUBLE):
+        if code == FIELD_TYPE.DOUBLE:
             return Column(field.name, DataType.parse("float"), quoted)
+        if code == FIELD_TYPE.FLOAT:  # the server writes six digits of one
+            return Column(field.name, DataType.parse("float32"), f"({quoted} + 0e0)")
+        if code == FIELD_TYPE.GEOMETRY:
+            return Column(field.name, DataType.parse("string"), f"st_astext({quoted})")
         if code == FIELD_TYPE.DATE:
             return Column(field.name, DataType.parse("date"), quoted)
         if code == FIELD_TYPE.TIMESTAMP:
@@ -244,12 +248,14 @@ def _literal(cell: pl.Expr, kind: pl.DataType) -> pl.Expr:
     if kind == pl.Boolean:
         return pl.when(cell).then(pl.lit("1")).when(~cell).then(pl.lit("0"))
     if kind.is_numeric():
-        return cell.cast(pl.String)
+        return cell.cast(pl.Float64 if kind == pl.Float32 else kind).cast(pl.String)
     if kind == pl.Binary:
         return pl.concat_str(pl.lit("x'"), cell.bin.encode("hex"), pl.lit("'"))
     if isinstance(kind, pl.Datetime):
         cell = cell.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if kind.time_zone else cell
         cell = cell.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
+    elif kind == pl.Duration:
+        cell = cell.dt.to_string("iso")
     elif kind == pl.Time:
         cell = cell.dt.strftime("%H:%M:%S%.6f")
     elif kind == pl.Date:
@@ -271,12 +277,12 @@ def _packets(rows: pl.Series, most: int) -> Iterator[str]:
 def _series(name: str, values: list[Any], type: DataType) -> pl.Series:
     if type.name == "decimal":
         return pl.Series(name, [None if v is None else Decimal(str(v)) for v in values], dtype=type.polars())
+    if type.kind in ("date", "datetime") and any(isinstance(v, str) for v in values):  # 0000-00-00 is no date, and told as such
+        return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
     if type.kind == "datetime" and type.zone:
         return pl.Series(name, values, dtype=pl.Datetime("us")).dt.replace_time_zone("UTC")
     if type.kind == "string":
         return pl.Series(name, [v if v is None or isinstance(v, str) else _text(v) for v in values], dtype=pl.String)
-    if type.kind in ("date", "datetime") and any(isinstance(v, str) for v in values):
-        values = [None if isinstance(v, str) else v for v in values]  # 0000-00-00 is no date
     return pl.Series(name, values, dtype=type.polars(), strict=False)
 
 
@@ -289,10 +295,11 @@ def _place(table: str, quoted: Any) -> str:
 
 
 def _word(type: DataType, key: bool) -> str:
-    if type.name == "decimal":
-        return f"decimal({type.args[0]},{min(type.args[1], 30)})"
+    if type.name == "decimal" and type.args[1] <= 30:
+        return f"decimal({type.args[0]},{type.args[1]})"
     if type.kind == "integer":
-        return "bigint unsigned" if type.name == "uint64" else "bigint"
+        wide = {"uint64": "bigint unsigned", "int128": "decimal(39)", "uint128": "decimal(39)"}
+        return wide.get(type.name, "bigint")
     if type.kind == "datetime":
         return "datetime(6)"
     if type.kind == "time":

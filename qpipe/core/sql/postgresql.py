@@ -30,7 +30,7 @@ _PLAIN = {
     "varchar": "string", "bpchar": "string", "name": "string", "date": "date", "timestamp": "datetime",
 }  # fmt: skip
 _WORDS = {"integer": "bigint", "float": "double precision", "bool": "boolean", "date": "date", "time": "time", "string": "text",
-          "binary": "bytea"}  # fmt: skip
+          "binary": "bytea", "duration": "interval"}  # fmt: skip
 
 
 def connect(url: str, directory: Any, timeout: float, statement_timeout: float | None) -> PostgreSQL:
@@ -236,20 +236,29 @@ def _ahead(slices: Iterator[pl.DataFrame]) -> Iterator[bytes]:
 
 
 def _csv(frame: pl.DataFrame) -> bytes:
-    """Texts quoted, nothing as an unquoted \\N, nested values as JSON, bytes as hexadecimal."""
-    hexed = [
-        pl.concat_str(pl.lit("\\x"), pl.col(n).bin.encode("hex")).alias(n) for n, t in frame.schema.items() if t == pl.Binary
-    ]
+    """Texts quoted, nothing as an unquoted \\N, nested values as JSON."""
+    made = [cell.alias(name) for name, kind in frame.schema.items() if (cell := _cell(pl.col(name), kind)) is not None]
     buffer = io.BytesIO()
-    frame.with_columns(hexed).write_csv(buffer, include_header=False, null_value="\\N", quote_style="non_numeric")
+    frame.with_columns(made).write_csv(buffer, include_header=False, null_value="\\N", quote_style="non_numeric")
     return buffer.getvalue()
+
+
+def _cell(cell: pl.Expr, kind: pl.DataType) -> pl.Expr | None:
+    """Bytes as hexadecimal, durations as an interval, and of times no more digits than the server keeps: it would round."""
+    if kind == pl.Binary:
+        return pl.concat_str(pl.lit("\\x"), cell.bin.encode("hex"))
+    if kind == pl.Duration:
+        return pl.concat_str(cell.dt.total_microseconds(), pl.lit(" microseconds"))
+    if isinstance(kind, pl.Datetime) and kind.time_unit == "ns":
+        return cell.cast(pl.Datetime("us", kind.time_zone))
+    return None
 
 
 def _word(type: DataType) -> str:
     if type.name == "decimal":
         return f"numeric({type.args[0]},{type.args[1]})"
-    if type.name == "uint64":
-        return "numeric(20)"
+    if type.name in ("uint64", "int128", "uint128"):
+        return "numeric(20)" if type.name == "uint64" else "numeric(39)"
     if type.kind == "datetime":
         return "timestamptz" if type.zone else "timestamp"
     if type.kind in ("list", "struct"):

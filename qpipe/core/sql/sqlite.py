@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LEDGER = "_qpipe_commit"
 _ROWS = 5_000  # inserted at once
+_MOST = (1 << 63) - 1
+_EXACT = 1 << 53  # integers up to here are floats, too
 
 
 def connect(url: str, directory: Any, timeout: float, statement_timeout: float | None) -> SQLite:
@@ -138,20 +140,40 @@ class _Session:
             else ""
         )
         line = f"insert into {self._quoted(table)} ({names}) values ({', '.join('?' * frame.width)}){upsert}"
+        _refuse(frame)
         for part in frame.with_columns(_plain(frame.schema)).iter_slices(_ROWS):
             self._db.executemany(line, part.iter_rows())
 
 
 def _plain(schema: Any) -> list[pl.Expr]:
-    """Decimals, dates and times as the texts that SQLite keeps them as."""
-    kept = (pl.String, pl.Binary, pl.Boolean, pl.Null)
-    return [pl.col(n).cast(pl.String) for n, t in schema.items() if not (t in kept or t.is_integer() or t.is_float())]
+    """Decimals, dates, times and numbers beyond 64 bits as the texts that SQLite keeps them as."""
+    made = []
+    for name, kind in schema.items():
+        cell = pl.col(name)
+        if kind == pl.Duration:
+            made.append(cell.dt.to_string("iso"))
+        elif kind == pl.Time:
+            made.append(cell.dt.to_string("%H:%M:%S%.6f"))
+        elif kind in (pl.Int128, pl.UInt128) or not (
+            kind in (pl.String, pl.Binary, pl.Boolean, pl.Null) or kind.is_integer() or kind.is_float()
+        ):
+            made.append(cell.cast(pl.String))
+    return made
+
+
+def _refuse(frame: pl.DataFrame) -> None:
+    """Values that SQLite would keep as others."""
+    for name, kind in frame.schema.items():
+        if kind.is_float() and frame[name].is_nan().any():
+            raise DataRefused(f"{name} has NaN, which SQLite keeps as null", hint="make it null, or keep it out")
+        if kind == pl.UInt64 and (frame[name] > _MOST).any():
+            raise DataRefused(f"{name} has numbers beyond {_MOST}, where SQLite's end", hint="make it text, or decimal(20,0)")
 
 
 def _series(values: list[Any]) -> pl.Series:
     """Values of one kind as they are; of several kinds as texts."""
     kinds = {type(value) for value in values} - {type(None)}
-    if kinds == {int, float}:
+    if kinds == {int, float} and all(abs(v) <= _EXACT for v in values if isinstance(v, int)):
         return pl.Series(values=[None if v is None else float(v) for v in values], dtype=pl.Float64)
     if len(kinds) <= 1:
         return pl.Series(values=values, strict=True) if kinds else pl.Series(values=values, dtype=pl.Null)
@@ -179,5 +201,7 @@ def _type(declared: str) -> str:
 
 
 def _word(type: DataType) -> str:
+    if type.name in ("int128", "uint128"):
+        return "text"
     kinds = {"integer": "integer", "float": "real", "bool": "boolean", "binary": "blob"}
     return kinds.get(type.kind, "text")

@@ -212,7 +212,7 @@ def _chunk(
 
 
 def _typed(values: pl.Series, type: DataType) -> pl.Series:
-    """As its type says. Texts are what a server writes of such values."""
+    """As its type says, null where it would be another value. Texts are what a server writes of such values."""
     from qpipe.core.types import DataType, parse_text
 
     wanted = type.polars()
@@ -227,4 +227,8 @@ def _typed(values: pl.Series, type: DataType) -> pl.Series:
         return pl.select(parse_text(pl.lit(values), type)).to_series()
     if type.kind == "datetime" and type.zone and values.dtype == pl.Datetime and not values.dtype.time_zone:  # type: ignore[attr-defined]
         return values.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    return values.cast(wanted, strict=False)
+    if values.dtype == pl.Binary and wanted == pl.String:  # as SQLite may have it
+        return values.bin.encode("hex")
+    typed = values.cast(wanted, strict=False)
+    back = typed.cast(values.dtype, strict=False)
+    return typed if back.equals(values) else pl.select(pl.when(pl.lit(back.eq_missing(values))).then(pl.lit(typed))).to_series()
