@@ -40,3 +40,20 @@ def test_the_cost_of_failures_by_group_whatever_the_batches(tmp_path: Path, batc
     assert positive.columns == ("euros", "cents") and positive.outputs == ("clean",)
     assert checks["named"].impact is None and [s.group for s in checks["named"].segments] == [("DE",), ("FR",)]
     assert "FR 2 of 2 (5)" in plain(summary, 200)
+
+
+def test_without_a_contract_what_lies_downstream_is_told_as_far_as_it_is_known(tmp_path: Path) -> None:
+    """A step that reads columns which only the run knows is no reason to fail at the end of it."""
+    spec = """
+    version: 1
+    sources: {t: {path: t.csv}}
+    modules:
+      - between: {column: n, min: "2"}
+      - derive: {both: "concat(n, name)"}
+    outputs: {clean: {path: out/t.csv}}
+    settings: {fail_on: never}
+    """
+    project = Project(tmp_path, spec, {"t.csv": "n,name\n1,a\n3,b\n"})
+    project.run()
+    (check,) = [c for c in Summary.from_json(project.journal.run()["result"]).checks if c.check == "between"]
+    assert check.failed == 1 and check.outputs

@@ -4,6 +4,7 @@ For every set with dirty.csv and clean.csv, F1 over cells (Raha's reckoning: a c
 a column that is padded in every cell of the clean file is compared without that blank) of
 (a) a hand-written spec of benchmarks/quality/, (b) rules learnt on the clean file and judged on the dirty one, (c) rules learnt
 on the dirty file alone, nobody asked. Each is a real run of qpipe; what it says of a cell is read from the quarantine.
+Cells put right by a hand-written spec are judged against clean.csv (--only repair: these alone).
 Where DATA has a folder anomaly/, time series and tables with known anomalies are judged, too (--only anomaly: these alone).
 """
 
@@ -22,7 +23,7 @@ from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 
-from benchmarks.quality import anomalies
+from benchmarks.quality import anomalies, repairs
 
 HERE = Path(__file__).parent
 CONFIDENCE = 0.8
@@ -36,8 +37,10 @@ def main() -> None:
     parser.add_argument("--confidence", type=float, default=CONFIDENCE)
     parser.add_argument("--explain", action="store_true", help="hits, false alarms and misses by rule and column")
     asked = parser.parse_args()
-    if asked.only != "anomaly":
+    if asked.only not in ("anomaly", "repair"):
         _judge_cells(asked)
+    if asked.only in ("", "repair"):
+        repairs.judge(asked.data, _qpipe, asked.explain)
     if not asked.only or asked.only == "anomaly":
         anomalies.judge(asked.data, _qpipe)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from qpipe.core.component import Module, Types
+from qpipe.core.errors import QpipeError
 from qpipe.core.expression import Expression, ExpressionError
 from qpipe.core.params import params_of
 from qpipe.spec.plan import Plan, StepNode
@@ -36,7 +37,7 @@ def downstream(plan: Plan, step: StepNode | None, column: str) -> tuple[tuple[st
 def _after(module: Module, types: Types) -> Types:
     try:
         return module.types_after(types, {})
-    except (KeyError, TypeError):  # columns or tables that only a run knows
+    except (KeyError, TypeError, ValueError, QpipeError):  # columns or tables that only a run knows
         return types
 
 
