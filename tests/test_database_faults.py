@@ -162,7 +162,7 @@ def _killed(folder: Path, server: Any, where: str, comes_back: bool) -> None:
     parts = {
         "SOURCE": f"{table}big" if where == "read" else "path: in.csv, schema: {id: int, name: string}",
         "OUTPUT": "path: out/, format: csv" if where == "read" else f"{table}{target}",
-        "RETRY": "retry: {max_retries: 8, initial_delay: 0.3, backoff: constant}" if comes_back else "buffer_size: 3",
+        "RETRY": "retry: {max_retries: 99, initial_delay: 0.3, backoff: constant}" if comes_back else "buffer_size: 3",
     }
     spec = KILLED
     for name, text in parts.items():
