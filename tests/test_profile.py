@@ -148,6 +148,8 @@ def test_the_map_of_relations_is_drawn(tmp_path: Path) -> None:
     write(tmp_path / "shops.csv", "id,name\n1,A\n2,B\n3,C\n")
     qpipe("profile", "orders.csv", "customers.csv", "shops.csv", "--format", "html", "-o", "p.html", cwd=tmp_path)
     page = (tmp_path / "p.html").read_text()
+    first = page.partition('<section id="doubts">')[2].partition("</section>")[0]
+    assert "To look at" in first and "keys are not there" in first, "what is broken comes first"
     picture = page[page.index('aria-label="3 tables, 2 foreign keys, 1 of them broken"') :].partition("</svg>")[0]
     assert "orders (customer_id) → customers (id): 16 of 100 rows without" in picture and ">16%<" in picture
     assert "customers (shop_id) → shops (id): every key is there" in picture

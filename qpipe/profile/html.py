@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from importlib import resources
 
+from qpipe.profile.doubts import Doubt, doubts, figure, of_column
 from qpipe.profile.drift import Change
 from qpipe.profile.model import ColumnProfile, Profile, TableProfile
 from qpipe.profile.relation_map import relation_map
@@ -14,13 +15,16 @@ from qpipe.report.svg import bar, svg, tip
 from qpipe.report.words import count, cut, percent
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_FIRST = 12  # doubts that the page begins with
 _SHOWN = 40  # dependencies, foreign keys, misspellings
 tr, td, th = partial(el, "tr"), partial(el, "td"), partial(el, "th")
 
 
 def html(profile: Profile, changes: Sequence[Change] = ()) -> str:
     """The whole page. Columns of personal data show no values."""
-    sections = [("changes", "Changes", _changes(changes))] if changes else []
+    odd = doubts(profile)
+    sections = [("doubts", "To look at", _first(odd))] if odd else []
+    sections += [("changes", "Changes", _changes(changes))] if changes else []
     sections += [(f"table-{n}", t.name, _table(t)) for n, t in enumerate(profile.tables)]
     sections += (
         [("relations", "Relations", el("div", relation_map(profile), _foreign(profile)))] if profile.foreign_keys else []
@@ -79,7 +83,7 @@ def _values(c: ColumnProfile) -> list[Html]:
         return [el("span", "masked", class_="dim")]
     told = []
     if c.quantiles:
-        told.append(el("div", f"{_short(c.least)} … {_short(c.quantiles.get('0.5'))} … {_short(c.greatest)}"))
+        told.append(el("div", f"{figure(c.least)} … {figure(c.quantiles.get('0.5'))} … {figure(c.greatest)}"))
     elif c.frequent:
         told += [el("div", f"{cut(value, 28)} ", el("span", count(n), class_="dim")) for value, n in c.frequent[:4]]
     if c.patterns and not c.quantiles:
@@ -92,6 +96,8 @@ def _spread(c: ColumnProfile) -> Html | str:
     bins = [(b.label, b.count) for b in c.bins] or [(v, n) for v, n in c.frequent[:12]]
     if len(bins) < 2:
         return ""
+    if not c.bins and bins[0][1] == 1:
+        return el("span", "each value once", class_="dim")
     top, step = max(n for _, n in bins) or 1, 120.0 / len(bins)
     shapes = [
         el("rect", tip(f"{'value' if c.personal else label}: {count(n)}"), x=k * step + 0.3, y=30 - 28.0 * n / top,
@@ -102,13 +108,15 @@ def _spread(c: ColumnProfile) -> Html | str:
 
 
 def _doubts(c: ColumnProfile) -> list[Html]:
-    told = [f"{count(c.unfit)} are no {c.type}"] if c.unfit else []
-    told += [f"{value!r} {count(n)}×: {reason}" for value, n, reason, _ in c.placeholders[:3]]  # noqa: RUF001
-    told += [f"{count(c.outside)} far out"] if c.outside else []
-    if c.typos:
-        shown = "" if c.personal else ": " + ", ".join(f"{t[0]} for {t[2]}" for t in c.typos[:3])
-        told.append(f"{count(len(c.typos))} misspelt{shown}")
-    return [el("div", words) for words in told]
+    return [el("div", words) for words, _ in of_column(c)]
+
+
+def _first(found: Sequence[Doubt]) -> Html:
+    """What most rows are in doubt for."""
+    head = tr([th(w) for w in ("where", "what", "rows")])
+    rows = [tr(td(cut(d.place, 60)), td(cut(d.words, 110)), td(count(d.rows), class_="n")) for d in found[:_FIRST]]
+    more = el("p", f"and {count(len(found) - _FIRST)} more, below", class_="dim") if len(found) > _FIRST else None
+    return el("div", el("div", el("table", el("thead", head), el("tbody", rows)), class_="scroll"), more)
 
 
 def _keys(table: TableProfile) -> Html | None:
@@ -158,7 +166,3 @@ def _changes(changes: Sequence[Change]) -> Html:
     head = tr([th(w) for w in ("where", "what", "before", "now")])
     rows = [tr(td(".".join(x for x in (c.table, c.column) if x)), td(c.what), td(c.before), td(c.now)) for c in changes]
     return el("div", el("table", el("thead", head), el("tbody", rows)), class_="scroll")
-
-
-def _short(value: object) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)

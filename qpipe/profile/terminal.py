@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from qpipe.profile.doubts import figure, of_column
 from qpipe.profile.drift import Change
 from qpipe.profile.model import ColumnProfile, Profile, TableProfile
 
@@ -29,7 +30,7 @@ def _table(table: TableProfile) -> Iterator[str]:
     for column in table.columns:
         yield _cut(f"  {_cut(column.name, name_width):{name_width}}  {_cut(column.type, 14):14}  {_missing(column):>8}  "
                    f"{_distinct(column):>10}  {_content(column)}", _WIDE + 30)  # fmt: skip
-        yield from (f"  {'':{name_width}}  ! {line}" for line in _doubts(column))
+        yield from (f"  {'':{name_width}}  ! {line}" for line, _ in of_column(column))
     yield from _relations(table)
 
 
@@ -83,7 +84,7 @@ def _content(c: ColumnProfile) -> str:
     if c.meaning:
         told.append(c.meaning + (" (personal)" if c.personal else ""))
     if c.quantiles and c.least is not None:
-        told.append(f"{_figure(c.least)} … {_middle(c)} … {_figure(c.greatest)}")
+        told.append(f"{figure(c.least)} … {_middle(c)} … {figure(c.greatest)}")
     elif c.frequent and c.distinct <= 12:
         told.append(", ".join(f"{v} {n:,}" for v, n in c.frequent[:5]))
     elif c.frequent:
@@ -93,26 +94,10 @@ def _content(c: ColumnProfile) -> str:
     return "; ".join(told)
 
 
-def _doubts(c: ColumnProfile) -> Iterator[str]:
-    if c.unfit:
-        yield f"{c.unfit:,} values are no {c.type}"
-    for value, count, reason, _ in c.placeholders[:3]:
-        yield f"{value!r}: {reason}, {count:,} times"
-    if c.outside:
-        yield f"{c.outside:,} far out: usual is {_figure(c.earliest or c.low)} to {_figure(c.latest or c.high)}"
-    if c.typos:
-        shown = ", ".join(f"{t[0]!r} for {t[2]!r}" for t in c.typos[:3])
-        yield f"misspelt: {shown}" + (f", and {len(c.typos) - 3} more" if len(c.typos) > 3 else "")
-
-
 def _middle(c: ColumnProfile) -> str:
     """The median, a whole number among whole numbers."""
     value = c.quantiles["0.5"]
-    return str(int(value)) if c.type == "int" and isinstance(value, float) and value == int(value) else _figure(value)
-
-
-def _figure(value: object) -> str:
-    return f"{value:,.6g}" if isinstance(value, float) else str(value)
+    return str(int(value)) if c.type == "int" and isinstance(value, float) and value == int(value) else figure(value)
 
 
 def _cut(words: str, width: int) -> str:
