@@ -186,6 +186,7 @@ def _cell(cell: Any, dtype: Any) -> Any:
 
 def _input(folder: Path, name: str, content: str = "", age: str | None = None) -> Input:
     path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
     modified = STARTED - (read_duration(age) if age else 0)
     os.utime(path, (modified, modified))

@@ -15,7 +15,8 @@ from qpipe.modules.source._content import digest
 class FilesPresent(Inspection):
     """The files that should be there are there: so many, with these names, none that was delivered before.
 
-    Judged before a row is read. `names` may hold patterns such as `orders-*.csv`; each must be met by a file. With
+    Judged before a row is read. `names` may hold patterns such as `orders-*.csv`; each must be met by a file. One with a `/`
+    speaks of the end of the path, so that expected partitions can be named: `day=${var.day}/country=*/*.parquet`. With
     `repeated: fail` a file whose content an earlier, published run of this spec has read fails, whatever it is called now.
     A source without files, such as a table, is not evaluated.
 
@@ -32,6 +33,12 @@ class FilesPresent(Inspection):
         inputs: [{name: orders-1.csv}, {name: orders-b.csv}]
         outcome: fail
         ```
+        ```yaml
+        module:
+          files_present: {names: ["day=2026-11-20/*.csv", "day=2026-11-21/*.csv"]}
+        inputs: [{name: in/day=2026-11-20/a.csv}]
+        outcome: fail
+        ```
     """
 
     dimension = "completeness"
@@ -39,7 +46,7 @@ class FilesPresent(Inspection):
         "files_present", "file_count", "table_availability", "reload_lag", "row_count_of_files", "byte_count",
     )  # fmt: skip
 
-    names: list[str] = param((), help="files or patterns that must be met", short=True)
+    names: list[str] = param((), help="files, partitions or patterns that must be met", short=True)
     min_count: int | None = param(None, help="the least number of files", minimum=0)
     max_count: int | None = param(None, help="the greatest number of files", minimum=0)
     name_pattern: Regex | None = param(None, help="a regular expression that every file's name must have")
@@ -59,8 +66,10 @@ class FilesPresent(Inspection):
         return Verdict("fail", observed, message=wrong) if wrong else Verdict("pass", observed)
 
     def _wrong(self, named: list[str], delivery: Delivery) -> Iterator[str]:
+        paths = [PurePath(each.name).as_posix() for each in delivery.inputs]
         for pattern in self.names:
-            if not any(fnmatch.fnmatch(name, pattern) for name in named):
+            held, ends = (paths, (pattern, f"*/{pattern}")) if "/" in pattern else (named, (pattern,))
+            if not any(fnmatch.fnmatchcase(name, end) for name in held for end in ends):
                 yield f"no file is named {pattern}"
         if self.min_count is not None and len(named) < self.min_count:
             yield f"{len(named)} files, expected at least {self.min_count}"
