@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import base64
 import errno
+import importlib.util
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -19,12 +20,20 @@ from qpipe.core.errors import CannotCreate, MissingExtra, NotPermitted, QpipeErr
 from qpipe.core.secrets import Secret, without_user
 
 _EXTRAS = {"gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure", "sftp": "sftp", "ssh": "sftp"}
+_PACKAGES = {"gcs": "gcsfs", "azure": "adlfs", "sftp": "paramiko"}
 SECRET_PATH = "a path is told and kept: give user and password under `storage`, as username and password"
 CONNECTED = ("sftp", "ssh", "ftp")
 _CLIENTS = ("botocore", "aiohttp", "paramiko", "ftplib", "gcsfs", "google", "azure")  # packages whose errors are a store's
 _UNKNOWN = ("NoCredentialsError", "ProfileNotFound", "AuthenticationException", "PasswordRequiredException",
             "BadAuthenticationType", "DefaultCredentialsError", "RefreshError", "ClientAuthenticationError")  # fmt: skip
 _ATTEMPTS = 5  # of a request to S3: what it answers under load (503 SlowDown) is asked again, waiting longer each time
+
+
+def lacking(paths: Iterable[str]) -> Iterator[str]:
+    """What must be installed before these paths can be opened, in words."""
+    for extra in dict.fromkeys(_EXTRAS.get(path.partition("://")[0]) for path in paths if "://" in path):
+        if extra and importlib.util.find_spec(_PACKAGES[extra]) is None:
+            yield f"for such addresses qpipe[{extra}] is needed: pip install 'qpipe[{extra}]'"
 
 
 def open_store(url: str, options: Mapping[str, Any] | None, purpose: str) -> tuple[Any, str]:

@@ -19,7 +19,7 @@ from qpipe.core.errors import CannotCreate
 from qpipe.core.lazy import pl
 from qpipe.core.params import param
 from qpipe.core.secrets import Secret
-from qpipe.core.storage import SECRET_PATH
+from qpipe.core.storage import SECRET_PATH, lacking
 
 if TYPE_CHECKING:
     import polars as pl
@@ -191,6 +191,7 @@ def _problems(output: File, types: Types | None) -> Iterator[tuple[str, str]]:
     if isinstance(output.path, Secret):
         yield "path", SECRET_PATH
         return
+    yield from (("path", said) for said in lacking([output.path]))
     if not last:
         yield "path", "the path names nothing"
         return

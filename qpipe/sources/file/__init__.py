@@ -14,7 +14,7 @@ from qpipe.core.component import Context, Source, Types
 from qpipe.core.errors import DataRefused, Unavailable
 from qpipe.core.params import Duration, Path, param
 from qpipe.core.secrets import Secret
-from qpipe.core.storage import SECRET_PATH
+from qpipe.core.storage import SECRET_PATH, lacking
 from qpipe.sources.file.arrivals import Arrivals, arrivals, pinned
 from qpipe.sources.file.inputs import Input, inputs_of
 from qpipe.sources.file.kinds import BINARY, guess, is_workbook, named_format
@@ -69,8 +69,10 @@ class File(Source):
     )
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
-        if any(isinstance(path, Secret) for path in ([self.path] if isinstance(self.path, str) else self.path)):
+        paths = [self.path] if isinstance(self.path, str) else self.path
+        if any(isinstance(path, Secret) for path in paths):
             yield "path", SECRET_PATH
+        yield from (("path", said) for said in lacking(paths))
 
     @property
     def columnar(self) -> bool:  # type: ignore[override]
