@@ -1,10 +1,9 @@
-"""MySQL and MariaDB, by PyMySQL: a cursor that streams, and rows sent by thousands, written by the column."""
+"""MySQL and MariaDB, by PyMySQL: a cursor that streams, whose texts are read by the column, and rows sent by thousands."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -80,7 +79,7 @@ class MySQL:
     def key_of(self, table: str) -> list[str]:
         with self._connected() as db, db.cursor() as cursor:
             cursor.execute(f"show keys from {_place(table, self.quoted)} where Key_name = 'PRIMARY'")
-            return [row[4] for row in sorted(cursor.fetchall(), key=lambda r: r[3])]
+            return [row[4] for row in sorted(cursor.fetchall(), key=lambda r: int(r[3]))]
 
     def count(self, table: str) -> int | None:
         with self._connected() as db, db.cursor() as cursor:
@@ -112,14 +111,10 @@ class MySQL:
     ) -> Iterator[pl.DataFrame]:
         from pymysql.cursors import SSCursor
 
-        columns = self._columns(db, query, parameters)
         with _abandoned(db, db.cursor(SSCursor)) as cursor:
             cursor.execute(bound(query, "pyformat"), dict(parameters))
             while found := cursor.fetchmany(rows):
-                values = zip(*found, strict=True)
-                yield pl.DataFrame(
-                    [_series(str(n), list(v), c.type) for n, (v, c) in enumerate(zip(values, columns, strict=True))]
-                )
+                yield pl.DataFrame([_series(n, values) for n, values in enumerate(zip(*found, strict=True))])
 
     @contextmanager
     def _connected(self) -> Iterator[pymysql.Connection[Any]]:
@@ -134,6 +129,7 @@ class MySQL:
                 host=parts.hostname or "localhost", port=parts.port or 3306, user=unquote(parts.username or ""),
                 password=unquote(parts.password or ""), database=parts.path.lstrip("/") or None, charset="utf8mb4",
                 connect_timeout=max(1, int(self._timeout)), read_timeout=self._statement_timeout, autocommit=False,
+                conv={k: v for k, v in pymysql.converters.conversions.items() if not isinstance(k, int)},  # values stay texts
                 unix_socket=dict(parse_qsl(parts.query)).get("unix_socket"), init_command=f"set session {', '.join(settings)}",
             ), pymysql.OperationalError)  # fmt: skip
         except pymysql.Error as error:
@@ -274,20 +270,10 @@ def _packets(rows: pl.Series, most: int) -> Iterator[str]:
         yield ",".join(rows)
 
 
-def _series(name: str, values: list[Any], type: DataType) -> pl.Series:
-    if type.name == "decimal":
-        return pl.Series(name, [None if v is None else Decimal(str(v)) for v in values], dtype=type.polars())
-    if type.kind in ("date", "datetime") and any(isinstance(v, str) for v in values):  # 0000-00-00 is no date, and told as such
-        return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
-    if type.kind == "datetime" and type.zone:
-        return pl.Series(name, values, dtype=pl.Datetime("us")).dt.replace_time_zone("UTC")
-    if type.kind == "string":
-        return pl.Series(name, [v if v is None or isinstance(v, str) else _text(v) for v in values], dtype=pl.String)
-    return pl.Series(name, values, dtype=type.polars(), strict=False)
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _series(number: int, values: Sequence[Any]) -> pl.Series:
+    """Texts as the server writes them, or bytes."""
+    first = next((value for value in values if value is not None), "")
+    return pl.Series(str(number), values, dtype=pl.Binary if isinstance(first, bytes) else pl.String)
 
 
 def _place(table: str, quoted: Any) -> str:

@@ -55,7 +55,8 @@ def _bounds(db: Pooled, query: Query, column: Column, key: str, rows: int) -> li
     """Values of the column, ascending, each the first of a range."""
     number = column.type.kind == "integer"
     ends = f", min({key}) as a, max({key}) as b" if number else ""
-    told = next(db.batches(f"select count(*) as n, count({key}) as k{ends} from {query.rows}", query.parameters, 1)).row(0)
+    asked = f"select count(*) as n, count({key}) as k{ends} from {query.rows}"
+    told = [int(value or 0) for value in next(db.batches(asked, query.parameters, 1)).row(0)]
     if told[0] != told[1]:
         raise DataRefused(f"{told[0] - told[1]} rows have no {column.name}, by which they are read",
                           hint="name other columns as key: they must tell every row")  # fmt: skip
