@@ -149,3 +149,32 @@ def test_a_route_that_refuses_the_data(tmp_path: Path, when: str, code: int) -> 
         run = project.journal.run()
         assert project.hidden() == []
         assert run["state"] == "refused" and "too_bad refuses the data" in run["error"] and "rows.csv:" in run["error"]
+
+
+def reasons_of(project: Project) -> list[str]:
+    return [row["_reasons"] for row in csv.DictReader(io.StringIO(project.outputs()["quarantine.csv"].decode()))]
+
+
+def test_a_row_that_no_check_found_says_which_route_sent_it_to_quarantine(tmp_path: Path) -> None:
+    routes = "- {id: dear, when: amount > 6, to: quarantine}\n      - {to: a}"
+    spec = SPEC.format(modules=CHECKS, routes=routes, outputs=FOUR, batch=2)
+    project = Project(tmp_path, spec, {"s.csv": ROWS})
+    project.run()
+    assert reasons_of(project) == [
+        "range(amount): amount is 500, expected between 0 and 100",
+        "kinds(kind): kind is c, expected one of a, b",
+    ]
+    other = Project(tmp_path / "other", spec.replace("[a, b], severity", "[a, b, c], severity"), {"s.csv": ROWS})
+    other.run()
+    assert reasons_of(other)[1] == "dear: sent here when amount > 6"
+
+
+def test_a_row_that_a_person_rejected_says_who_and_why(tmp_path: Path) -> None:
+    routes = "- {when: amount > 6, ask: dear}\n      - {to: a}\n    decisions:\n"
+    routes += "      dear: {question: what now?, choices: {take: a, reject: quarantine}}"
+    spec = SPEC.format(modules=CHECKS, routes=routes, outputs=FOUR, batch=2)
+    project = Project(tmp_path, spec, {"s.csv": ROWS})
+    project.run()
+    project.journal.answer("dear", "reject", by="ann", via="cli", reason="too dear")
+    project.resume()
+    assert reasons_of(project)[0].endswith("; dear: 'reject' was answered by ann: too dear")

@@ -39,6 +39,8 @@ class Settled:
     path: str
     rows: int
     to: str | None  # an output, "drop" or "fail"; None: run the rows again, with ``answers_of`` in their context
+    decision: str = ""
+    why: str = ""  # the answer, by whom, and their reason
 
     def record(self, transaction: Transaction, now: float | None = None) -> None:
         """The rows have gone their way: in the transaction that keeps what became of them."""
@@ -59,8 +61,14 @@ def settled(journal: Journal, run: str) -> list[Settled]:
         if all(q["state"] == "answered" for q in asked):
             to = None if any(q["scope"] == "value" for q in asked) else asked[0]["choices"][asked[0]["choice"]]
             ids = tuple(q["id"] for q in asked)
-            found.append(Settled(held["seq"], held["question"], ids, held["route"] or "", held["path"], held["rows"], to))
+            told = (held["seq"], held["question"], ids, held["route"] or "", held["path"], held["rows"], to)
+            found.append(Settled(*told, asked[0]["decision"], _why(asked[0])))
     return found
+
+
+def _why(question: Mapping[str, Any]) -> str:
+    reason = f": {question['reason']}" if question["reason"] else ""
+    return f"'{question['choice']}' was answered by {question['answered_by'] or 'someone'}{reason}"
 
 
 def answers_of(journal: Journal, run: str) -> dict[tuple[str, str], str]:

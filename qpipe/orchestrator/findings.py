@@ -96,6 +96,15 @@ def reasons(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame, fault
     return lists["_reasons"]
 
 
+def with_reason(told: pl.Series, by: pl.Series, words: pl.Series) -> pl.Series:
+    """One reason more, of a route or a decision, where there are words: no row is in quarantine without a reason."""
+    none, info = pl.lit(None, dtype=pl.String), pl.lit("info", dtype=pl.String)
+    more = pl.struct(check=by, column=none, severity=info, message=words, value=none)
+    every = pl.DataFrame([told.alias("told"), words.alias("words")])
+    made = pl.when(pl.col("words").is_null()).then("told").otherwise(pl.concat_list("told", pl.concat_list(more)))
+    return every.select(made.alias(told.name)).to_series()
+
+
 def _failures(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
     """All failures, flag by flag: the row they are at, the flag, the value, and what is said of that row alone."""
     there = [flag.bad in frame.columns and flag.bad != "__fault" for flag in flags]

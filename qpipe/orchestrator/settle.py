@@ -20,7 +20,7 @@ from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.answers import Settled
 from qpipe.orchestrator.feed import Read
-from qpipe.orchestrator.findings import stakes, tally
+from qpipe.orchestrator.findings import stakes, tally, with_reason
 from qpipe.orchestrator.gates import DELIVERED, Figures, measure
 from qpipe.orchestrator.program import Computed
 from qpipe.orchestrator.remaining import keep_delivered
@@ -74,11 +74,15 @@ def send(plan: Plan, group: Going, worker: Worker, types: Types, watches: Sequen
     stopped = [q for q, to in targets.items() if to == "fail"]
     if stopped:
         raise DataRefused(f"the answer to {stopped[0]} is to stop", hint="nothing more is published of this run")
-    to = group.frame[QUESTION].replace_strict(list(targets), list(targets.values()), return_dtype=pl.String)
+    waited = group.frame[QUESTION]
+    to = waited.replace_strict(list(targets), list(targets.values()), return_dtype=pl.String)
+    by, why = (waited.replace_strict({s.question: told(s) for s in group.settled}, return_dtype=pl.String)
+               for told in (lambda s: s.decision, lambda s: s.why))  # fmt: skip
+    frame = group.frame.with_columns(with_reason(group.frame[REASONS], by, why))
     parts: dict[str, Part] = {}
     for output in plan.outputs.values():
         chain = chain_of(plan, output)
-        rows = group.frame.filter(to.is_in(chain))
+        rows = frame.filter(to.is_in(chain))
         if rows.height:
             effect(f"output.{output.id}.stage")
             parts[output.id] = output.output.stage(_shaped(rows, output, types), seq, worker.staging[output.id], worker.context)

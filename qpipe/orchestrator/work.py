@@ -17,7 +17,7 @@ from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.feed import Read, line_of
-from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally
+from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally, with_reason
 from qpipe.orchestrator.gates import DELIVERED, PASSED, Figures, measure, together
 from qpipe.orchestrator.program import CONTRACT, Computed, Program
 from qpipe.orchestrator.remaining import judged_again, keep_delivered
@@ -237,7 +237,19 @@ class Split:
             sure = [confidence(self._program.flags).alias(CONFIDENCE)] if "confidence" in told else []
             return rows.with_columns(*places, *sure).select(*self._program.types, *provenance_types(told))
         assert raw is not None
-        return raw.with_columns(rows[ROW], *self._provenance(rows, raw))
+        *where, why = self._provenance(rows, raw)
+        return raw.with_columns(rows[ROW], *where, self._with_route(why, rows))
+
+    def _with_route(self, told: pl.Series, rows: pl.DataFrame) -> pl.Series:
+        """Reasons; where no check found anything, the condition of the route is the reason."""
+        silent = told.list.len() == 0
+        if not silent.any():
+            return told
+        when = {n: f"sent here when {route.when}" for n, route in enumerate(self._worker.plan.routes) if route.when is not None}
+        codes = rows[ROUTE].cast(pl.Int32).zip_with(silent, pl.repeat(-1, rows.height, dtype=pl.Int32, eager=True))
+        names = {n: self._worker.plan.routes[n].id for n in when}
+        by, words = (codes.replace_strict(each, default=None, return_dtype=pl.String) for each in (names, when))
+        return with_reason(told, by, words)
 
     def _cut(self, codes: tuple[int, ...], *, found: bool = True) -> pl.DataFrame:
         """The rows of some routes, with or without the columns that say what was found in them."""
