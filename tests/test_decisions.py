@@ -16,6 +16,7 @@ import pytest
 import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from running import Project
 from typer.testing import CliRunner
 
 from qpipe.cli import decisions as commands
@@ -708,3 +709,21 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[
     found = call(*words).exception
     assert isinstance(found, UsageError)
     assert found.hint
+
+
+def test_validate_shows_what_is_wrong_in_a_file_of_answers_and_leaves_such_files_out(tmp_path: Path) -> None:
+    project = Project(tmp_path, RUN_SPEC, {"s.csv": "id,amount\n1,5\n", "decisions/big.yaml": "- {answer: maybe}\n"})
+    from qpipe.cli.spec import validate
+
+    assert validate([project.spec]) == 78
+    (tmp_path / "decisions" / "big.yaml").write_text("- {answer: accept}\n")
+    assert validate([project.spec, tmp_path / "decisions" / "big.yaml"]) == 0
+
+
+RUN_SPEC = """
+    sources: {s: {path: s.csv, schema: {id: int, amount: int}}}
+    modules: [{not_null: id}]
+    routes: [{when: amount > 10, ask: big}, {to: clean}]
+    decisions: {big: {question: what now?, choices: {accept: clean, stop: fail}}}
+    outputs: {clean: {path: out/clean.csv}}
+"""

@@ -49,6 +49,11 @@ def validate(
     problems, texts = [], {}
     for path in specs:
         found, spec = _problems(path, read_vars(var))
+        if [p.code for p in found] == ["not-a-mapping"] and _holds_answers(path):
+            tell(f"{path} holds answers, not a spec: left out")
+            continue
+        if not any(p.severity == "error" for p in found):
+            found += _remembered(path, read_vars(var))
         if connect and not any(p.severity == "error" for p in found):
             found += _connected(path, read_vars(var))
         problems += found
@@ -61,7 +66,7 @@ def validate(
             known = {file: body for file, body in texts.items() if body}
             print(formats.text(problems, known, color=sys.stdout.isatty()).rstrip("\n"))
         else:
-            tell(f"{len(specs)} spec{'s' * (len(specs) > 1)} valid")
+            tell(f"{len(texts)} spec{'s' * (len(texts) != 1)} valid")
     return 78 if refused else 0
 
 
@@ -74,6 +79,27 @@ def _problems(path: Path, vars: dict[str, str]) -> tuple[list[Problem], Spec | N
     except SpecError as error:
         return list(error.problems), None
     return check(spec)[0], spec
+
+
+def _holds_answers(path: Path) -> bool:
+    """Whether a file is one for ``--answers``, or of remembered answers: specs and their answers lie side by side."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, OSError, UnicodeError):
+        return False
+    return isinstance(found, list) and bool(found) and all(isinstance(each, dict) and "answer" in each for each in found)
+
+
+def _remembered(path: Path, vars: dict[str, str]) -> list[Problem]:
+    """What is wrong in the files of remembered answers beside a spec."""
+    if not (path.parent / "decisions").is_dir() and "remember:" not in path.read_text(encoding="utf-8"):
+        return []
+    from qpipe.orchestrator.decisions import memory_problems
+    from qpipe.spec.compile import plan_of
+
+    return memory_problems(plan_of(path, vars=vars))
 
 
 def _connected(path: Path, vars: dict[str, str]) -> list[Problem]:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from qpipe.orchestrator.program import Asking, Program
     from qpipe.spec.plan import Decision, Plan
 
-__all__ = ["Opened", "Questions", "Settled", "keep_remembered", "question_id", "settled"]
+__all__ = ["Opened", "Questions", "Settled", "keep_remembered", "memory_problems", "question_id", "settled"]
 
 
 Cells = Mapping[str, "str | None"]  # of one row: column → text
@@ -398,6 +398,11 @@ def _told(frame: pl.DataFrame) -> list[tuple[dict[str, Any], Cells]]:
 def _value_choices(asking: Asking) -> dict[str, str]:
     other = {OTHER: "any other text"} if asking.ask.allow_other else {}
     return {KEEP: "the value is right as it is", REJECT: f"the value is wrong: a finding of {asking.step}", **other}
+
+
+def memory_problems(plan: Plan) -> list[Problem]:
+    """What is wrong in the files of remembered answers, before there is a run."""
+    return Questions(plan, None, "").problems  # type: ignore[arg-type]  # no journal is asked
 
 
 def _columns_of(decision: Decision) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -92,8 +93,23 @@ class _References:
                 self.say(at, "output-cycle", f"output '{id}' follows itself: {' → '.join(_circle(id, follows))}.",
                          "One of them must get its rows from a route.")  # fmt: skip
             self._delivery(id, entry)
+        self._same_places()
         if self.document.routes:
             self._unfed(follows)
+
+    def _same_places(self) -> None:
+        """No output replaces what another one has written, or what a source is reading."""
+        taken: dict[str, str] = {}
+        for family, entries in (("source", self.document.sources), ("output", self.document.outputs)):
+            for id, entry in entries.items():
+                path = entry.values.get("path")
+                if entry.component.name != "file" or not isinstance(path, str) or entry.values.get("mode") == "append":
+                    continue
+                place = path if "://" in path else os.path.normpath(path)
+                if family == "output" and place in taken:
+                    self.say(entry.at(self.document.spec, "path"), "same-place",
+                             f"output '{id}' would write over {taken[place]}: both are {path}.", "Give it a place of its own.")  # fmt: skip
+                taken.setdefault(place, f"{family} '{id}'" if family == "output" else f"what source '{id}' reads")
 
     def _unfed(self, follows: dict[str, Any]) -> None:
         fed = {target for route in self.document.routes for target in route.to}
