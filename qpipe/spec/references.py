@@ -99,17 +99,18 @@ class _References:
 
     def _same_places(self) -> None:
         """No output replaces what another one has written, or what a source is reading."""
+        sources = [(f"what source '{id}' reads", id, e) for id, e in self.document.sources.items()]
+        outputs = [(f"output '{id}'", id, e) for id, e in self.document.outputs.items()]
         taken: dict[str, str] = {}
-        for family, entries in (("source", self.document.sources), ("output", self.document.outputs)):
-            for id, entry in entries.items():
-                path = entry.values.get("path")
-                if entry.component.name != "file" or not isinstance(path, str) or entry.values.get("mode") == "append":
-                    continue
-                place = path if "://" in path else os.path.normpath(path)
-                if family == "output" and place in taken:
-                    self.say(entry.at(self.document.spec, "path"), "same-place",
-                             f"output '{id}' would write over {taken[place]}: both are {path}.", "Give it a place of its own.")  # fmt: skip
-                taken.setdefault(place, f"{family} '{id}'" if family == "output" else f"what source '{id}' reads")
+        for words, id, entry in [*sources, *outputs]:
+            path = entry.values.get("path")
+            if entry.component.name != "file" or not isinstance(path, str) or entry.values.get("mode") == "append":
+                continue
+            place = path if "://" in path else os.path.normpath(path)
+            if place in taken and issubclass(entry.component, Output):
+                told = f"output '{id}' would write over {taken[place]}: both are {path}."
+                self.say(entry.at(self.document.spec, "path"), "same-place", told, "Give it a place of its own.")
+            taken.setdefault(place, words)
 
     def _unfed(self, follows: dict[str, Any]) -> None:
         fed = {target for route in self.document.routes for target in route.to}
