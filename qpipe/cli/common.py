@@ -102,6 +102,6 @@ def show_error(error: QpipeError) -> None:
         from qpipe.spec.formats import text
 
         tell(text(error.problems).rstrip())
-        tell(f"{len(error.problems)} problem{'s' if len(error.problems) > 1 else ''}; nothing was run")
+        tell("nothing was run")
     else:
         tell(masked(f"error: {error}"))

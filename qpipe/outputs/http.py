@@ -26,6 +26,7 @@ class Http(Output):
     that honours them takes each row once. Passing refusals (429, 5xx, broken connections) are tried again.
     """
 
+    like = ("rest", "api", "webhook")
     guarantee = "at least once"
 
     url: str = param(help="the address", short=True)

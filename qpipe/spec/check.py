@@ -125,7 +125,7 @@ class _Reading:
 
     def _like(self, family: str, name: str) -> str:
         """What other systems call it: ``expect_column_values_to_be_between`` is ``between`` here."""
-        if family != "module" or len(name) < 4:
+        if family == "module" and len(name) < 4:
             return ""
         for known in self.registry.names(family):
             try:

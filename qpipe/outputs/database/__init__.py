@@ -33,6 +33,8 @@ class Database(Output):
     Nested values and reasons are kept as JSON.
     """
 
+    like = ("postgresql", "postgres", "mysql", "mariadb", "sqlite", "duckdb", "sql", "jdbc")
+
     url: SecretText = param(help="postgresql://user:password@host/name, mysql://…, mariadb://…, sqlite:///file, duckdb:///file")
     table: str = param(help="the table; made if it is not there")
     mode: Literal["append", "replace", "upsert"] = param("append", help="what becomes of the rows that are there")

@@ -50,6 +50,7 @@ class File(Output):
     quarantine are sentences; an empty text is `""`, nothing is nothing. JSON knows no NaN: it is null there.
     """
 
+    like = ("csv", "json", "ndjson", "parquet", "excel", "local", "s3", "gcs", "azure", "sftp", "ftp")
     path: params.Path = param(help="a file, or a directory of parts; here, or any URL", short=True)
     format: Literal["csv", "tsv", "json", "ndjson", "parquet", "arrow", "excel"] | None = param(
         None, help="what to write; unset: told by the path, and parquet in a directory"

@@ -34,6 +34,8 @@ class Database(Source):
     (json, arrays, uuid, enum, interval) arrive as text, arrays and nested values as JSON. The session is read-only.
     """
 
+    like = ("postgresql", "postgres", "mysql", "mariadb", "sqlite", "duckdb", "sql", "jdbc")
+
     url: SecretText = param(help="postgresql://user:password@host/name, mysql://…, mariadb://…, sqlite:///file, duckdb:///file")
     table: str | None = param(None, help="a table or view")
     query: str | None = param(None, help="a query; :name stands for a parameter")

@@ -40,6 +40,7 @@ class File(Source):
     it is said.
     """
 
+    like = ("csv", "json", "ndjson", "parquet", "excel", "local", "s3", "gcs", "azure", "sftp", "ftp")
     path: Path | list[str] = param(help="a file, a directory, a pattern such as data/*.csv, a URL, `-`, or a list", short=True)
     format: Literal["csv", "tsv", "json", "ndjson", "parquet", "arrow", "excel", "fixed-width"] | None = param(
         None, help="what the files are; unset: found out"

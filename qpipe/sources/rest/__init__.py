@@ -54,6 +54,7 @@ class Rest(Source):
     With `incremental` a run asks for what lies after the greatest value of a field that an earlier run has published.
     """
 
+    like = ("http", "https", "api")
     url: str = param(help="the address", short=True)
     method: Literal["GET", "POST"] = param("GET", help="how it is asked")
     params: dict[str, Any] = param(None, help="parameters of the query")
