@@ -37,14 +37,15 @@ def _read(texts: pl.Series, type: DataType) -> pl.Series:
         return texts
     read = _READERS[type.kind if type.name != "json" else "json"]
     values = read(texts, type)
-    failed = values.is_null() & texts.is_not_null() if values.null_count() > texts.null_count() else None
-    if failed is None or type.name == "json":  # JSON may have blanks around
+    if values.null_count() == texts.null_count() or type.name == "json":  # JSON may have blanks around
         return values
-    padded = (failed & (texts.str.strip_chars() != texts)).arg_true()
-    if not padded.len():
+    failed = (values.is_null() & texts.is_not_null()).arg_true()
+    again = texts.gather(failed)
+    bare = again.str.strip_chars()
+    padded = bare != again
+    if not padded.any():
         return values
-    again = texts.gather(padded)
-    return _put(values, padded, read(again.str.strip_chars(), type))
+    return _put(values, failed.filter(padded), read(bare.filter(padded), type))
 
 
 def _put(values: pl.Series, where: pl.Series, others: pl.Series) -> pl.Series:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _EXPECTED = [math.log10(1 + 1 / digit) for digit in range(1, 10)]
+_SLACK = 1e-12  # of a logarithm: 200 must not be just below 2
 
 
 class DetectBenford(Gate):
@@ -48,8 +49,10 @@ class DetectBenford(Gate):
     def measures(self, context: Context) -> dict[str, Measure]:
         number = pl.col(self.column).cast(pl.Float64).abs()
         usable = pl.when(number.is_finite() & (number > 0)).then(number)
-        digit = (usable / 10.0 ** usable.log10().floor()).round(12).floor().clip(1, 9)
-        return {f"{n}": Measure((digit == n).sum()) for n in range(1, 10)}
+        place = usable.log10() + _SLACK
+        place = place - place.floor()  # from 0 to 1, of what the digits are without the point: 1 to 10
+        digits = {n: place.is_between(math.log10(n), math.log10(n + 1), closed="left") for n in range(1, 10)}
+        return {f"{n}": Measure(digit.sum()) for n, digit in digits.items()}
 
     def verdict(self, values: Mapping[str, Any], context: Context) -> Verdict:
         counts = [int(values[f"{n}"] or 0) for n in range(1, 10)] if values["rows"] else [0] * 9
