@@ -42,7 +42,7 @@ SLOWER = {
     "json_is": "texts that DuckDB takes for JSON and others do not (trailing commas, NaN) are looked for, too",
     "most_common": "two looks at texts that Polars has as views and DuckDB hashes anew",
     "no_gaps": "DuckDB sorts out of core; by hand Polars notices that the values are in order",
-    "ordered": "DuckDB reads the rows; by hand it is one comparison of two columns in memory",
+    "ordered": "DuckDB sorts the rows by group, out of core; by hand they are hashed in memory",
     "parse_json": "texts are read once for findings and once for values, and once more where DuckDB may be mistaken",
     "parse_number": "that a text is written in the style is proven for each, by hand `1.2.3,4` is a number, too",
     "sort": "the sorted rows are synced to disk as parts of 100,000, which the next pass reads one by one",

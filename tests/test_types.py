@@ -202,6 +202,7 @@ def test_datetimes_are_read_back(moment: dt.datetime) -> None:
 
 
 @settings(deadline=None)
+@settings(deadline=None)  # its first call imports
 @given(st.text(alphabet="0123456789-+T :.Zeaf_,", max_size=20))
 def test_no_text_breaks_a_reader(text: str) -> None:
     for word in ("int", "float", "decimal(5,2)", "date", "datetime", "datetime(UTC)", "time", "duration", "bool", "json"):
