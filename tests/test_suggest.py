@@ -257,3 +257,17 @@ def test_what_ran_together_and_what_was_copied(tmp_path: Path) -> None:
     assert found["matches", ("city",), "run together"].broken == 5
     assert found["unique", ("number",), ""].broken == 4  # all rows of the one value
     assert found["between", ("year",), "by name"].broken == 1
+
+
+def test_where_sources_disagree_most_are_right(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    lines = []
+    for flight in range(40):
+        leaves, lands = f"{chance.randint(1, 12)}:{chance.randint(10, 59)}", f"{chance.randint(1, 12)}:{chance.randint(10, 59)}"
+        for source in range(9):
+            off = f"{chance.randint(1, 12)}:{chance.randint(10, 59)}" if chance.random() < 0.35 else leaves
+            lines.append(f"F{flight},s{source},{off},{'' if source == flight % 9 else lands}")
+    found = {(s.module, s.columns): s for s in suggested(rows(tmp_path / "t.csv", "flight,source,leaves,lands", lines))}
+    assert found["depends_on", ("flight", "leaves")].confidence >= 0.8
+    assert found["not_null", ("lands",)].broken == 40
+    assert ("depends_on", ("source", "leaves")) not in found

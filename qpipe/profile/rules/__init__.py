@@ -34,7 +34,9 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
     found += relations.unique_keys(table.profile)
     found += relations.copies(table.profile, sample)
     found += relations.run_together(table.profile, sample)
-    found += relations.dependent(table.profile)
+    dependent = list(relations.dependent(table.profile))
+    known = {s.key for s in dependent}
+    found += [*dependent, *(s for s in relations.reports(table.profile, sample) if s.key not in known)]
     found += [relations.foreign(table.profile.name, f) for f in keys if f.table == table.profile.name]
     return _without_doubles([s for s in found if not any("${" in c for c in s.columns)])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from qpipe.analysis.dependencies import minorities
 from qpipe.analysis.patterns import escaped
 from qpipe.core.lazy import pl
 from qpipe.profile.model import ForeignKeyFound, TableProfile
@@ -35,6 +36,47 @@ def dependent(table: TableProfile) -> Iterator[Suggestion]:
         sure = min(0.98, d.strength) * min(1.0, 0.6 + d.support / max(1, d.groups) / 10) * (0.5 + 0.5 * d.lonely)
         yield Suggestion(table.name, "depends_on", params, (*d.determinant, d.dependent), reason, d.support, d.broken,
                          round(sure, 3))  # fmt: skip
+
+
+def reports(table: TableProfile, sample: pl.DataFrame) -> Iterator[Suggestion]:
+    """Several sources tell of the same things, each once: where they disagree, most are right; what one lacks, others know.
+
+    So weak a dependency says nothing elsewhere: it is looked for where two columns, the thing and who tells of it, are a key.
+    """
+    texts = sample.select(pl.col(c.name).cast(pl.String) for c in table.columns if not c.stored.startswith(_NESTED))
+    few = [c for c in texts.columns if 3 <= texts[c].n_unique() <= texts.height / 3 and not texts[c].null_count()]
+    pairs = [(x, s) for x in few[:20] for s in few[:20] if x != s and texts[x].n_unique() >= texts[s].n_unique()]
+    for thing, source in pairs:
+        if texts.select(pl.struct(thing, source).n_unique()).item() < 0.98 * texts.height:
+            continue
+        told = [y for y in texts.columns if y not in (thing, source) and _agreed(texts, thing, y)]
+        if len(told) > 1:
+            things = f"{texts[thing].n_unique():,} {thing}, one for each {source}"
+            yield from (s for y in told for s in _reported(table, thing, y, things, minorities(texts, (thing,), y).height))
+            return
+
+
+def _reported(table: TableProfile, thing: str, y: str, things: str, broken: int) -> Iterator[Suggestion]:
+    known = table.column(y)
+    reason = f"{known.values:,} rows tell {y} of {things}"
+    params = {"determinant": [thing], "dependent": y, "undecided": "pass"}
+    yield Suggestion(table.name, "depends_on", params, (thing, y), f"{reason}; most of them agree", known.values, broken, 0.82)
+    missing = known.nulls + known.blanks
+    if 0 < missing <= 0.6 * known.rows:
+        yield Suggestion(table.name, "not_null", {"column": y, "blank": True}, (y,), f"{reason}: what one lacks, others know",
+                         known.rows, missing, 0.82, "told by others")  # fmt: skip
+
+
+def _agreed(texts: pl.DataFrame, thing: str, y: str) -> bool:
+    """Whether most things have a value that most tell, and another one than other things have."""
+    each = texts.lazy().select(pl.col(thing).alias("x"), pl.col(y).alias("y")).filter(pl.col("y").str.strip_chars() != "")
+    tops = (
+        each.group_by("x", "y").len("n").sort("n", "y", descending=[True, False])
+        .group_by("x", maintain_order=True).agg(pl.first("y"), pl.first("n"), pl.sum("n").alias("rows"))
+        .filter(pl.col("rows") >= 3).collect()
+    )  # fmt: skip
+    agreed = tops.filter(pl.col("n") > 0.4 * pl.col("rows"))
+    return agreed.height >= max(3, 0.6 * tops.height) and agreed["y"].n_unique() >= 0.3 * agreed.height
 
 
 def copies(table: TableProfile, sample: pl.DataFrame) -> Iterator[Suggestion]:
