@@ -64,10 +64,10 @@ def test_help_says_what_an_option_takes() -> None:
 
 
 def test_why_leads_back_to_line_and_decider(shop: Path) -> None:
-    qpipe(shop, "decide", "big", "accept", "--by", "ann")
+    qpipe(shop, "decide", "big", "accept", "--by", "ann", "--reason", "agreed")
     qpipe(shop, "resume", "-q")
     told = qpipe(shop, "why", "clean", "id = 3").stdout
-    assert "orders.csv:4" in told and "accept by ann" in told and "output clean: out/clean.csv" in told
+    assert "orders.csv:4" in told and "accept by ann, agreed" in told and "output clean: out/clean.csv" in told
     assert "output copy: out/copy.csv" in told
     assert "output copy" in qpipe(shop, "why", "copy", "id = 1").stdout
 

@@ -115,12 +115,13 @@ def _told(trace: RowTrace) -> str:
     lines += ["  as it came"] + [f"    {name}: {_value(value)}" for name, value in trace.raw.items()]
     for step in trace.steps:
         lines.append(f"  {step.step}" + (f" ({step.module})" if step.module != step.step else ""))
-        lines += [f"    {name}: {_value(before)} → {_value(after)}" for name, (before, after) in step.changes.items()]
+        lines += [f"    {name}: {_change(before, after)}" for name, (before, after) in step.changes.items()]
         lines += [f"    {f['severity']}: {f['message']}" for f in step.findings]
         lines += ["    dropped here"] * step.dropped
     lines.append(f"  route: {trace.route}")
     for d in trace.decisions:
         said = f"{d['choice']} by {d['answered_by']}" if d["choice"] else "open"
+        said += f", {d['reason']}" if d["reason"] else ""
         lines.append(f"  decision {d['id']}: {d['text']} — {said}")
     lines += [
         f"  output {o['output']}: {o['path']}" + ("" if o["state"] == "done" else " (not yet published)") for o in trace.outputs
@@ -128,5 +129,10 @@ def _told(trace: RowTrace) -> str:
     return "\n".join(lines)
 
 
+def _change(before: Any, after: Any) -> str:
+    """A new column that is null has no other story."""
+    return "null" if before is None and after is None else f"{_value(before)} → {_value(after)}"
+
+
 def _value(value: Any) -> str:
-    return "null" if value is None else str(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
