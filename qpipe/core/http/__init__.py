@@ -93,14 +93,14 @@ class Client:
         Secrets may stand in what is given (``params``, ``json``): they are sent, and never told.
         """
         self._remember(given)
-        place, waits, stale = f"{method} {self.shown(url)}", self._settings.retry.waits(), False
+        waits, stale = self._settings.retry.waits(), False
         while True:
             try:
-                return self._once(method, url, place, given, stale)
+                return self._once(method, url, given, stale)
             except Again as error:
                 wait = next(waits, None)
                 if wait is None:
-                    raise self._gave_up(place, error) from error
+                    raise self._gave_up(self._place(method, url), error) from error
                 stale = isinstance(error, _Stale)
                 time.sleep(wait if error.wait is None else error.wait)
 
@@ -108,6 +108,9 @@ class Client:
         times = self._settings.retry.times
         return Unavailable(f"{place}: {error}{f', {times + 1} times' if times else ''}",
                            hint="`qpipe resume` when the server is well again")  # fmt: skip
+
+    def _place(self, method: str, url: str) -> str:
+        return f"{method} {self.shown(url)}"
 
     def _remember(self, given: Mapping[str, Any]) -> None:
         for secret in _secrets_in(given):
@@ -120,7 +123,7 @@ class Client:
         """What a server said, without the secrets that it was told."""
         return self._hide(text)
 
-    def _once(self, method: str, url: str, place: str, given: Mapping[str, Any], renewed: bool) -> httpx2.Response:
+    def _once(self, method: str, url: str, given: Mapping[str, Any], renewed: bool) -> httpx2.Response:
         import httpx2
 
         token = self._tokens.ready() if self._tokens else ""
@@ -134,16 +137,16 @@ class Client:
         except httpx2.TransportError as error:
             words = self._hide(f"{type(error).__name__}: {error}".rstrip(": "))
             if hopeless(error):
-                raise Unavailable(f"{place}: {words}", hint=_HOPELESS) from error
+                raise Unavailable(f"{self._place(method, url)}: {words}", hint=_HOPELESS) from error
             raise Again(words) from error
         except httpx2.HTTPError as error:
-            raise Unavailable(f"{place}: {self._hide(str(error))}", hint="check the address") from error
+            raise Unavailable(f"{self._place(method, url)}: {self._hide(str(error))}", hint="check the address") from error
         if response.status_code in PASSING:
             raise Again(f"{response.status_code} {said(response, self._hide)}".strip(), retry_after(response))
         if response.status_code == 401 and self._tokens and not renewed and self._tokens.renewed(token):
             raise _Stale("401: the token is renewed", 0.0)
         if response.status_code >= 400:
-            words = f"{place}: {response.status_code} {said(response, self._hide)}".strip()
+            words = f"{self._place(method, url)}: {response.status_code} {said(response, self._hide)}".strip()
             if response.status_code in (401, 403):
                 raise NotPermitted(words, hint="check `auth`, and what this user may read")
             raise Refused(words, hint="check the address and its parameters")
@@ -261,9 +264,8 @@ def _transport(timeout: float) -> Any:
     class Transport(httpx2.HTTPTransport):
         def handle_request(self, request: Any) -> Any:
             answer = super().handle_request(request)
-            return httpx2.Response(
-                answer.status_code, headers=answer.headers, stream=Slow(answer.stream), extensions=answer.extensions
-            )
+            answer.stream = Slow(answer.stream)
+            return answer
 
     return Transport(verify=_certificates())
 

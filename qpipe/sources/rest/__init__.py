@@ -136,6 +136,7 @@ class Rest(Source):
             return
         floats = any(kind.kind == "float" for kind in (context.contract or {}).values())
         reading = _Reading(exact=not floats or self.incremental is not None)
+        address = shown(self.url)
         with self._client() as client:
             known: list[str] = []
             for got, state, after in self._pages(client, context, position and position["page"], reading):
@@ -143,14 +144,15 @@ class Rest(Source):
                 known, records, faults = known or frame.columns, got.records, got.faults
                 typed = not all(dtype == pl.String for dtype in frame.dtypes)
                 for start in range(skip, max(len(records), skip + 1), rows):
-                    part, done = frame.slice(start, rows), start + rows >= len(records)
+                    done = start + rows >= len(records)
+                    part = frame if done and start == 0 else frame.slice(start, rows)
                     last = self._greatest(records[start : start + rows], last)
                     place: Json = {"page": after, "skip": 0} if done else {"page": state, "skip": start + rows}
                     place |= {"ended": True} if done and after is None else {}
                     place |= {"last": last} if last is not None else {}
                     chosen = part if columns is None else part.select([c for c in columns if c in part.columns])
                     written = got.answer.rows(start, start + rows, frame.columns) if typed else None
-                    yield Chunk(chosen, place, faults=tuple(faults), file=shown(self.url), original=written)
+                    yield Chunk(chosen, place, faults=tuple(faults), file=address, original=written)
                     faults = []
                 skip = 0
 

@@ -157,7 +157,9 @@ def _together(chunks: Sequence[Chunk]) -> Chunk:
         frames = [chunk.as_it_came(pl.int_range(chunk.frame.height, eager=True)) for chunk in held]
     typed = not all(dtype == pl.String for frame in frames for dtype in frame.dtypes)
     original = partial(_written, held) if typed else None
-    return replace(chunks[-1], frame=pl.concat(frames, how="diagonal"), faults=faults, original=original)
+    alike = all(frame.columns == frames[0].columns for frame in frames)
+    frame = pl.concat(frames, how="vertical" if alike else "diagonal")
+    return replace(chunks[-1], frame=frame, faults=faults, original=original)
 
 
 def _written(chunks: Sequence[Chunk], offsets: pl.Series) -> pl.DataFrame:
