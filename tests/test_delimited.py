@@ -290,6 +290,7 @@ def test_zip_members() -> None:
     two = zipped(one_csv=b"a,b\n1,2\n", two_csv=b"a,b\n3,4\n")
     chunks = read(two)
     assert rows_of(chunks) == [["1", "2"], ["3", "4"]]
+    assert [chunk.file for chunk in read(two, name="o.zip")] == ["o.zip/one.csv", "o.zip/two.csv"]  # whose lines are told
     assert rows_of(read(two, position=chunks[0].position)) == [["3", "4"]]
     assert rows_of(read(two, DelimitedOptions(member="two.csv"))) == [["3", "4"]]
     with pytest.raises(DataRefused, match=r"not those of one\.csv"):

@@ -103,7 +103,12 @@ class File(Source):
             inner = position.get("at") if position and number == start else None
             for chunk in _chunks(asked, inner, rows, columns, types, several=len(files) > 1):
                 place = {"file": number, "name": asked.name, "at": chunk.position}
-                yield replace(chunk, position=place, file=asked.name, faults=(*(told if inner is None else ()), *chunk.faults))
+                yield replace(
+                    chunk,
+                    position=place,
+                    file=chunk.file or asked.name,
+                    faults=(*(told if inner is None else ()), *chunk.faults),
+                )
                 told = ()
 
     def identity(self, context: Context) -> Json:

@@ -59,7 +59,9 @@ def read_delimited(
         if number >= first:
             start = position if position and number == first else None
             reader = _Reader(opener, dialect, options, place, member, start, block_size, wanted)
-            yield from reader.chunks(rows_per_chunk, {"member": number} if len(parts) > 1 else {})
+            several = len(parts) > 1
+            for chunk in reader.chunks(rows_per_chunk, {"member": number} if several else {}):
+                yield replace(chunk, file=place) if several else chunk
 
 
 @dataclass(frozen=True)

@@ -325,7 +325,9 @@ class _Exact:
             )
             cells = fewer
         if len(cells) < self.width:
-            message = f"the row has {len(cells)} of {self.width} cells: the last {self.width - len(cells)} are empty"
+            empty = self.width - len(cells)
+            last = "the last is empty" if empty == 1 else f"the last {empty} are empty"
+            message = f"the row has {len(cells)} of {self.width} cells: {last}"
             faults += (Fault(None, 0, "missing-cells", message),)
             cells = cells + [None] * (self.width - len(cells))
         elif len(cells) > self.width:
