@@ -214,6 +214,7 @@ def init(
 
 def explain_problem(
     code: Annotated[str | None, typer.Argument(help="A problem's code, as in [unknown-module]; none: all of them.")] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Tell what a problem's code means, with a bad and a good example.
 
@@ -224,7 +225,7 @@ def explain_problem(
 
     codes = problems.codes()
     if code is None:
-        print("\n".join(codes))
+        print_json(list(codes)) if as_json else print("\n".join(codes))
         return 0
     code = code.strip("[]")
     if code not in codes:
@@ -232,5 +233,6 @@ def explain_problem(
             f"no problem has the code '{code}'", hint=did_you_mean(code, codes) or "`qpipe explain-problem` lists them"
         )
     found = problems.page(code)
-    print(found.text.rstrip("\n") if found else code)
+    text = found.text.rstrip("\n") if found else code
+    print_json({"code": code, "page": text}) if as_json else print(text)
     return 0
