@@ -116,6 +116,9 @@ def test_limits_let_the_usual_in_and_leave_far_numbers_out() -> None:
     skewed = [rng.lognormvariate(3, 1) for _ in range(500)]
     assert limits(pl.Series(skewed)).share < 0.01  # type: ignore[union-attr]
     assert limits(pl.Series([1.0] * 100)) is None
+    tail = pl.Series([*range(1000), *range(1000, 9000, 400), 90_000])
+    apart = limits(tail, 0.5, apart=True)
+    assert apart is not None and apart.outside == 1, "what no gap parts from the usual is let in"
     assert rounded(-3.2, 1234.5, 0.0, 1200.0) == (0.0, 1300.0)
 
 
@@ -123,6 +126,8 @@ TYPOS = [
     (["Louisville"] * 40 + ["Louisvlile", "Louisvile"], {"Louisvlile": "Louisville", "Louisvile": "Louisville"}),
     (["room 101"] * 40 + ["room 102"], {}),  # another number
     (["CA"] * 30 + ["CO"] * 20 + ["CT"] * 2, {}),  # codes
+    (["N152DL"] * 40 + ["N152UA", "N3LFAA"] + ["N3CFAA"] * 20, {}),  # other codes
+    (["PA"] * 60 + ["P"] * 9 + ["AP", "PPA", "OH"], {"P": "PA", "AP": "PA", "PPA": "PA"}),  # slips of what nearly all have
     (["yes"] * 90 + ["yess", "no", "no"], {"yess": "yes"}),  # one value dominates
     (["Bonn", "Born"], {}),  # which one?
 ]

@@ -49,15 +49,16 @@ def limits(values: pl.Series, reach: float | None = None, *, apart: bool = False
 def _to_the_gap(numbers: pl.Series, low: float, high: float) -> tuple[float, float]:
     """Fences moved outward over all values that are not further than the usual range away from the next one inward."""
     wide = high - low
-    for value in numbers.filter(numbers > high).unique().sort():
-        if value - high > wide:
-            break
-        high = value
-    for value in numbers.filter(numbers < low).unique().sort(descending=True):
-        if low - value > wide:
-            break
-        low = value
-    return low, high
+    above, below = numbers.filter(numbers > high).unique().sort(), (-numbers.filter(numbers < low)).unique().sort()
+    return -_reached(below, -low, wide), _reached(above, high, wide)
+
+
+def _reached(beyond: pl.Series, start: float, wide: float) -> float:
+    """The last of rising values before the first gap."""
+    steps = beyond.diff().fill_null(float(beyond[0]) - start) if beyond.len() else beyond
+    far = (steps > wide).arg_true()
+    until = int(far[0]) if far.len() else beyond.len()
+    return float(beyond[until - 1]) if until else start
 
 
 def _fences(numbers: pl.Series, reach: float | None) -> tuple[float, float]:

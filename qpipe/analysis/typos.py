@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOST = 4_000  # distinct values compared; beyond that the rarest are left out
+_CODE, _WORD = re.compile(r"\d"), re.compile(r"[^\W\d_]{5}")  # a code has digits and no words
 _LEAST = 4  # letters; shorter texts are codes, each a letter from the next
 _TIMES = 4  # so many times as frequent is the value that was meant
 _OFTEN, _TIMES_OFTEN = 3, 10  # one slip seldom comes so often: then the value that was meant must be the more frequent
@@ -63,7 +65,7 @@ def typos(counts: pl.DataFrame, most: int = MOST) -> list[Typo]:
             slip = text in slips and names[at] == names[0]
             if (
                 edits <= _allowed(text, names[at])
-                and (slip or not _other_number(text, names[at]))
+                and (slip or not (_other_number(text, names[at]) or _other_code(text, names[at])))
                 and (best is None or edits < best[0])
             ):
                 best = (edits, at)
@@ -117,6 +119,11 @@ def _distances(texts: list[str], names: list[str]) -> list[list[int]]:
 def _allowed(a: str, b: str) -> int:
     shortest = min(len(a), len(b))
     return 1 if shortest < 6 else 2
+
+
+def _other_code(a: str, b: str) -> bool:
+    """Whether a letter differs between codes, such as N152DL and N152UA: another code, not a slip."""
+    return len(a) == len(b) and sorted(a) != sorted(b) and _CODE.search(b) is not None and _WORD.search(b) is None
 
 
 def _other_number(a: str, b: str) -> bool:

@@ -10,6 +10,7 @@ from qpipe.profile.rules.seen import Seen, Suggestion, look
 __all__ = ["Seen", "Suggestion", "nulls_words", "suggestions"]
 
 
+LOOKED = 50_000  # rows that rules of several columns are looked for in
 OF_ONE_COLUMN = (
     values.nothing, values.of_type, values.not_null, values.one_date, values.allowed, values.misspelt, writing.odd,
     numbers.nearly_key, writing.words, writing.pattern, writing.unit, writing.semantic, numbers.within, numbers.decimals,
@@ -32,11 +33,12 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
         if table.scan.sample.is_whole:
             found += numbers.in_order(seen, sample[told.name])
     found += relations.unique_keys(table.profile)
-    found += relations.copies(table.profile, sample)
-    found += relations.run_together(table.profile, sample)
+    rows = sample.head(LOOKED)
+    found += relations.copies(table.profile, rows)
+    found += relations.run_together(table.profile, rows)
     dependent = list(relations.dependent(table.profile))
     known = {s.key for s in dependent}
-    found += [*dependent, *(s for s in relations.reports(table.profile, sample) if s.key not in known)]
+    found += [*dependent, *(s for s in relations.reports(table.profile, rows) if s.key not in known)]
     found += [relations.foreign(table.profile.name, f) for f in keys if f.table == table.profile.name]
     return _without_doubles([s for s in found if not any("${" in c for c in s.columns)])
 

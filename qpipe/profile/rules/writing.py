@@ -13,6 +13,7 @@ from qpipe.profile.rules.seen import ENOUGH, Seen, Suggestion, certainty
 
 SCATTERED = 0.65  # of the values have one form, and the others none of their own
 UNIT = 8  # letters at most
+TEXTS = 100_000  # different ones whose words are looked at
 WORDS = 300  # misspelt ones in one rule
 
 
@@ -68,7 +69,8 @@ def words(c: Seen) -> Iterator[Suggestion]:
     if not c.is_text or c.every < ENOUGH or c.counts.height < 0.1 * c.every:
         return
     listed = {t[0] for t in c.told.typos}
-    found = misspellings(c.counts.filter(~pl.col("value").is_in(list(listed))))[:WORDS]
+    counts = c.counts.filter(~pl.col("value").is_in(list(listed))).sort(["count", "value"], descending=[True, False])
+    found = misspellings(counts.head(TEXTS))[:WORDS]
     if not found:
         return
     regex = rf"\b(?:{'|'.join(sorted(escaped(m.found) for m in found))})\b"
