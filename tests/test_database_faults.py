@@ -29,10 +29,11 @@ ENDING = "select pg_terminate_backend(pid) from pg_stat_activity where usename =
 ROWS = 200_000
 
 
-def test_postgresql_ends_the_connection_in_the_middle_of_a_read(postgres: str) -> None:
+@pytest.mark.parametrize("connections", [1, 3])
+def test_postgresql_ends_the_connections_in_the_middle_of_a_read(postgres: str, connections: int) -> None:
     run(postgres, "drop table if exists big", "create table big (id integer primary key, name text)",
         f"insert into big select n, repeat('x', 100) from generate_series(1, {ROWS}) n")  # fmt: skip
-    big = source(postgres, table="big")
+    big = source(postgres, table="big", pool_size=connections)
     reading = big.read(Context(), None, 1000)
     first = next(reading)
     run(postgres, ENDING)

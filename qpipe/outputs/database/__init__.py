@@ -67,7 +67,7 @@ class Database(Output):
         from qpipe.outputs.file.places import write_durably
 
         buffer = io.BytesIO()
-        frame.with_columns(_in_json(frame.schema)).write_ipc(buffer, compression="zstd")
+        frame.with_columns(_in_json(frame.schema)).write_ipc(buffer, compression="lz4")
         file, data = directory / f"part-{seq:06d}.arrow", buffer.getbuffer()
         write_durably(file, data)
         return Part(seq, str(file), frame.height, len(data), hashlib.sha256(data).hexdigest()[:32])
