@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -483,6 +486,33 @@ FAULTS = {
     "a page that is no JSON": (200, {"content-type": "text/html"}, b"<html>we are sorry</html>"),
     "slow drips": Drip(5),
 }
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_a_run_that_waits_as_the_server_asked_is_interrupted_all_the_same(api: Api, tmp_path: Path, concurrency: int) -> None:
+    asked = threading.Event()
+
+    def answer(request: Request) -> Any:
+        if request.params.get("page") == "1":
+            return 200, {}, page_of(request)
+        asked.set()
+        return 429, {"retry-after": "120"}, {}
+
+    api.answer = answer
+    items = Project(tmp_path, f"""
+        name: items
+        sources:
+          items: {{type: rest, url: "{api.url}/items", pagination: {{type: page, size: 10}}, concurrency: {concurrency}}}
+        outputs: {{out: {{path: out.csv}}}}
+    """)  # fmt: skip
+    command = [sys.executable, "-m", "qpipe", "run", str(items.spec), "--no-ask", "--quiet"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert asked.wait(60)
+    time.sleep(1)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(60) == 130
+    api.answer = lambda request: (200, {}, page_of(request))
+    assert items.resume().state == "done" and (tmp_path / "out.csv").read_text().count("\n") == 26
 
 
 @pytest.mark.parametrize("name", FAULTS)
