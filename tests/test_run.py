@@ -289,3 +289,20 @@ def test_a_reason_tells_the_value_that_the_check_saw(tmp_path: Path) -> None:
     told = [json.loads(line) for line in (tmp_path / "out/q.ndjson").read_text().splitlines()]
     found = {(row["a"], r["check"], r["column"], r["value"]) for row in told for r in row["_reasons"]}
     assert found == {("x", "parse_number", "b", "x"), ("9", "between", "c", "18"), ("1", "unique", "c", "2")}
+
+
+def test_the_command_line_keeps_freed_memory_unless_told_otherwise_and_the_sdk_leaves_its_host_alone() -> None:
+    ask = "import gc, os; print(os.environ.get('_RJEM_MALLOC_CONF'), gc.get_threshold()[0])"
+    started = "import sys; sys.argv = ['qpipe', 'run', '--help']\ntry: main()\nexcept SystemExit: pass\n"
+    command = "from qpipe.cli import main\nimport contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n"
+    command += "".join(f"    {line}\n" for line in started.splitlines()) + ask
+
+    def said(code: str, **environment: str) -> str:
+        clean = {name: value for name, value in os.environ.items() if name != "_RJEM_MALLOC_CONF"}
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=clean | environment
+        ).stdout.strip()
+
+    assert said(command).endswith("10000")
+    assert said(command, _RJEM_MALLOC_CONF="narenas:2").startswith("narenas:2 ")
+    assert said(f"import qpipe; from qpipe import *; {ask}") == "None 700"
