@@ -10,7 +10,7 @@ import gc
 import os
 from contextlib import suppress
 
-KEEP = 1 << 30  # bytes: what is smaller is not asked of the system by itself, and as much may be kept
+KEEP = 32 << 20  # bytes: what is larger, of no batch but of a whole pass, is asked of the system by itself and given back
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # malloc.h
 
 
@@ -22,5 +22,5 @@ def keep_freed() -> None:
         import ctypes
 
         mallopt = ctypes.CDLL(None).mallopt
-        for option, value in ((_MMAP_THRESHOLD, KEEP), (_TRIM_THRESHOLD, KEEP), (_ARENA_MAX, 1)):
+        for option, value in ((_MMAP_THRESHOLD, KEEP), (_TRIM_THRESHOLD, 4 * KEEP), (_ARENA_MAX, 1)):
             mallopt(option, value)
