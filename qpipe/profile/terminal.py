@@ -24,7 +24,7 @@ def _table(table: TableProfile) -> Iterator[str]:
     sampled = "" if table.looked >= table.rows else f"; ~ rests on a sample of {table.looked:,}"
     yield f"{table.name}: {table.rows:,} rows, {len(table.columns)} columns{sampled}"
     if table.faults:
-        yield f"  ! {table.faults:,} malformed lines"
+        yield f"  ! {table.faults:,} malformed line{'s' * (table.faults != 1)}"
     name_width = min(26, max([len(c.name) for c in table.columns] + [6]))
     yield f"  {'column':{name_width}}  {'type':14}  {'missing':>8}  {'distinct':>10}  what is in it"
     for column in table.columns:

@@ -27,7 +27,7 @@ def page(component: type[Component]) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
 
 
-_COMMON = ("id", "severity", "tolerance", "where", "message", "weight", "by")
+_COMMON = ("id", "severity", "tolerance", "on_fail", "where", "by", "message", "weight", "impact")  # every check has them
 
 
 def _row(p: Param) -> str:
