@@ -10,7 +10,6 @@ from qpipe.sources.file.text.grammar import CLOSING, Cells, Grammar
 from qpipe.sources.file.text.records import Record
 
 NEVER = 1_000
-MOST_MISFITS = 2
 LEAST = 4  # cells below which nothing is said of a column
 MOST = 500  # rows looked at
 _RUNS = re.compile(r"[0-9]+|[^\W\d_]+|\s+")
@@ -118,6 +117,6 @@ def misfit(cells: Cells, looks: Looks) -> int:
 
 def best(found: Iterable[tuple[int, Cells]]) -> Cells | None:
     """The row that fits better than every other; None where there is none, or are several."""
-    rows = {tuple(cells): (misfits, cells) for misfits, cells in found if misfits <= MOST_MISFITS}
+    rows = {tuple(cells): (misfits, cells) for misfits, cells in found if misfits <= max(2, 1 + len(cells) // 2)}
     ranked = sorted(rows.values(), key=lambda row: row[0])
     return ranked[0][1] if ranked and (len(ranked) == 1 or ranked[0][0] < ranked[1][0]) else None
