@@ -46,7 +46,7 @@ def validate(
     format = "json" if as_json else format
     if format not in ("text", *printers):
         raise UsageError(f"--format {format}: say text, json, github, sarif or junit")
-    specs, problems, texts = _without_answers(specs), [], {}
+    problems, texts = [], {}
     for path in specs:
         found, spec = _problems(path, read_vars(var))
         if [p.code for p in found] == ["not-a-mapping"] and _holds_answers(path):
@@ -68,18 +68,6 @@ def validate(
         else:
             tell(f"{len(texts)} spec{'s' * (len(texts) != 1)} valid")
     return 78 if refused else 0
-
-
-def _without_answers(paths: list[Path]) -> list[Path]:
-    """The specs among several files; answers beside them are left out, and said to be."""
-    from qpipe.orchestrator.answers_file import are_answers
-
-    answers = [path for path in paths if are_answers(path)] if len(paths) > 1 else []
-    for path in answers:
-        tell(f"{path}: answers, no spec: left out")
-    if answers and len(answers) == len(paths):
-        raise UsageError("there is no spec among these files")
-    return [path for path in paths if path not in answers]
 
 
 def _problems(path: Path, vars: dict[str, str]) -> tuple[list[Problem], Spec | None]:

@@ -123,17 +123,6 @@ def read_answers(file: Path) -> list[Given]:
         raise UsageError(wrong.message, hint=wrong.hint, file=str(file), line=wrong.line) from None
 
 
-def are_answers(file: Path) -> bool:
-    """Whether a YAML file is a list of answers, in a file of answers or of remembered ones, and no spec."""
-    try:
-        root = compose(decode(file.read_bytes()))
-    except (OSError, Flaw):
-        return False
-    items = root.items if root is not None and root.kind == "sequence" else ()
-    keys = [{key.value for key in item.keys} if item.kind == "mapping" else set() for item in items]
-    return bool(keys) and all("answer" in each for each in keys)
-
-
 class _Wrong(Exception):
     def __init__(self, line: int, message: str, hint: str = "") -> None:
         self.line, self.message, self.hint = line, message, hint
