@@ -22,7 +22,7 @@ from qpipe.core.component import Context
 from qpipe.core.params import build
 from qpipe.sources.kafka import Kafka
 from qpipe.testing.sources import SourceSuite
-from tests.servers import fixture, folder
+from tests.servers import absent, fixture, folder
 from tests.servers import kafka as server
 
 kafka = fixture("kafka")
@@ -238,8 +238,8 @@ def _batches(events: Project) -> int:
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[server.Broker]:
-    if server.missing() or server.s3.missing():
-        pytest.skip(str(server.missing() or server.s3.missing()))
+    if how := server.missing() or server.s3.missing():
+        absent("kafka", how)
     with folder("kafka") as place, server.durable(place) as found:
         monkeypatch.setenv("BROKERS", found.url)
         yield found

@@ -18,7 +18,7 @@ from qpipe.core.component import Context
 from qpipe.core.params import build
 from qpipe.sources.nats import Nats
 from qpipe.testing.sources import SourceSuite
-from tests.servers import fixture, folder
+from tests.servers import absent, fixture, folder
 from tests.servers import nats as server
 
 nats = fixture("nats")
@@ -172,7 +172,7 @@ def test_poison_gone_messages_and_a_stream_made_anew(events: Project) -> None:
 
 def test_a_server_killed_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if how := server.missing():
-        pytest.skip(how)
+        absent("nats", how)
     monkeypatch.setenv("WORD", server.PASSWORD)
     with folder("nats") as place, server.durable(place) as killed:
         monkeypatch.setenv("NATS", killed.url)

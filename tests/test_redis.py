@@ -15,7 +15,7 @@ from qpipe.core import effects
 from qpipe.core.component import Context
 from qpipe.core.params import build
 from qpipe.sources.redis import Redis
-from tests.servers import fixture, folder
+from tests.servers import absent, fixture, folder
 from tests.servers import redis as server
 
 redis = fixture("redis")
@@ -182,7 +182,7 @@ def test_a_run_may_begin_now_and_take_so_many(events: Project) -> None:
 
 def test_a_server_killed_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if how := server.missing():
-        pytest.skip(how)
+        absent("redis", how)
     with folder("redis") as place, server.durable(place) as killed:
         monkeypatch.setenv("EVENTS_URL", killed.url)
         stopped: list[str] = []
