@@ -21,7 +21,7 @@ def figure(value: Any, measure: Measure) -> Any:
         return value
     if measure.merge == "counts":
         if value and not isinstance(value[0], dict):
-            return dict(zip(value[::2], value[1::2], strict=True))
+            return {item: count for item, count in zip(value[::2], value[1::2], strict=True) if count}
         return {item["value"]: item["count"] for item in value}
     return sorted({item for item in value if item is not None})[: measure.keep]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from qpipe.analysis.sums import squares, steps, total
 from qpipe.core.component import Measure
-from qpipe.core.lazy import pl
+from qpipe.core.lazy import np, pl
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,14 +77,21 @@ def _sums(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:
     return {"sum": Measure(whole.cast(pl.Int128).sum())} | _count(cell, type_)
 
 
-def _exactly(x: pl.Expr, of: Callable[[np.ndarray], dict[int, int]] = steps) -> Measure:
-    """An exact sum over a column of 64-bit floats."""
-    counted = partial(_counted, of=of)
-    return Measure(x.drop_nulls().map_batches(counted, return_dtype=pl.List(pl.Int64()), returns_scalar=True), "counts")
+def _exactly(x: pl.Expr, of: Callable[..., dict[int, np.ndarray]] = steps) -> Measure:
+    """An exact sum over a column of 64-bit floats: of all groups at once."""
+    groups, pairs = x.drop_nulls().implode(), pl.List(pl.Int64())
+    return Measure(groups.map_batches(partial(_counted, of=of), return_dtype=pairs, is_elementwise=True), "counts")
 
 
-def _counted(x: pl.Series, of: Callable[[np.ndarray], dict[int, int]]) -> list[int]:
-    return [number for step in of(x.to_numpy()).items() for number in step]
+def _counted(groups: pl.Series, of: Callable[..., dict[int, np.ndarray]]) -> pl.Series:
+    """Of each list of values the exponents and counts of its sum, in turn."""
+    sizes = groups.list.len().to_numpy().astype(np.int64)
+    some = sizes > 0
+    found = of(groups.explode(empty_as_null=False).to_numpy(), np.cumsum(sizes[some]) - sizes[some])
+    pairs = np.zeros((len(groups), 2 * len(found)), dtype=np.int64)
+    for n, (exponent, counts) in enumerate(found.items()):
+        pairs[some, 2 * n], pairs[some, 2 * n + 1] = exponent, counts
+    return pl.Series(pairs, dtype=pl.Array(pl.Int64, pairs.shape[1])).arr.to_list()
 
 
 def _sum(values: Values, type_: DataType) -> Any:
