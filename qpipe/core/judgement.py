@@ -77,9 +77,8 @@ def encoded(value: Any) -> Any:
         return {"$": "counts", "v": [[encoded(k), encoded(v)] for k, v in value.items()]}
     if isinstance(value, (list, tuple)):
         return [encoded(item) for item in value]
-    for name, kind in _KINDS.items():
-        if type(value) is kind:
-            return {"$": name, "v": str(value.total_seconds() if isinstance(value, dt.timedelta) else value)}
+    if name := _KINDS.get(type(value)):
+        return {"$": name, "v": str(value.total_seconds() if isinstance(value, dt.timedelta) else value)}
     return value
 
 
@@ -94,8 +93,8 @@ def decoded(value: Any) -> Any:
     return _READERS[name](inner)
 
 
-_KINDS: dict[str, type] = {
-    "datetime": dt.datetime, "date": dt.date, "time": dt.time, "timedelta": dt.timedelta, "decimal": Decimal,
+_KINDS: dict[type, str] = {
+    dt.datetime: "datetime", dt.date: "date", dt.time: "time", dt.timedelta: "timedelta", Decimal: "decimal",
 }  # fmt: skip
 _READERS: dict[str, Any] = {
     "datetime": dt.datetime.fromisoformat,

@@ -51,10 +51,10 @@ class Gates:
         """Merge what ``measure`` gave for a batch; returns the rows of the table ``measure`` that have changed."""
         changed = []
         for id, more in measured.items():
-            figures = self._figures.setdefault((id, stage), {})
+            figures, measures = self._figures.setdefault((id, stage), {}), _measures(self._watches[id])
             for group, values in more.items():
                 known = figures.get(group)
-                figures[group] = values if known is None else merge(known, values, _measures(self._watches[id]))
+                figures[group] = values if known is None else merge(known, values, measures)
                 changed += [
                     {"check": id, "stage": stage, "group": group, "name": name, "value_json": encoded(value)}
                     for name, value in figures[group].items()
@@ -103,7 +103,8 @@ def together(watches: Sequence[Watch], some: Mapping[str, Figures], others: Mapp
 
 
 def _together(watch: Watch, some: Figures, others: Figures) -> Figures:
-    alike = {group: merge(some[group], others[group], _measures(watch)) for group in some if group in others}
+    measures = _measures(watch)
+    alike = {group: merge(some[group], others[group], measures) for group in some if group in others}
     return {**some, **others, **alike}
 
 
@@ -118,12 +119,13 @@ def _measure(watches: Sequence[Watch], frame: pl.DataFrame) -> dict[str, Figures
     query = query.select(list(seen.values()) or [pl.col(ROW)])
     if first.where is not None:
         query = query.filter(first.where.compile(first.context.types).fill_null(False))
-    values = [m.value.alias(f"{n} {name}") for n, watch in enumerate(watches) for name, m in _measures(watch).items()]
+    measures = [_measures(watch) for watch in watches]
+    values = [m.value.alias(f"{n} {name}") for n, each in enumerate(measures) for name, m in each.items()]
     by = list(_gate(first).by or ())
     made = (query.group_by(by).agg(values) if by else query.select(values)).collect(engine="in-memory")
     rows = [(_group(row, by), row) for row in made.iter_rows(named=True)]
     return {
-        watch.step.id: {g: {name: figure(row[f"{n} {name}"], m) for name, m in _measures(watch).items()} for g, row in rows}
+        watch.step.id: {g: {name: figure(row[f"{n} {name}"], m) for name, m in measures[n].items()} for g, row in rows}
         for n, watch in enumerate(watches)
     }
 
