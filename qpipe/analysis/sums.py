@@ -24,6 +24,7 @@ WHOLE = (0,)
 _NAN, _INF, _MINUS_INF = 5000, 5001, 5002
 _HUGE, _DOWN = 900, 200  # exponents: from which values are scaled first, and by how much, lest a grid be infinite
 _LEAST = -1074  # of a float
+_APART = 8  # exponents are multiples of it, so that the sums of many batches have few different ones
 
 
 def steps(x: np.ndarray, starts: Sequence[int] | np.ndarray = WHOLE) -> Steps:
@@ -70,7 +71,8 @@ def _on_grids(x: np.ndarray, starts: Sequence[int] | np.ndarray, greatest: float
     spare = 52 - most.bit_length()  # binary digits of a step's count that a single value may have
     rest, cut = x.copy(), np.empty_like(x)
     while greatest:
-        exponent = max(math.frexp(greatest)[1] - spare, _LEAST)
+        exponent = math.frexp(greatest)[1] - spare
+        exponent = max(exponent + -exponent % _APART, _LEAST)
         pivot = math.ldexp(1.5, exponent + 52)
         np.add(rest, pivot, out=cut)
         cut -= pivot  # to whole steps
