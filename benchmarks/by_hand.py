@@ -224,7 +224,7 @@ def _whole() -> list[Case]:
         Case("detect_outliers", {"column": "amount"}, "amount",
              lambda f: f.filter(((col("amount") - col("amount").median()).abs()
                                  / (col("amount") - col("amount").median()).abs().median() * 0.6745) > 3.5).height, like=False),
-        Case("hierarchy", {"id": "n", "parent": "parent"}, "n parent", lambda f: _figure(f, BELOW)),
+        Case("hierarchy", {"key": "n", "parent": "parent"}, "n parent", lambda f: _figure(f, BELOW)),
         Case("detect_typos", "country", "country", lambda f: f.filter(col("country").is_in(_misspelt(f["country"]))).height,
              like=False),
         Case("detect_rare_values", {"columns": ["status"]}, "status",

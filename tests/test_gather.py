@@ -87,7 +87,7 @@ def test_a_hierarchy_is_judged_as_one_by_one() -> None:
         ids = [chance.choice([None, *range(size)]) if chance.random() < 0.3 else n for n in range(size)]
         above = [chance.choice([None, *range(size + 2)]) for _ in range(size)]
         frame = pl.DataFrame({"id": ids, "above": above}, schema={"id": pl.Int64, "above": pl.Int64})
-        seen = run_alone(build(Hierarchy, {"id": "id", "parent": "above"}), frame, Context(types=types_of(frame)), 3)
+        seen = run_alone(build(Hierarchy, {"key": "id", "parent": "above"}), frame, Context(types=types_of(frame)), 3)
         assert seen.failed == unheld(ids, above)
 
 

@@ -23,7 +23,7 @@ SPEC = """
 AWAY = "{when: failed('range'), to: quarantine}"
 RULES = {
     "no_gaps": ("no_gaps: {id: rule, column: id}", "row 3"),
-    "hierarchy": ("hierarchy: {id: id, parent: of}", "row 3"),
+    "hierarchy": ("hierarchy: {id: rule, key: id, parent: of}", "row 3"),
     "each_group, at most": ("each_group: {id: rule, by: kind, condition: amount < 0, max: 1}", None),
     "each_group, at least": ("each_group: {id: rule, by: kind, condition: id = 3 or id = 5, min: 1}", "rows 1, 3"),
     "sql": ("sql: {id: rule, failing: 'select _row from data where (select sum(amount) from data) > 11'}", "rows 0, 1, 3, …"),
@@ -46,7 +46,7 @@ def test_what_the_quarantine_breaks_is_told(tmp_path: Path, name: str, batch: in
     rule, which = RULES[name]
     made = project(tmp_path, rule, batch=batch)
     assert made.run().exit_code == 0
-    assert [row for row in made.tallies() if row["check"] in ("rule", "id") and row["failed"]] == []
+    assert [row for row in made.tallies() if row["check"] == "rule" and row["failed"]] == []
     if which is None:
         assert told(made) == {}
     else:
@@ -56,16 +56,16 @@ def test_what_the_quarantine_breaks_is_told(tmp_path: Path, name: str, batch: in
 
 
 def test_it_refuses_where_failures_of_the_check_do(tmp_path: Path) -> None:
-    rule = "hierarchy: {id: id, parent: of, tolerance: 0}"
+    rule = "hierarchy: {id: rule, key: id, parent: of, tolerance: 0}"
     made = project(tmp_path / "a", rule)
     outcome = made.run()
     assert (outcome.exit_code, made.outputs()) == (65, {})
-    assert "id: 1 of 4 delivered rows breaks it (row 3)" in outcome.message
+    assert "rule: 1 of 4 delivered rows breaks it (row 3)" in outcome.message
     lenient = project(tmp_path / "b", rule.replace("tolerance: 0", "tolerance: 50%"))
     assert lenient.run().exit_code == 0 and told(lenient) == {}
     asked = project(tmp_path / "c", rule.replace("tolerance: 0", "tolerance: 0, on_fail: question"))
     assert asked.run().exit_code == 75
-    strict = project(tmp_path / "d", "hierarchy: {id: id, parent: of}", severity="warning")
+    strict = project(tmp_path / "d", "hierarchy: {id: rule, key: id, parent: of}", severity="warning")
     assert strict.run(strict=True).exit_code == 65
 
 
@@ -81,7 +81,7 @@ def test_rows_that_an_answer_delivers_count(tmp_path: Path) -> None:
 
 
 def test_rows_that_failed_at_first_are_not_told_twice(tmp_path: Path) -> None:
-    made = project(tmp_path, "hierarchy: {id: id, parent: amount, severity: warning}")
+    made = project(tmp_path, "hierarchy: {id: rule, key: id, parent: amount, severity: warning}")
     assert made.run().exit_code == 0
-    failed = sum(row["failed"] for row in made.tallies() if row["check"] in ("rule", "id"))
+    failed = sum(row["failed"] for row in made.tallies() if row["check"] == "rule")
     assert failed and told(made) == {}

@@ -26,7 +26,7 @@ class Hierarchy(Relational):
     Examples:
         ```yaml
         module:
-          hierarchy: {id: part, parent: within}
+          hierarchy: {key: part, parent: within}
         rows:
           - {part: car, within: null}
           - {part: wheel, within: car}
@@ -37,7 +37,7 @@ class Hierarchy(Relational):
         ```
         ```yaml
         module:
-          hierarchy: {id: part, parent: within, one_root: true}
+          hierarchy: {key: part, parent: within, one_root: true}
         rows: [{part: car, within: null}, {part: boat, within: null}]
         failed: [1]
         ```
@@ -47,12 +47,12 @@ class Hierarchy(Relational):
     holds_of_parts = False
     like = ("hierarchy", "parent_child", "tree", "no cycles", "self reference", "recursive relationship", "orphans")
 
-    id_: Column = param(help="the column of ids")
+    key: Column = param(help="the column of ids")
     parent: Column = param(help="the column that names the id above")
     one_root: bool = param(False, help="only one row may be without a parent")
 
     def gather(self, context: Context) -> dict[str, pl.Expr]:
-        return {"i": pl.col(self.id_), "p": pl.col(self.parent)}
+        return {"i": pl.col(self.key), "p": pl.col(self.parent)}
 
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
         rows, own, above, roots = self._numbered(collected)
@@ -64,8 +64,8 @@ class Hierarchy(Relational):
         held = np.append(held, True)  # the last is for rows without an id, or without a parent
         circles = (above >= 0) & ~(held[own] & held[above])
         found = [
-            RowVerdict(RowSet.of(rows[orphans]), (self.parent,), f"a {self.id_} that exists"),
-            RowVerdict(RowSet.of(rows[circles]), (self.parent, self.id_), "nothing above itself"),
+            RowVerdict(RowSet.of(rows[orphans]), (self.parent,), f"a {self.key} that exists"),
+            RowVerdict(RowSet.of(rows[circles]), (self.parent, self.key), "nothing above itself"),
         ]
         if self.one_root:
             others = rows[roots]
