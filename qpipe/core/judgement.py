@@ -37,7 +37,7 @@ def _merge(a: Any, b: Any, measure: Measure) -> Any:
     if measure.merge == "union":
         return sorted({*a, *b})[: measure.keep]
     if measure.merge == "counts":
-        return {value: a.get(value, 0) + b.get(value, 0) for value in {**a, **b}}
+        return {**a, **{value: a.get(value, 0) + count for value, count in b.items()}}
     return a + b if measure.merge == "sum" else {"min": min, "max": max}[measure.merge](a, b)
 
 

@@ -85,9 +85,10 @@ def _exactly(x: pl.Expr, of: Callable[..., dict[int, np.ndarray]] = steps) -> Me
 
 def _counted(groups: pl.Series, of: Callable[..., dict[int, np.ndarray]]) -> pl.Series:
     """Of each list of values the exponents and counts of its sum, in turn."""
-    sizes = groups.list.len().to_numpy().astype(np.int64)
+    lists = groups.to_arrow()  # without a copy
+    sizes = np.diff(lists.offsets.to_numpy())
     some = sizes > 0
-    found = of(groups.explode(empty_as_null=False).to_numpy(), np.cumsum(sizes[some]) - sizes[some])
+    found = of(lists.flatten().to_numpy(), np.cumsum(sizes[some]) - sizes[some])
     pairs = np.zeros((len(groups), 2 * len(found)), dtype=np.int64)
     for n, (exponent, counts) in enumerate(found.items()):
         pairs[some, 2 * n], pairs[some, 2 * n + 1] = exponent, counts
