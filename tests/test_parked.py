@@ -121,7 +121,9 @@ def test_an_output_tells_where_each_row_came_from_and_how_sure_it_is(tmp_path: P
     assert told == {1: ("in/a.csv", 2, 1.0, 0, "o"), 2: ("in/a.csv", 3, 0.8, 1, "o"), 3: ("in/b.csv", 2, 0.8, 2, "o"),
                     4: ("in/b.csv", 3, 1.0, 3, "o")}  # fmt: skip
     reasons = {row["id"]: [(r["check"], r["column"], r["value"]) for r in row["_reasons"]] for row in rows}
-    assert reasons == {1: [], 2: [("between", "amount", "30")], 3: [("between", "amount", "40")], 4: []}
+    assert reasons == {1: [], 2: [("between", "amount", "30")], 3: [("between", "amount", "40"), ("odd", None, None)], 4: []}
+    (let_through,) = [r["message"] for row in rows for r in row["_reasons"] if r["check"] == "odd"]
+    assert "'accept' was answered by" in let_through
     lines = (tmp_path / "out/d.csv").read_text().splitlines()
     assert sorted(lines) == [
         "1,20.0,2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -48,6 +49,7 @@ class Terminal:
 
     def __init__(self, *argv: str, columns: int = 80, **env: str) -> None:
         self.shown = ""
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._fd, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         told = {"TERM": "xterm-256color", "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "USER": "ann", **env}
@@ -63,7 +65,7 @@ class Terminal:
             assert left > 0, f"waited for {pattern!r}, saw:\n{plain(self.shown)}"
             if select.select([self._fd], [], [], min(left, 0.2))[0]:
                 try:
-                    self.shown += os.read(self._fd, 65536).decode()
+                    self.shown += self._decode(os.read(self._fd, 65536))  # a sign may be cut in two
                 except OSError:
                     assert re.search(pattern, plain(self.shown)), f"ended without {pattern!r}:\n{plain(self.shown)}"
         seen, self.raw = plain(self.shown)[: found.end()], self.shown

@@ -201,7 +201,6 @@ def test_datetimes_are_read_back(moment: dt.datetime) -> None:
     assert parsed([moment.isoformat(), moment.isoformat(" ")], "datetime") == [moment] * 2
 
 
-@settings(deadline=None)
 @settings(deadline=None)  # its first call imports
 @given(st.text(alphabet="0123456789-+T :.Zeaf_,", max_size=20))
 def test_no_text_breaks_a_reader(text: str) -> None:
