@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import pytest
 
@@ -77,3 +77,35 @@ def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Killable(Protocol):
+    """A server of a test's own, which it may kill and start again at the same address, with what it had."""
+
+    @property
+    def url(self) -> str: ...
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+S = TypeVar("S", bound=Killable)
+
+
+def doors(server: Callable[[Path], S]) -> tuple[Callable[[Path], Any], Callable[[Path], Any]]:
+    """``start`` and ``durable`` of a server: context managers that give its address, or itself."""
+
+    @contextmanager
+    def durable(directory: Path) -> Iterator[S]:
+        made = server(directory)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.kill()
+
+    @contextmanager
+    def start(directory: Path) -> Iterator[str]:
+        with durable(directory) as made:
+            yield made.url
+
+    return start, durable

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers import free_port, listens, until
+from tests.servers import doors, free_port, listens, until
 
 PASSWORD = "pa55-word"
 
@@ -38,17 +36,4 @@ class Server:
         self._process.wait()
 
 
-@contextmanager
-def start(directory: Path) -> Iterator[str]:
-    with durable(directory) as server:
-        yield server.url
-
-
-@contextmanager
-def durable(directory: Path) -> Iterator[Server]:
-    server = Server(directory)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
+start, durable = doors(Server)

@@ -7,11 +7,10 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from tests.servers import free_port, listens, until
+from tests.servers import doors, free_port, listens, until
 
 
 def _program() -> str | None:
@@ -66,17 +65,4 @@ def _below(pid: int) -> list[int]:
     return found
 
 
-@contextmanager
-def start(directory: Path) -> Iterator[str]:
-    with durable(directory) as server:
-        yield server.url
-
-
-@contextmanager
-def durable(directory: Path) -> Iterator[Server]:
-    server = Server(directory)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
+start, durable = doors(Server)

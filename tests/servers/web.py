@@ -8,12 +8,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.servers import free_port, listens, until
+from tests.servers import doors, free_port, listens, until
 
 PASSWORD = "pa55-word"
 _AUTHORISED = "Basic " + base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
@@ -43,20 +41,7 @@ class Server:
         self._process.wait()
 
 
-@contextmanager
-def start(directory: Path) -> Iterator[str]:
-    with durable(directory) as server:
-        yield server.url
-
-
-@contextmanager
-def durable(directory: Path) -> Iterator[Server]:
-    server = Server(directory)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
+start, durable = doors(Server)
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):

@@ -14,6 +14,7 @@ from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, NewColumn, SourceRef, param
 from qpipe.core.types import DataType
 from qpipe.modules._exact import exact, misfit
+from qpipe.modules._names import pairs
 from qpipe.modules._prepared import prepared
 from qpipe.modules.enrichment._nearest import Ordered, Similar
 from qpipe.modules.transformation._text import Answers, answered, answers_for, is_answered
@@ -198,14 +199,12 @@ class Lookup(Transform):
     @property
     def _key(self) -> dict[str, str]:
         """My column → theirs."""
-        if isinstance(self.on, dict):
-            return self.on
-        return {name: name for name in ((self.on,) if isinstance(self.on, str) else self.on)}
+        return pairs(self.on)
 
     @property
     def _taken(self) -> dict[str, str] | None:
         """New name → their column; None: all there are."""
-        return self.take if isinstance(self.take, dict) or self.take is None else {name: name for name in self.take}
+        return None if self.take is None else pairs(self.take)
 
     @property
     def _near(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from qpipe.core.component import Context, Step, Types
 from qpipe.core.errors import DataRefused, QpipeError
 from qpipe.core.params import SourceRef, param
+from qpipe.modules._names import pairs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -92,13 +93,11 @@ class Join(Step):
     @property
     def _key(self) -> dict[str, str]:
         """My column → theirs."""
-        if isinstance(self.on, dict):
-            return self.on
-        return {name: name for name in ((self.on,) if isinstance(self.on, str) else self.on)}
+        return pairs(self.on)
 
     @property
     def _taken(self) -> dict[str, str] | None:
-        return self.take if isinstance(self.take, dict) or self.take is None else {name: name for name in self.take}
+        return None if self.take is None else pairs(self.take)
 
     def _adds(self, theirs: Mapping[str, object]) -> dict[str, str]:
         if self.how in ("semi", "anti"):
