@@ -127,6 +127,47 @@ def test_stopped_again_while_resuming(tmp_path: Path) -> None:
         assert (project.outputs(), project.tallies(), project.balance()) == (whole.outputs(), whole.tallies(), whole.balance())
 
 
+GATES = """
+    name: gates
+    sources: {orders: {path: orders.csv, schema: {id: int, customer: int, amount: "decimal(8,2)", country: string}}}
+    modules:
+      - not_null: [id]
+      - row_count: {min: 10, by: country}
+      - aggregate: {column: amount, function: sum, max: 5000, by: customer}
+      - aggregate: {id: middle, column: amount, function: median, max: 1}
+      - value_set: {column: country, in: [DE, FR, IT]}
+      - cardinality: {column: customer, max: 3}
+    routes: [{when: failed(error), to: quarantine}, {to: clean}]
+    outputs: {clean: {path: out/clean.csv}, quarantine: {path: out/quarantine.ndjson}}
+    settings: {batch_size: 2, workers: 1, fail_on: never}
+"""
+
+
+def test_gates_go_on_with_the_figures_of_before(tmp_path: Path) -> None:
+    """80 batches: some figures are of 64 or 8 batches, some of one. What is kept of them is not much more than they are."""
+
+    def judged(project: Project) -> list[object]:
+        run = project.journal.run()["id"]
+        return [e.data for e in project.journal.events(run) if e.name == "gate.judged"]
+
+    whole = Project(tmp_path / "whole", GATES, data())
+    listener, names = stop_at(10**9)
+    with effects.listening(listener):
+        assert whole.run().state == "done"
+    expected = judged(whole)
+    assert {e["outcome"] for e in expected} == {"pass", "fail"}  # type: ignore[index]
+    kept = whole.journal.rows("select sheet, sum(batches) as n, count(*) as rows from figure where stage = 'both' group by 1")
+    assert kept and all(each["n"] == 80 and each["rows"] == 3 for each in kept), kept
+    commits = [n for n, name in enumerate(names) if name == "journal.commit.batch.before"]
+    for number in (commits[7], commits[8], commits[9] - 1, commits[63], commits[64], commits[70], commits[79]):
+        project = Project(tmp_path / f"stop-{number}", GATES, data())
+        listener, _ = stop_at(number)
+        with effects.listening(listener), pytest.raises(Killed):
+            project.run()
+        assert project.resume().state == "done"
+        assert judged(project) == expected
+
+
 KILLS = int(os.environ.get("QPIPE_KILLS", "4"))
 ROWS = int(os.environ.get("QPIPE_KILL_ROWS", "200000"))
 KILL_SPEC = """

@@ -304,8 +304,7 @@ class Measure:
 
     value: pl.Expr  # an aggregation: pl.col("amount").sum()
     # union: ``value`` is a list of distinct values (keep them few); the verdict gets a sorted list without nulls
-    # counts: ``value`` is a list of structs {value, count}, or of whole numbers: value, count, value, count …; the verdict
-    # gets a mapping of value → count
+    # counts: ``value`` is a list of structs {value, count}; the verdict gets a mapping of value → sum of its counts
     merge: Literal["sum", "min", "max", "union", "counts"] = "sum"
     keep: int | None = None  # union: only so many of the least values are kept, so that the figure stays small
 

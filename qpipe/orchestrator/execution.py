@@ -390,14 +390,7 @@ class Execution:
         if sent:
             worker = self._worker(self.programs.of(last, self.context))
             group = going(sent)
-            done = send(
-                self.plan,
-                group,
-                worker,
-                self.publisher.processed,
-                next(iter(worker.programs.values())).watches,
-                self._next_seq(),
-            )
+            done = send(self.plan, group, worker, self.publisher.processed, self._next_seq())
             self.record.batch(last, done, group)
         if rerun:
             self.context = self.context.but(answers=self.questions.known_values())

@@ -9,16 +9,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import ROW
 from qpipe.core.component import Gate, Measure, Verdict
-from qpipe.core.judgement import decoded, encoded, figure, judge_groups, merge
+from qpipe.core.figures import by_group, measured, merged, read, written
+from qpipe.core.judgement import judge_groups
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.program import Watch
 
-PASSED, DELIVERED = "passed", "delivered"
-Figures = dict[str, dict[str, Any]]  # group → measure → value; without ``by`` there is one group, ""
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qpipe.orchestrator.journal import Transaction
+
+PASSED, DELIVERED, BOTH = "passed", "delivered", "both"  # rows that passed a gate's place, and that are really delivered
+TOGETHER = 8  # figures of so many batches become one, so many of those one again, and so on
+Figures = dict[str, "pl.DataFrame"]  # sheet → figures of some rows
 
 
 @dataclass(frozen=True)
@@ -29,109 +37,140 @@ class GateVerdict:
     broken_by_routing: bool = False  # the rows that passed were fine; those that are left are not
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """Gates that see the same rows, columns and groups: they are measured in one query and kept in one frame."""
+
+    watches: Sequence[Watch]
+
+    @property
+    def id(self) -> str:
+        return " ".join(watch.step.id for watch in self.watches)
+
+    @property
+    def by(self) -> list[str]:
+        return list(_gate(self.watches[0]).by or ())
+
+    @cached_property
+    def measures(self) -> dict[str, Measure]:
+        named = {f"{w.step.id} {name}": m for w in self.watches for name, m in _gate(w).measures(w.context).items()}
+        return {"rows": Measure(pl.len()), **named}
+
+    def of(self, gate: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What a gate's verdict is given of the values of all."""
+        mine = f"{gate} "
+        return {"rows": values["rows"]} | {n.removeprefix(mine): v for n, v in values.items() if n.startswith(mine)}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Figures of some batches in a row, as the journal has them."""
+
+    seq: int  # the last of these batches
+    batches: int
+    frame: pl.DataFrame
+
+
 class Gates:
     """All gates of a plan, with what has been measured so far."""
 
     def __init__(self, watches: Sequence[Watch]) -> None:
-        self._watches = {w.step.id: w for w in watches}
-        self._figures: dict[tuple[str, str], Figures] = {}
+        self._sheets = {sheet.id: sheet for sheet in sheets(watches)}
+        self._order = [watch.step.id for watch in watches]
+        self._kept: dict[tuple[str, str], list[Kept]] = {}  # (sheet, stage) → in the order of the batches
         self.also: Sequence[GateVerdict] = ()  # rules about groups that the routing has broken
 
-    @property
-    def ids(self) -> list[str]:
-        return list(self._watches)
-
-    def restore(self, rows: list[dict[str, Any]]) -> None:
-        """From the journal's table ``measure``."""
+    def restore(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """From the journal's table ``figure``, in the order of the batches."""
         for row in rows:
-            groups = self._figures.setdefault((row["check"], row["stage"]), {})
-            groups.setdefault(row["group"], {})[row["name"]] = decoded(row["value"])
+            kept = Kept(row["seq"], row["batches"], read(row["frame"]))
+            self._kept.setdefault((row["sheet"], row["stage"]), []).append(kept)
 
-    def add(self, stage: str, measured: Mapping[str, Figures]) -> list[dict[str, Any]]:
-        """Merge what ``measure`` gave for a batch; returns the rows of the table ``measure`` that have changed."""
-        changed = []
-        for id, more in measured.items():
-            figures, measures = self._figures.setdefault((id, stage), {}), _measures(self._watches[id])
-            for group, values in more.items():
-                known = figures.get(group)
-                figures[group] = values if known is None else merge(known, values, measures)
-                changed += [
-                    {"check": id, "stage": stage, "group": group, "name": name, "value_json": encoded(value)}
-                    for name, value in figures[group].items()
-                ]
-        return changed
+    def record(self, tx: Transaction, seq: int, figures: Mapping[str, Figures]) -> None:
+        """Keep what ``measure`` gave for a batch, by stage."""
+        for stage, sheets in figures.items():
+            for sheet, frame in sheets.items():
+                if frame.height:
+                    self._record(tx, sheet, stage, Kept(seq, 1, frame))
+
+    def _record(self, tx: Transaction, sheet: str, stage: str, new: Kept) -> None:
+        """Write a batch's figures; where there are many of one size, write all of them as one in their place."""
+        kept = self._kept.setdefault((sheet, stage), [])
+        while [each.batches for each in kept[1 - TOGETHER :]] == [new.batches] * (TOGETHER - 1):
+            some, kept[1 - TOGETHER :] = [*kept[1 - TOGETHER :], new], []
+            for gone in some[:-1]:
+                tx.execute("delete from figure where run=? and sheet=? and stage=? and seq=?", tx._run, sheet, stage, gone.seq)
+            frame = merged([each.frame for each in some], self._sheets[sheet].measures)
+            new = Kept(new.seq, new.batches * TOGETHER, frame)
+        kept.append(new)
+        tx.put("figure", sheet=sheet, stage=stage, seq=new.seq, batches=new.batches, frame=written(new.frame))
 
     def judge(self) -> list[GateVerdict]:
-        return [*(self._judge(watch) for watch in self._watches.values()), *self.also]
+        found = {v.gate: v for sheet in self._sheets.values() for v in self._judged(sheet)}
+        return [*(found[id] for id in self._order), *self.also]
 
-    def _judge(self, watch: Watch) -> GateVerdict:
-        gate = _gate(watch)
-        passed, _ = self._verdict(watch, PASSED)
-        verdict, groups = self._verdict(watch, DELIVERED)
-        broken = passed.outcome == "pass" and verdict.outcome in ("fail", "warn")
-        if broken:
-            told = f"{verdict.message}; before rows were routed away it held" if verdict.message else verdict.message
-            verdict = replace(verdict, message=told or "it held before rows were routed away")
-        if gate.message and verdict.outcome in ("fail", "warn"):
-            verdict = replace(verdict, message=gate.message)
-        return GateVerdict(watch.step.id, verdict, groups, broken)
+    def _judged(self, sheet: Sheet) -> list[GateVerdict]:
+        delivered = self._values(sheet, DELIVERED)
+        apart = any(self._kept.get((sheet.id, stage)) for stage in (PASSED, DELIVERED))
+        passed = self._values(sheet, PASSED) if apart else delivered
+        return [_judged(sheet, watch, passed, delivered) for watch in sheet.watches]
 
-    def _verdict(self, watch: Watch, stage: str) -> tuple[Verdict, dict[str, Verdict]]:
-        gate = _gate(watch)
-        figures = self._figures.get((watch.step.id, stage)) or ({} if gate.by else {"": {"rows": 0}})
-        empty = {name: None for name in _measures(watch)} | {"rows": 0}
-        groups = {g: gate.verdict(empty | v, watch.context) for g, v in sorted(figures.items())}
-        return judge_groups(gate, groups), groups
+    def _values(self, sheet: Sheet, stage: str) -> dict[str, dict[str, Any]]:
+        """Group → the values of all measures, of the rows that passed or those that are delivered."""
+        frames = [kept.frame for each in (BOTH, stage) for kept in self._kept.get((sheet.id, each), ())]
+        values = by_group(merged(frames, sheet.measures), sheet.measures) if frames else {}
+        if not values and not sheet.by:
+            return {"": dict.fromkeys(sheet.measures) | {"rows": 0}}
+        named = {_named(key) if sheet.by else "": found for key, found in values.items()}
+        return dict(sorted(named.items()))
 
 
-def measure(watches: Sequence[Watch], frame: pl.DataFrame) -> dict[str, Figures]:
-    """Every gate's figures of one frame. Pure: batches may be measured side by side and merged in any order.
+def _judged(
+    sheet: Sheet, watch: Watch, passed: Mapping[str, dict[str, Any]], delivered: Mapping[str, dict[str, Any]]
+) -> GateVerdict:
+    gate = _gate(watch)
+    verdict, groups = _verdict(sheet, watch, delivered)
+    failed = verdict.outcome in ("fail", "warn")
+    broken = failed and passed is not delivered and _verdict(sheet, watch, passed)[0].outcome == "pass"
+    if broken:
+        told = f"{verdict.message}; before rows were routed away it held" if verdict.message else verdict.message
+        verdict = replace(verdict, message=told or "it held before rows were routed away")
+    if gate.message and failed:
+        verdict = replace(verdict, message=gate.message)
+    return GateVerdict(watch.step.id, verdict, groups, broken)
 
-    Gates that see the same rows are measured in one query.
-    """
+
+def _verdict(sheet: Sheet, watch: Watch, values: Mapping[str, dict[str, Any]]) -> tuple[Verdict, dict[str, Verdict]]:
+    gate = _gate(watch)
+    groups = {group: gate.verdict(sheet.of(watch.step.id, found), watch.context) for group, found in values.items()}
+    return judge_groups(gate, groups), groups
+
+
+def sheets(watches: Sequence[Watch]) -> list[Sheet]:
+    """Which gates can be measured together."""
     together: dict[Any, list[Watch]] = {}
     for watch in watches:
         alone = watch.where is not None or _gate(watch).by or any(now != name for name, now in watch.columns.items())
         together.setdefault(watch.step.id if alone else watch.after, []).append(watch)
-    found = {id: figures for group in together.values() for id, figures in _measure(group, frame).items()}
-    return {watch.step.id: found[watch.step.id] for watch in watches}
+    return [Sheet(group) for group in together.values()]
 
 
-def together(watches: Sequence[Watch], some: Mapping[str, Figures], others: Mapping[str, Figures]) -> dict[str, Figures]:
-    """The figures of two sets of rows as those of all of them."""
-    return {watch.step.id: _together(watch, some[watch.step.id], others[watch.step.id]) for watch in watches}
+def measure(sheets: Sequence[Sheet], frame: pl.DataFrame) -> Figures:
+    """Every gate's figures of one frame. Pure: batches may be measured side by side."""
+    return {sheet.id: _measured(sheet, frame) for sheet in sheets}
 
 
-def _together(watch: Watch, some: Figures, others: Figures) -> Figures:
-    measures = _measures(watch)
-    alike = {group: merge(some[group], others[group], measures) for group in some if group in others}
-    return {**some, **others, **alike}
-
-
-def _measure(watches: Sequence[Watch], frame: pl.DataFrame) -> dict[str, Figures]:
-    """The figures of gates that see the same columns, rows and groups."""
-    first = watches[0]
+def _measured(sheet: Sheet, frame: pl.DataFrame) -> pl.DataFrame:
+    first = sheet.watches[0]
     query = frame.lazy()
     gone = [name for name in first.after if name in frame.columns]
     if gone:
         query = query.filter(~pl.any_horizontal(gone).fill_null(False))
-    seen = {name: pl.col(now).alias(name) for watch in watches for name, now in watch.columns.items()}
+    seen = {name: pl.col(now).alias(name) for watch in sheet.watches for name, now in watch.columns.items()}
     query = query.select(list(seen.values()) or [pl.col(ROW)])
     if first.where is not None:
         query = query.filter(first.where.compile(first.context.types).fill_null(False))
-    measures = [_measures(watch) for watch in watches]
-    values = [m.value.alias(f"{n} {name}") for n, each in enumerate(measures) for name, m in each.items()]
-    by = list(_gate(first).by or ())
-    made = (query.group_by(by).agg(values) if by else query.select(values)).collect(engine="in-memory")
-    rows = [(_group(row, by), row) for row in made.iter_rows(named=True)]
-    return {
-        watch.step.id: {g: {name: figure(row[f"{n} {name}"], m) for name, m in measures[n].items()} for g, row in rows}
-        for n, watch in enumerate(watches)
-    }
-
-
-def _measures(watch: Watch) -> dict[str, Measure]:
-    return {"rows": Measure(pl.len())} | _gate(watch).measures(watch.context)
+    return measured(query, sheet.measures, sheet.by)
 
 
 def _gate(watch: Watch) -> Gate:
@@ -139,5 +178,5 @@ def _gate(watch: Watch) -> Gate:
     return watch.step.module
 
 
-def _group(row: Mapping[str, Any], by: list[str]) -> str:
-    return json.dumps([row[name] for name in by], default=str, ensure_ascii=False) if by else ""
+def _named(key: tuple[Any, ...]) -> str:
+    return json.dumps(list(key), default=str, ensure_ascii=False)

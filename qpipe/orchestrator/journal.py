@@ -258,7 +258,7 @@ class Journal:
         import shutil
 
         self.db.execute("begin immediate")
-        for table in ("source", "pass", "batch", "tally", "source_tally", "stake", "sample", "measure", "part", "publication",
+        for table in ("source", "pass", "batch", "tally", "source_tally", "stake", "sample", "figure", "part", "publication",
                       "held", "question", "event", "metric"):  # fmt: skip
             self.db.execute(f"delete from {table} where run = ?", (run,))
         self.db.execute("delete from run where id = ?", (run,))

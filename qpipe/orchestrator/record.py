@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from qpipe.core.batch import Json
+from qpipe.core.errors import QpipeError
 from qpipe.orchestrator.decisions import Questions
 from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.findings import Samples
@@ -30,7 +31,10 @@ class Record:
         taken = rows('select "check", "column", count(*) as n from sample where run=? group by 1, 2', run)
         self._samples = Samples({(row["check"], row["column"]): row["n"] for row in taken}, masked(plan))
         self.gates = Gates(watches)
-        self.gates.restore(rows("select * from measure where run = ?", run))
+        self.gates.restore(rows("select * from figure where run = ? order by seq", run))
+        if rows("select 1 from sqlite_master where name = 'measure'") and rows("select 1 from measure where run = ?", run):
+            raise QpipeError("figures of this run are kept in a form that is read no more: qpipe has changed since it began",
+                             hint="start anew with `qpipe run`")  # fmt: skip
 
     def batch(self, each: Pass, done: Done, back: Going | None = None) -> None:
         """Commit a batch. ``back``: held rows that it settles."""
@@ -66,9 +70,7 @@ class Record:
                 tx.put("sample", **sample)
             for output, part in done.parts.items():
                 tx.part(output, part)
-            for stage, measured in done.figures.items():
-                for figure in self.gates.add(stage, measured):
-                    tx.put("measure", **figure)
+            self.gates.record(tx, read.seq, done.figures)
             for fault in [f for f in read.chunk.faults if f.row is None or f.severity != "error"][:100]:
                 tx.event("source.note", source=read.source.id, file=read.chunk.file, line=fault.line, code=fault.code,
                          message=fault.message, raw=fault.raw[:200])  # fmt: skip

@@ -46,9 +46,9 @@ create table if not exists stake (  -- the same by group, and what is at stake i
 create table if not exists sample ( -- the first failing rows of every check
   run text, "check" text, "column" text not null default '', row integer, source text, file text, line integer,
   value text, row_json text, primary key (run, "check", "column", row));
-create table if not exists measure ( -- figures of gates; stage: passed (where the gate stands), delivered
-  run text, "check" text, stage text, "group" text not null default '', name text, value_json text,
-  primary key (run, "check", stage, "group", name));
+create table if not exists figure ( -- figures of gates, of so many batches up to seq; stage: of rows that passed where the
+  -- gates stand, that are delivered, or both; sheet: the gates; frame: an Arrow stream, a row for each group
+  run text, sheet text, stage text, seq integer, batches integer, frame blob, primary key (run, sheet, stage, seq));
 create table if not exists part (
   run text, output text, seq integer, path text, rows integer, bytes integer, digest text, primary key (run, output, seq));
 create table if not exists publication (

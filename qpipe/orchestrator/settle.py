@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qpipe.core.batch import FILE, LINE, REASONS, ROW, SOURCE, Chunk
 from qpipe.core.component import Part, Types
@@ -21,14 +21,11 @@ from qpipe.core.lazy import pl
 from qpipe.orchestrator.answers import Settled
 from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.findings import stakes, tally, with_reason
-from qpipe.orchestrator.gates import DELIVERED, Figures, measure
+from qpipe.orchestrator.gates import BOTH, DELIVERED, measure
 from qpipe.orchestrator.program import Computed
 from qpipe.orchestrator.remaining import keep_delivered
 from qpipe.orchestrator.work import Done, Worker, provenance_types
 from qpipe.spec.plan import OutputNode, Plan, SourceNode
-
-if TYPE_CHECKING:
-    from qpipe.orchestrator.program import Watch
 
 QUESTION = "__question"
 
@@ -68,7 +65,7 @@ def going(settled: Sequence[Settled]) -> Going:
     return Going(tuple(settled), pl.concat(frames, how="diagonal_relaxed").sort(ROW))
 
 
-def send(plan: Plan, group: Going, worker: Worker, types: Types, watches: Sequence[Watch], seq: int) -> Done:
+def send(plan: Plan, group: Going, worker: Worker, types: Types, seq: int) -> Done:
     """Rows that a route held: staged where the answers say. DataRefused when an answer is to stop."""
     targets = {each.question: each.to or "drop" for each in group.settled}
     stopped = [q for q, to in targets.items() if to == "fail"]
@@ -87,13 +84,11 @@ def send(plan: Plan, group: Going, worker: Worker, types: Types, watches: Sequen
             effect(f"output.{output.id}.stage")
             parts[output.id] = output.output.stage(_shaped(rows, output, types), seq, worker.staging[output.id], worker.context)
     delivered = [o.id for o in plan.outputs.values() if not o.original]
-    figures: dict[str, dict[str, Figures]] = {}
-    if watches:
-        figures = {DELIVERED: measure(watches, group.frame.filter(to.is_in(delivered)))}
     if worker.judged_again:
         keep_delivered(group.frame[ROW].filter(to.is_in(delivered)), worker.spool, seq)
     counted = {name: count for name, count in to.value_counts(name="n").sort(to.name).iter_rows()}
     source = worker.programs[group.frame[SOURCE][0]].source
+    figures = {DELIVERED: measure(worker.sheets[source.id], group.frame.filter(to.is_in(delivered)))}
     read = _read(group.frame, seq, source)
     return Done(read, worker.programs[source.id], Computed(group.frame.clear()), [], counted, parts, figures, None, 0.0)
 
@@ -107,7 +102,7 @@ def again(group: Going, worker: Worker, seq: int) -> list[Done]:
         done = worker.do(_read(rows, seq + number, program.source))
         before = dict_of(tally(program, Computed(rows)))
         changed = [(c, k, 0, failed - before.get((c, k), 0), source) for c, k, _, failed, source in done.tallies]
-        figures = {DELIVERED: done.figures.get(DELIVERED, {})}
+        figures = {DELIVERED: done.figures.get(BOTH) or done.figures.get(DELIVERED, {})}  # they passed before
         made.append(replace(done, tallies=changed, stakes=_more(stakes(program, Computed(rows)), done.stakes), figures=figures))
     return made
 

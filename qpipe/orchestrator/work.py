@@ -18,7 +18,7 @@ from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.feed import Read, line_of
 from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally, with_reason
-from qpipe.orchestrator.gates import DELIVERED, PASSED, Figures, measure, together
+from qpipe.orchestrator.gates import BOTH, DELIVERED, PASSED, Figures, Sheet, measure, sheets
 from qpipe.orchestrator.program import CONTRACT, Computed, Program
 from qpipe.orchestrator.remaining import judged_again, keep_delivered
 from qpipe.orchestrator.router import HELD, ROUTE, Router, confidence
@@ -37,7 +37,7 @@ class Done:
     tallies: list[tuple[str, str, int, int, str | None]]  # the source where there are several
     routes: dict[str, int]  # route name → rows
     parts: dict[str, Part]  # output → what was staged
-    figures: dict[str, dict[str, Figures]]  # stage → gate → figures
+    figures: dict[str, Figures]  # by stage
     held: pl.DataFrame | None  # rows that wait for a person, with the hidden column __route
     seconds: float
     stakes: list[tuple[str, str, str, int, int, float]] = field(default_factory=list)
@@ -84,6 +84,11 @@ class Worker:
         """Whether a rule will ask at the end which rows were delivered."""
         return bool(judged_again(self.plan))
 
+    @cached_property
+    def sheets(self) -> dict[str, list[Sheet]]:
+        """The gates, by source."""
+        return {source: sheets(program.watches) for source, program in self.programs.items()}
+
     def do(self, read: Read) -> Done:
         began = time.perf_counter()
         program, raw = self.programs[read.source.id], read.chunk.frame
@@ -93,7 +98,7 @@ class Worker:
         frame = _alive(program, computed.frame)
         split = Split(self, program, read, frame, faults)
         split.stop()
-        figures = split.figures(computed.frame) if program.watches else {}
+        figures = split.figures(computed.frame)
         parts = split.stage()
         if self.judged_again:
             keep_delivered(split.rows_delivered(), self.spool, read.seq)
@@ -175,15 +180,15 @@ class Split:
             parts[output.id] = output.output.stage(rows, self._read.seq, self._worker.staging[output.id], self._worker.context)
         return parts
 
-    def figures(self, computed: pl.DataFrame) -> dict[str, dict[str, Figures]]:
+    def figures(self, computed: pl.DataFrame) -> dict[str, Figures]:
         """The gates' figures of all rows that passed them, and of those that are delivered. No row is measured twice."""
-        watches, delivered = self._program.watches, self._delivered()
+        sheets, delivered = self._worker.sheets[self._read.source.id], self._delivered()
         if computed.height != self._frame.height:  # a step has dropped some, perhaps after a gate
-            return {PASSED: measure(watches, computed), DELIVERED: measure(watches, delivered)}
-        given, codes = measure(watches, delivered), self._delivered_codes()
+            return {PASSED: measure(sheets, computed), DELIVERED: measure(sheets, delivered)}
+        codes = self._delivered_codes()
         others = self._cut(tuple(c for c in self._counts if c not in codes))
-        passed = together(watches, given, measure(watches, others)) if others.height else given
-        return {PASSED: passed, DELIVERED: given}
+        found = {BOTH: measure(sheets, delivered)}
+        return found | ({PASSED: measure(sheets, others)} if others.height else {})
 
     def rows_delivered(self) -> pl.Series:
         return self._delivered()[ROW]

@@ -26,7 +26,8 @@ from qpipe.core.component import (
     Transform,
     Verdict,
 )
-from qpipe.core.judgement import figure, judge_groups, judge_rows, merge
+from qpipe.core.figures import by_group, measured, merged
+from qpipe.core.judgement import judge_groups, judge_rows
 from qpipe.core.lazy import pl
 
 if TYPE_CHECKING:
@@ -126,15 +127,8 @@ def _candidates(ask: Ask, batches: Sequence[pl.DataFrame]) -> dict[str, list[str
 def _run_gate(gate: Gate, batches: Sequence[pl.DataFrame], context: Context) -> Seen:
     measures = {"rows": Measure(pl.len())} | gate.measures(context)
     where, by = _where(gate, context), list(gate.by or ())
-    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for batch in batches:
-        values = [m.value.alias(name) for name, m in measures.items()]
-        rows = _judged(batch, where).lazy()
-        measured = collect(rows.group_by(by, maintain_order=True).agg(values) if by else rows.select(values))
-        for found in measured.to_dicts():
-            key = tuple(found.pop(name) for name in by)
-            found = {name: figure(found[name], measure) for name, measure in measures.items()}
-            groups[key] = merge(groups[key], found, measures) if key in groups else found
+    figures = [measured(_judged(batch, where).lazy(), measures, by) for batch in batches]
+    groups = by_group(merged(figures, measures), measures)
     verdicts = {key: gate.verdict(values, context) for key, values in groups.items()}
     return Seen(_stacked(batches), verdict=judge_groups(gate, verdicts))
 

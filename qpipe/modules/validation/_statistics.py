@@ -79,20 +79,26 @@ def _sums(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:
 
 def _exactly(x: pl.Expr, of: Callable[..., dict[int, np.ndarray]] = steps) -> Measure:
     """An exact sum over a column of 64-bit floats: of all groups at once."""
-    groups, pairs = x.drop_nulls().implode(), pl.List(pl.Int64())
+    groups, pairs = x.drop_nulls().implode(), pl.List(pl.Struct({"value": pl.Int64(), "count": pl.Int64()}))
     return Measure(groups.map_batches(partial(_counted, of=of), return_dtype=pairs, is_elementwise=True), "counts")
 
 
 def _counted(groups: pl.Series, of: Callable[..., dict[int, np.ndarray]]) -> pl.Series:
-    """Of each list of values the exponents and counts of its sum, in turn."""
+    """Of each list of values the exponents of its sum, and how many steps of each."""
+    import pyarrow
+
     lists = groups.to_arrow()  # without a copy
     sizes = np.diff(lists.offsets.to_numpy())
     some = sizes > 0
     found = of(lists.flatten().to_numpy(), np.cumsum(sizes[some]) - sizes[some])
-    pairs = np.zeros((len(groups), 2 * len(found)), dtype=np.int64)
-    for n, (exponent, counts) in enumerate(found.items()):
-        pairs[some, 2 * n], pairs[some, 2 * n + 1] = exponent, counts
-    return pl.Series(pairs, dtype=pl.Array(pl.Int64, pairs.shape[1])).arr.to_list()
+    counts = np.zeros((len(groups), len(found)), dtype=np.int64)
+    for n, steps_ in enumerate(found.values()):
+        counts[some, n] = steps_
+    there, ends = counts != 0, np.zeros(len(groups) + 1, dtype=np.int64)
+    np.cumsum(there.sum(axis=1), out=ends[1:])
+    exponents = np.broadcast_to(np.fromiter(found, dtype=np.int64), counts.shape)
+    pairs = pyarrow.StructArray.from_arrays([exponents[there], counts[there]], ["value", "count"])
+    return pl.Series(pl.from_arrow(pyarrow.LargeListArray.from_arrays(ends, pairs)))
 
 
 def _sum(values: Values, type_: DataType) -> Any:

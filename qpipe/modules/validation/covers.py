@@ -9,7 +9,7 @@ from qpipe.core.component import Context, Gate, Measure, Types, Verdict
 from qpipe.core.errors import QpipeError
 from qpipe.core.lazy import pl
 from qpipe.core.params import ColumnRef, Columns, param
-from qpipe.modules.validation._keyset import reference_keys, their_columns, written
+from qpipe.modules.validation._keyset import absent, reference_keys, their_columns, written
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,9 +65,9 @@ class Covers(Gate):
 
     def measures(self, context: Context) -> dict[str, Measure]:
         keys = self._keys(context)
-        hashed = pl.struct(pl.col(list(self.columns))).hash() if len(self.columns) > 1 else pl.col(self.columns[0])
-        known = pl.Series(keys.to_struct("k").hash() if len(self.columns) > 1 else keys[self.columns[0]])
-        arrived = hashed.filter(hashed.is_in(known.implode())).unique()
+        key = pl.struct(pl.col(list(self.columns))).hash() if len(self.columns) > 1 else pl.col(self.columns[0])
+        whole = pl.all_horizontal(pl.col(column).is_not_null() for column in self.columns)
+        arrived = key.filter(whole & ~absent(self.columns, keys)).unique()
         return {"arrived": Measure(arrived.implode(), "union", keep=MOST)}
 
     def verdict(self, values: Mapping[str, Any], context: Context) -> Verdict:

@@ -81,19 +81,20 @@ class Distribution(Gate):
             yield "other", "with bins every number is in a range"
 
     def measures(self, context: Context) -> dict[str, Measure]:
-        classes = self._classes(pl.col(self.column), context).drop_nulls().alias("value").value_counts()
-        return {"counts": Measure(classes.implode(), "counts")}
-
-    def _classes(self, cell: pl.Expr, context: Context) -> pl.Expr:
-        """The number of a value's class among those expected."""
-        if self.bins:
-            number = cell.cast(pl.Float64)
-            above = [(number >= bound) for bound in self.bins[:-1]] + [number > self.bins[-1]]
-            place = pl.sum_horizontal([passed.cast(pl.Int64) for passed in above])
-        else:
+        cell = pl.col(self.column).drop_nulls()
+        counted = (self._range(cell) if self.bins else cell).alias("value").value_counts()
+        if not self.bins:  # a look at each different value only
             known = series(tuple(self.shares), context.types[self.column])
-            place = cell.replace_strict(known, pl.Series(range(len(known)), dtype=pl.Int64), default=len(known))
-        return pl.when(cell.is_not_null()).then(place)
+            classes = pl.Series(range(len(known)), dtype=pl.Int64)
+            value = counted.struct.field("value").replace_strict(known, classes, default=len(known))
+            counted = pl.struct(value.alias("value"), counted.struct.field("count"))
+        return {"counts": Measure(counted.implode(), "counts")}
+
+    def _range(self, cell: pl.Expr) -> pl.Expr:
+        """The number of the range that a value is in."""
+        number = cell.cast(pl.Float64)
+        above = [(number >= bound) for bound in self.bins[:-1]] + [number > self.bins[-1]]
+        return pl.sum_horizontal([passed.cast(pl.Int64) for passed in above])
 
     def verdict(self, values: Mapping[str, Any], context: Context) -> Verdict:
         counts: Mapping[int, int] = values["counts"] or {} if values["rows"] else {}

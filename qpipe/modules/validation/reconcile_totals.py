@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qpipe.core.component import Context, Gate, Measure, Types, Verdict
 from qpipe.core.errors import QpipeError
-from qpipe.core.judgement import figure
+from qpipe.core.figures import by_group, measured, merged
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, Columns, SourceRef, param
 from qpipe.core.types import DataType
@@ -130,8 +130,8 @@ class ReconcileTotals(Gate):
                 raise QpipeError(f"{self.with_} has no column '{name}'", hint=f"it has {', '.join(table.columns)}")
         kind = DataType.of(table.schema[column]) if column else None
         measures = {"rows": Measure(pl.len())} | self._measures(column, kind)
-        (found,) = table.select(measure.value.alias(name) for name, measure in measures.items()).to_dicts()
-        return self._totals({name: figure(value, measures[name]) for name, value in found.items()}, kind)
+        (found,) = by_group(merged([measured(table.lazy(), measures)], measures), measures).values()
+        return self._totals(found, kind)
 
     def _totals(self, values: Mapping[str, Any], kind: DataType | None) -> dict[str, float]:
         """Group → figure; the whole is the group "". Empty where there is nothing to compare."""
