@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from qpipe.spec.plan import Plan
 
 Answers = Annotated[Path | None, typer.Option("--answers", help="Answers to questions: a YAML, JSON or CSV file.")]
+Parent = Annotated[
+    str | None, typer.Option("--parent", metavar="RUN", help="The run whose rows a quarantine file has; else the latest.")
+]
 NoAsk = Annotated[bool, typer.Option("--no-ask", help="Ask nothing, even on a terminal: questions wait.")]
 Events = Annotated[bool, typer.Option("--events", help="Every event as a JSON line on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
@@ -42,6 +45,7 @@ def run(
     from_quarantine: Annotated[
         str | None, typer.Option("--from-quarantine", help="Take repaired rows back: a quarantine file, or a run's id.")
     ] = None,
+    parent: Parent = None,
     fail_on: Annotated[str | None, typer.Option("--fail-on", help="error, warning or never: what refuses the data.")] = None,
     strict: Strict = False,
     full_refresh: Annotated[
@@ -69,9 +73,11 @@ def run(
 
     plan = _adjusted(plan_of(spec, vars=read_vars(var)), fail_on, batch_size, workers)
     journal = Journal(home or home_of(spec))
-    parent = None
     if from_quarantine is not None:
-        plan, parent = _replayed(plan, journal, from_quarantine)
+        plan = _replayed(plan, journal, from_quarantine, parent)
+    elif parent:
+        raise UsageError("--parent says whose rows --from-quarantine takes back: it needs one")
+    parent = plan.replay.parent if plan.replay else None
     seen = Seen(quiet, verbose, events, as_json)
     if watch:
         from qpipe.orchestrator.watching import watched
@@ -133,6 +139,7 @@ def recover(
 def replay(
     what: Annotated[str, typer.Argument(metavar="RUN|FILE", help="A run, or a file of quarantined rows.")] = "latest",
     spec: Annotated[Path | None, typer.Option(help="The spec they go through: of a file it must be said.")] = None,
+    parent: Parent = None,
     var: Vars = None,
     answers: Answers = None,
     strict: Strict = False,
@@ -156,17 +163,21 @@ def replay(
         found = journal.run(what)
         spec, vars = Path(found["spec_file"]), {**(found["vars"] or {}), **vars}
     journal = Journal(home or home_of(spec))
-    plan, parent = _replayed(plan_of(spec, vars=vars), journal, what)
+    plan = _replayed(plan_of(spec, vars=vars), journal, what, parent)
+    parent = plan.replay.parent if plan.replay else None
     seen = Seen(quiet, as_json=as_json)
     return _through(_conductor(plan, journal, strict, no_ask, seen, parent), lambda c: c.run(), answers, seen=seen)
 
 
-def _replayed(plan: Plan, journal: Journal, what: str) -> tuple[Plan, str | None]:
+def _replayed(plan: Plan, journal: Journal, what: str, parent: str | None) -> Plan:
     from qpipe.orchestrator.replay import alone, replay_plan
 
+    replayed = replay_plan(plan, journal, what, parent)
+    if replayed.replay and replayed.replay.parent:
+        tell(f"taken as rows of {replayed.replay.parent}; what it and its replays have delivered counts")
     if checks := alone(plan):
         tell(f"{', '.join(checks)}: the rows that come back are judged beside each other, not beside those delivered before")
-    return replay_plan(plan, journal, what)
+    return replayed
 
 
 @dataclass(frozen=True)
@@ -232,6 +243,7 @@ def _plan_of_run(found: dict[str, Any], journal: Journal, which: str, given: dic
     """The plan a run began with: from the spec's file when it is unchanged, else as the person says."""
     from dataclasses import replace
 
+    from qpipe.orchestrator.replay import replay_of, taking_back
     from qpipe.spec.compile import plan_of
 
     path, vars = Path(found["spec_file"]), {**(found["vars"] or {}), **given}
@@ -249,6 +261,8 @@ def _plan_of_run(found: dict[str, Any], journal: Journal, which: str, given: dic
             )
         if which == "new":
             _refuse_other_shape(plan_of(found["spec_text"], vars=vars, file=str(path)), plan)
+    if replay := replay_of(journal, found["id"]):
+        plan = taking_back(plan, journal, replay)
     return replace(plan, fingerprint=found["fingerprint"])
 
 

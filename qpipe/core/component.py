@@ -381,6 +381,8 @@ class Relational(Judging):
     effect: ClassVar[Literal["findings", "drop", "replace"]] = "findings"
     settles: ClassVar[bool] = False  # what ``settle`` gives asks people
     holds_of_parts: ClassVar[bool] = True  # or it is judged again on the rows that are delivered
+    # where what earlier runs have delivered stands, seen from rows that come back from a quarantine; None: nowhere
+    earlier_rows: ClassVar[Literal["before", "after"] | None] = None
 
     def gather(self, context: Context) -> dict[str, pl.Expr]:
         """Name → expression to keep for every row, beside ``_row``."""

@@ -31,6 +31,9 @@ class Collector(Protocol):
     def add(self, frame: pl.DataFrame, first_row: int, height: int) -> None:
         """Keep these rows: ``_row`` and the gathered columns. The batch they come from has ``height`` rows."""
 
+    def take(self, folder: Path, state: Json, rows: RowSet, shift: int) -> None:
+        """Add those rows of another one's folder and checkpoint, each with its number raised by ``shift``."""
+
     def checkpoint(self) -> Json:
         """Make what was added durable; returns what ``restore`` needs."""
 
@@ -111,14 +114,11 @@ class Table:
             self._write(self._held[self._written :])
             self._let_go()
 
-    def only(self, rows: RowSet) -> Table:
-        """A table of its own with these rows only."""
-        made = type(self)(self._directory / "only", self._memory)
-        made.restore({"parts": 0})
-        for frame in self._held or map(pl.read_parquet, self._paths()):
-            low, high = int(frame[ROW].min() or 0), int(frame[ROW].max() or 0)  # type: ignore[arg-type]
-            made.add(frame.filter(rows.mask(low, high - low + 1).gather(frame[ROW] - low)), low, frame.height)
-        return made
+    def take(self, folder: Path, state: Json, rows: RowSet, shift: int) -> None:
+        for path in sorted(folder.glob("part-*.parquet"))[: state["parts"]]:
+            frame = pl.read_parquet(path)
+            mine = frame.filter(pl.Series(rows.holds(frame[ROW].to_numpy()))).with_columns(pl.col(ROW) + shift)
+            self.add(mine, shift, mine.height)
 
     def checkpoint(self) -> Json:
         if self._held is not None:
@@ -226,6 +226,13 @@ class Keys:
         if keys.height:
             self._spill(self._records(keys, rows))
 
+    def take(self, folder: Path, state: Json, rows: RowSet, shift: int) -> None:
+        for mine, theirs, size in zip(self._open(), _paths(folder), state["sizes"], strict=True):
+            records = np.fromfile(theirs, dtype=self.RECORD, count=size // np.dtype(self.RECORD).itemsize)
+            records = records[rows.holds(records["row"])]
+            records["row"] += np.uint32(shift)
+            mine.write(records.tobytes())
+
     def checkpoint(self) -> Json:
         for file in self._files:
             file.flush()
@@ -276,7 +283,7 @@ class Keys:
 
     def _open(self) -> list[Any]:
         if not self._files:
-            paths = [self._directory / f"keys-{n:02d}.bin" for n in range(self.PARTITIONS)]
+            paths = _paths(self._directory)
             for path in paths:
                 path.touch()
             self._files = [path.open("r+b", buffering=1 << 18) for path in paths]
@@ -288,6 +295,10 @@ class Keys:
         for file in self._open():
             file.flush()
         return [file.name for file in self._files]
+
+
+def _paths(directory: Path) -> list[Path]:
+    return [directory / f"keys-{n:02d}.bin" for n in range(Keys.PARTITIONS)]
 
 
 def _repeated(partition: str, keep: str) -> numpy.ndarray:

@@ -34,6 +34,11 @@ class RowSet:
         self._reach(int(ordinals.max()))
         np.bitwise_or.at(self._bits, ordinals >> 3, (1 << (ordinals & 7)).astype(np.uint8))
 
+    @classmethod
+    def first(cls, count: int) -> RowSet:
+        """The rows 0 … count-1."""
+        return cls(np.packbits(np.ones(count, dtype=bool), bitorder="little"))
+
     def mask(self, first: int, count: int) -> pl.Series:
         """True for the rows first … first+count-1 that are in the set."""
         byte, end = first >> 3, (first + count + 7) >> 3
@@ -46,6 +51,27 @@ class RowSet:
     def touches(self, first: int, count: int) -> bool:
         """Whether any of these rows is in the set: most batches have none, and a mask costs more."""
         return bool(self._bits[first >> 3 : (first + count + 7) >> 3].any())
+
+    def holds(self, ordinals: numpy.ndarray) -> numpy.ndarray:
+        """For each of these ordinals whether it is in the set."""
+        ordinals = ordinals.astype(np.int64)
+        inside = ordinals < self.end
+        bits = self._bits[np.where(inside, ordinals, 0) >> 3] if self.end else np.zeros(ordinals.size, dtype=np.uint8)
+        return inside & (bits >> (ordinals & 7) & 1).astype(bool)
+
+    @property
+    def packed(self) -> numpy.ndarray:
+        """The bits, eight rows a byte, the first row lowest."""
+        return self._bits
+
+    @property
+    def end(self) -> int:
+        """A multiple of 8 that all ordinals are below."""
+        return self._bits.size * 8
+
+    def between(self, first: int, end: int) -> RowSet:
+        """The rows from ``first`` up to ``end``, counted from ``first``; both are multiples of 8."""
+        return RowSet(self._bits[first >> 3 : end >> 3])
 
     def but(self, others: RowSet) -> RowSet:
         """The rows that are not among the others."""

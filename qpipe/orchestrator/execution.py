@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from qpipe.core.events import Event
 from qpipe.orchestrator.answers import DATA_SET, Settled, keep_remembered, settled
 from qpipe.orchestrator.compiled import Programs
 from qpipe.orchestrator.decisions import Questions
+from qpipe.orchestrator.delivered import delivered_rows, keep_for_replays
 from qpipe.orchestrator.drift import notes
 from qpipe.orchestrator.feed import Read, Start
 from qpipe.orchestrator.gathering import Collectors
@@ -33,11 +35,13 @@ from qpipe.orchestrator.reading import Reading
 from qpipe.orchestrator.record import Record, advance
 from qpipe.orchestrator.reliability import reliability_before
 from qpipe.orchestrator.remaining import rejudged
+from qpipe.orchestrator.replay import keep_marks
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.settle import Going, again, going, send
 from qpipe.orchestrator.work import RouteRefuses, Worker, in_order, raw_types
 from qpipe.spec.plan import Plan
 
+ALONE = "the rows that come back are judged beside each other: of this rule the run before kept nothing"
 CHECKPOINT = 2.0  # seconds between two checkpoints of a gathering pass
 
 
@@ -130,7 +134,8 @@ class Execution:
                 tx.put("source", id=id, identity_json=identity, begin_json=begin.cursor, after=begin.after,
                        reliability=self.reliability.get(id),
                        types_json=told_types(self.plan, id, self.prepared.columns))  # fmt: skip
-            tx.event("run.resumed" if known else "run.started", attempt=self.writer.attempt)
+            taken = {"replay": vars(self.plan.replay) | {"path": str(self.plan.replay.path)}} if self.plan.replay else {}
+            tx.event("run.resumed" if known else "run.started", None, attempt=self.writer.attempt, **taken)
             for node in self.plan.streams if not known else ():
                 for note in notes(node, self.prepared.columns[node.id]):
                     tx.event("source.note", source=node.id, **note)
@@ -220,6 +225,8 @@ class Execution:
             tx.event(
                 "pass.done", number=each.number, found={id: sum(v["rows"] for v in vs) for id, vs in found["verdicts"].items()}
             )
+            for id in collectors.alone:
+                tx.event("source.note", source=self.plan.streams[0].id, code="judged-alone", message=f"{id}: {ALONE}")
         collectors.close()
 
     # ── the last pass ──
@@ -286,9 +293,22 @@ class Execution:
         self._acknowledge(ends)
         if waiting:
             return self._wait(waiting)
-        self.publisher.discard()
+        self.publisher.discard(keep=self._for_replays())
         self._end("done", 0)
         return Outcome(self.run, "done", 0)
+
+    def _for_replays(self) -> bool:
+        """Keep what rows that come back are judged beside, if any can; whether there is something to keep."""
+        directory, replay = self.writer.directory, self.plan.replay
+        quarantined = [part for id, node in self.plan.outputs.items() if node.original for part in self.publisher.parts(id)]
+        if replay:
+            with suppress(QpipeError):  # the file is gone or another one by now: a later replay is not of these rows
+                self._same_inputs(self.prepared.identities, self.prepared.identify())
+                context = self.reading.context(self.plan.streams[0].id)
+                keep_marks(self.plan, context, delivered_rows(directory), directory)
+        if replay or quarantined:
+            keep_for_replays(self.plan, directory)
+        return bool(replay or quarantined)
 
     def _ends(self) -> dict[str, Json]:
         """Where each source ended that keeps a cursor."""

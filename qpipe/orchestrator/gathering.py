@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from qpipe.core.batch import ROW, Json
-from qpipe.core.component import Context, Relational, Types
+from qpipe.core.component import Context, Relational, RowVerdict, Types
 from qpipe.core.effects import effect
 from qpipe.core.gather import Collector
 from qpipe.core.lazy import pl
+from qpipe.core.rowset import RowSet
+from qpipe.orchestrator.delivered import GATHERED, Gathered, beside, is_kept, judged_beside, words_of
 from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.journal import Writer
 from qpipe.orchestrator.passes import Pass
 from qpipe.orchestrator.program import Program
-from qpipe.orchestrator.remaining import may_break
 from qpipe.spec.plan import Plan
 
 
@@ -26,9 +27,11 @@ class Collectors:
         self, plan: Plan, each: Pass, programs: Mapping[str, Program], context: Context, writer: Writer, checkpoint: Json | None
     ) -> None:
         self._plan, self._programs, self._context, self._writer = plan, programs, context, writer
-        place = writer.directory / "gather" / str(each.number)
+        self._place = place = writer.directory / GATHERED / str(each.number)
         if not checkpoint:
             shutil.rmtree(place, ignore_errors=True)
+        self._rows = (checkpoint or {}).get("rows", 0)
+        self.alone: list[str] = []  # steps that could not look at what was delivered before the rows of a replay
         gatherings = next(iter(programs.values())).gatherings
         self._contexts: dict[str, Context] = {id: gatherings[id].context for id in each.gathers}
         self._collectors: dict[str, Collector] = {
@@ -47,37 +50,48 @@ class Collectors:
         frame = _fused(program, read, program.columns) if self.fused else _in_full(program, read)
         for id, gathering in program.gatherings.items():
             self._collectors[id].add(gathering.of(frame), read.first_row, read.rows)
+        self._rows = read.first_row + read.rows
 
     def checkpoint(self) -> Json:
-        return {"collectors": {id: collector.checkpoint() for id, collector in self._collectors.items()}}
+        return {"collectors": {id: collector.checkpoint() for id, collector in self._collectors.items()}, "rows": self._rows}
 
     def judge(self) -> Json:
         """Let the relational steps decide, and keep what they found: rows as bitmaps, results as Parquet."""
         verdicts: dict[str, list[Json]] = {}
         replaced: dict[str, Json] = {}
-        states: dict[str, Json] = {}
+        kept: dict[str, Json] = {}
         for id, collector in self._collectors.items():
             module, context = self._module(id), self._contexts[id]
-            if may_break(module):  # judged again on what is delivered, perhaps by another attempt
-                states[id] = collector.checkpoint()
+            if is_kept(self._plan, module):  # for a later attempt, and for rows that come back
+                kept[id] = {"state": collector.checkpoint(), "words": words_of(module, context)}
             if module.effect == "replace":
                 folder = module.replace(collector, context)
                 files = sorted(folder.glob("*.parquet"))
                 replaced[id] = {"folder": str(folder), "same_rows": bool(files) and ROW in pl.read_parquet_schema(files[0])}
                 continue
             verdicts[id] = []
-            for n, verdict in enumerate(module.judge(collector, context)):
+            for n, verdict in enumerate(self._verdicts(id, collector, kept)):
                 effect("rows.save")
                 verdict.rows.save(self._writer.directory / f"rows-{id}-{n}.npy")
                 told = {"columns": list(verdict.columns), "expected": verdict.expected, "rows": len(verdict.rows)}
                 told |= {"notes": verdict.notes} if verdict.notes else {}
                 verdicts[id].append(told)
-        return {"verdicts": verdicts, "replaced": replaced, "again": states}
+        return {"verdicts": verdicts, "replaced": replaced, "kept": kept}
+
+    def _verdicts(self, id: str, collector: Collector, kept: Mapping[str, Json]) -> Sequence[RowVerdict]:
+        module, context = self._module(id), self._contexts[id]
+        earlier = beside(self._writer.journal, self._plan, id, context)
+        if self._plan.replay and module.earlier_rows and not earlier:
+            self.alone.append(id)
+        if not earlier:
+            return module.judge(collector, context)
+        own = Gathered(self._place / id, kept[id]["state"], RowSet.first(self._rows))
+        return judged_beside(module, own, earlier, context, self._place / id / "beside")
 
     def close(self) -> None:
         for id, collector in self._collectors.items():
             module = self._module(id)
-            if module.effect != "replace" and not may_break(module):
+            if module.effect != "replace" and not is_kept(self._plan, module):
                 collector.close()
 
     def _module(self, id: str) -> Relational:

@@ -17,6 +17,7 @@ from qpipe.core.errors import DataRefused
 from qpipe.core.judgement import judge_rows
 from qpipe.orchestrator import drift
 from qpipe.orchestrator.answers import let_pass
+from qpipe.orchestrator.delivered import GATHERED, ROWS
 from qpipe.orchestrator.gates import Gates, GateVerdict
 from qpipe.orchestrator.journal import Writer
 from qpipe.orchestrator.patience import Patience
@@ -95,7 +96,7 @@ class Publisher:
         """Show every output's rows, once. What a parked run has shown already stays; later rows are added to it."""
         self.finish()
         for id in self.plan.outputs:
-            parts, shown = self._parts(id), self._publications(id, "done")
+            parts, shown = self.parts(id), self._publications(id, "done")
             new = parts[sum(row["parts"] for row in shown) :]
             if new or not shown:
                 counts = {"parts": len(new), "rows": sum(part.rows for part in new), "at": time.time()}
@@ -111,7 +112,7 @@ class Publisher:
             for row in self._publications(id, "intent"):
                 shown = self._publications(id, "done")
                 start = sum(done["parts"] for done in shown)
-                self._show(id, self._parts(id)[start : start + row["parts"]], row["token"], bool(shown))
+                self._show(id, self.parts(id)[start : start + row["parts"]], row["token"], bool(shown))
 
     def _show(self, id: str, parts: Sequence[Part], token: str, more: bool) -> None:
         node = self.plan.outputs[id]
@@ -127,14 +128,14 @@ class Publisher:
         effect(f"output.{id}.publish")
         return output.publish(parts, self._types(self.plan.outputs[id]), token, self.context)
 
-    def discard(self) -> None:
-        """The run is over: what was staged and spooled is of no more use."""
+    def discard(self, *, keep: bool = False) -> None:
+        """The run is over: what was staged and spooled is of no more use, but for what a replay will need (``keep``)."""
         for id, node in self.plan.outputs.items():
-            node.output.discard(self._parts(id), self.context)
-        for name in ("spill", "kept", "gather", "staged", "delivered"):
+            node.output.discard(self.parts(id), self.context)
+        for name in ("spill", "kept", "staged", *(() if keep else (GATHERED, ROWS))):
             shutil.rmtree(self.writer.directory / name, ignore_errors=True)
 
-    def _parts(self, output: str) -> list[Part]:
+    def parts(self, output: str) -> list[Part]:
         found = self.writer.journal.rows("select * from part where run=? and output=? order by seq", self.writer.run, output)
         return [Part(r["seq"], r["path"], r["rows"], r["bytes"], r["digest"]) for r in found]
 

@@ -19,11 +19,11 @@ from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.answers import Settled
+from qpipe.orchestrator.delivered import keep_rows
 from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.findings import stakes, tally, with_reason
 from qpipe.orchestrator.gates import BOTH, DELIVERED, measure
 from qpipe.orchestrator.program import Computed
-from qpipe.orchestrator.remaining import keep_delivered
 from qpipe.orchestrator.work import Done, Worker, provenance_types
 from qpipe.spec.plan import OutputNode, Plan, SourceNode
 
@@ -84,8 +84,8 @@ def send(plan: Plan, group: Going, worker: Worker, types: Types, seq: int) -> Do
             effect(f"output.{output.id}.stage")
             parts[output.id] = output.output.stage(_shaped(rows, output, types), seq, worker.staging[output.id], worker.context)
     delivered = [o.id for o in plan.outputs.values() if not o.original]
-    if worker.judged_again:
-        keep_delivered(group.frame[ROW].filter(to.is_in(delivered)), worker.spool, seq)
+    if worker.keeps_rows:
+        keep_rows(group.frame[ROW].filter(to.is_in(delivered)), worker.spool, seq)
     counted = {name: count for name, count in to.value_counts(name="n").sort(to.name).iter_rows()}
     source = worker.programs[group.frame[SOURCE][0]].source
     figures = {DELIVERED: measure(worker.sheets[source.id], group.frame.filter(to.is_in(delivered)))}

@@ -16,11 +16,11 @@ from qpipe.core.component import Context, Part, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
+from qpipe.orchestrator.delivered import keep_rows, kept_steps
 from qpipe.orchestrator.feed import Read, line_of
 from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally, with_reason
 from qpipe.orchestrator.gates import BOTH, DELIVERED, PASSED, Figures, Sheet, measure, sheets
 from qpipe.orchestrator.program import CONTRACT, Computed, Program
-from qpipe.orchestrator.remaining import judged_again, keep_delivered
 from qpipe.orchestrator.router import HELD, ROUTE, Router, confidence
 from qpipe.spec.plan import OutputNode, Plan
 
@@ -80,9 +80,9 @@ class Worker:
     lowest: dict[bool, pl.Series] = field(default_factory=dict)  # hashes of the rows sampled so far, sorted
 
     @cached_property
-    def judged_again(self) -> bool:
-        """Whether a rule will ask at the end which rows were delivered."""
-        return bool(judged_again(self.plan))
+    def keeps_rows(self) -> bool:
+        """Whether a rule may ask later which rows were delivered."""
+        return self.plan.replay is not None or bool(kept_steps(self.plan))
 
     @cached_property
     def sheets(self) -> dict[str, list[Sheet]]:
@@ -100,8 +100,8 @@ class Worker:
         split.stop()
         figures = split.figures(computed.frame)
         parts = split.stage()
-        if self.judged_again:
-            keep_delivered(split.rows_delivered(), self.spool, read.seq)
+        if self.keeps_rows:
+            keep_rows(split.rows_delivered(), self.spool, read.seq)
         split.sample()
         alone = len(self.plan.streams) == 1
         tallies = [(*counted, None if alone else read.source.id) for counted in tally(program, computed)]

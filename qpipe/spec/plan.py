@@ -120,6 +120,15 @@ class SpecTest:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """Rows that come back from a quarantine."""
+
+    path: Path  # where they are read
+    parent: str | None = None  # the run that quarantined them
+    beside: tuple[str, ...] = ()  # it and the runs that have taken rows of it back: what they delivered counts
+
+
+@dataclass(frozen=True)
 class Plan:
     name: str
     file: str  # as the user named it
@@ -135,6 +144,7 @@ class Plan:
     tests: tuple[SpecTest, ...] = ()
     vars: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    replay: Replay | None = None
     redact: Redactor = field(default_factory=Redactor, compare=False, repr=False)  # masks the spec's secrets
 
     @property

@@ -85,6 +85,7 @@ class Sql(Relational):
     timeout: Duration = param(3600.0, help="how long the query may take")
 
     holds_of_parts = False
+    earlier_rows = "before"
 
     @property
     def effect(self) -> str:  # type: ignore[override]

@@ -45,6 +45,7 @@ class DependsOn(Relational):
     """
 
     dimension = "consistency"
+    earlier_rows = "before"
     like = ("functional_dependency", "FunctionalDependency", "hasFunctionalDependency", "denial constraint", "fd")
 
     determinant: Columns = param(help="the columns that tell the other one")

@@ -45,6 +45,7 @@ class EachGroup(Relational):
 
     dimension = "consistency"
     holds_of_parts = False
+    earlier_rows = "before"
     like = (
         "group rule", "@rule(group_by)", "group_by rule", "expect_group", "rows_per_group", "at_least_one",
         "exactly one per group", "relationships_where", "expect_compound_group", "segments", "dimension_anomalies_per_group",

@@ -45,6 +45,7 @@ class Hierarchy(Relational):
 
     dimension = "integrity"
     holds_of_parts = False
+    earlier_rows = "before"
     like = ("hierarchy", "parent_child", "tree", "no cycles", "self reference", "recursive relationship", "orphans")
 
     key: Column = param(help="the column of ids")

@@ -39,6 +39,7 @@ class MostCommon(Relational):
 
     dimension = "consistency"
     holds_of_parts = False
+    earlier_rows = "before"
     like = (
         "expect_column_most_common_value_to_be_in_set", "most_common_value_in_set", "frequent_strings", "n_most_common",
         "expected-texts-in-top-values-count", "mode", "IMBALANCE",

@@ -45,6 +45,7 @@ class NoGaps(Relational):
 
     dimension = "completeness"
     holds_of_parts = False
+    earlier_rows = "before"
     like = (
         "has_no_gaps", "sequential_values", "expect_row_values_to_have_data_for_every_n_datepart", "gaps", "no missing dates",
         "date_spine", "sequential-value", "continuity", "expect_column_values_to_be_consecutive",

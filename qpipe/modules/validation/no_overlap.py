@@ -37,6 +37,7 @@ class NoOverlap(Relational):
     """
 
     dimension = "consistency"
+    earlier_rows = "before"
     like = (
         "mutually_exclusive_ranges", "no_overlap", "overlapping periods", "interval_overlap", "is_not_overlapping",
         "mutually_exclusive_ranges(zero_length_range_allowed)", "validity periods",

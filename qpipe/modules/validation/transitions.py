@@ -44,6 +44,7 @@ class Transitions(Relational):
     """
 
     dimension = "consistency"
+    earlier_rows = "before"
     holds_of_parts = False
     like = (
         "has_workflow", "state machine", "allowed transitions", "workflow", "status sequence", "expect_state_transitions",

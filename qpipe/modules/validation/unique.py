@@ -58,6 +58,10 @@ class Unique(Relational):
         if len(set(self.columns)) < len(self.columns):
             yield "columns", "a column is named twice"
 
+    @property
+    def earlier_rows(self) -> Literal["before", "after"]:  # type: ignore[override]
+        return "after" if self.keep == "last" else "before"  # what is delivered stays, so a row that comes back gives way
+
     def gather(self, context: Context) -> dict[str, pl.Expr]:
         return {column: pl.col(column) for column in self.columns}
 

@@ -1,0 +1,170 @@
+"""Rows that come back from a quarantine are judged beside what was delivered before, and none is delivered twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SPEC = """
+version: 1
+name: orders
+sources: {{s: {{path: s.csv, schema: {{id: int, of: int, kind: string, amount: int}}}}}}
+modules:
+  - between: {{id: range, column: amount, min: 0}}
+  {rule}
+routes:
+  {route}
+  - {{when: failed(error), to: quarantine}}
+  - {{to: clean}}
+decisions: {{wait: {{question: which way?, choices: {{accept: clean, reject: quarantine}}}}}}
+outputs: {{clean: {{path: out/clean.csv}}, quarantine: {{path: out/quarantine.{form}}}}}
+settings: {{batch_size: {batch}}}
+"""
+ROWS = "id,of,kind,amount\n1,,total,5\n2,1,line,5\n3,1,line,-7\n4,1,line,4\n1,1,line,-1\n"
+
+
+class Shop:
+    """A folder with a run behind it: rows 3 and the second 1 are in quarantine."""
+
+    def __init__(self, folder: Path, rule: str = "", *, rows: str = ROWS, route: str = "", form: str = "csv", batch: int = 100):
+        self.folder, self.quarantine = folder, folder / "out" / f"quarantine.{form}"
+        folder.mkdir(exist_ok=True)
+        (folder / "s.csv").write_text(rows)
+        (folder / "spec.yaml").write_text(SPEC.format(rule=rule, route=route, form=form, batch=batch))
+        self("run", "spec.yaml", "-q")
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        done = subprocess.run([sys.executable, "-m", "qpipe", *words], cwd=self.folder, capture_output=True, text=True,
+                              env={**os.environ, "COLUMNS": "120"}, stdin=subprocess.DEVNULL)  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def mend(self, name: str, *changes: tuple[str, str]) -> str:
+        """A copy of the quarantine with other texts in it; the quarantine itself where the name says so."""
+        text = self.quarantine.read_text()
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (self.folder / name).write_text(text)
+        return name
+
+    def relax(self, least: int = -10) -> None:
+        spec = self.folder / "spec.yaml"
+        spec.write_text(spec.read_text().replace("min: 0", f"min: {least}"))
+
+    @property
+    def ids(self) -> list[str]:
+        return [line.partition(",")[0] for line in (self.folder / "out" / "clean.csv").read_text().splitlines()[1:]]
+
+    def refused(self, name: str) -> str:
+        return (self.folder / name).read_text()
+
+
+@pytest.mark.parametrize("keep", ["none", "first", "last"])
+@pytest.mark.parametrize("batch", [1, 100])
+def test_a_key_that_was_delivered_is_not_delivered_again(tmp_path: Path, keep: str, batch: int) -> None:
+    rows = ROWS.replace("1,1,line,-1", "5,1,line,-1")
+    shop = Shop(tmp_path, f"- unique: {{columns: [id], keep: {keep}}}", rows=rows, batch=batch)
+    assert shop.ids == ["1", "2", "4"]
+    shop.mend("mended.csv", ("3,1,line,-7", "3,1,line,7"), ("5,1,line,-1", "2,1,line,1"))
+    shop("run", "spec.yaml", "--from-quarantine", "mended.csv", "-q")
+    assert shop.ids == ["1", "2", "4", "3"]
+    again = shop.refused("mended-again.csv")
+    assert "unique(id): id is 2" in again and "delivered before" in again and "\n3," not in again
+
+
+@pytest.mark.parametrize("rule", ["- unique: {columns: [id, amount]}", "- unique: kind", "- unique: of"])
+def test_keys_of_several_columns_and_of_texts(tmp_path: Path, rule: str) -> None:
+    rows = "id,of,kind,amount\n1,10,total,5\n2,20,line,-6\n"
+    shop = Shop(tmp_path, rule, rows=rows)
+    shop.mend("mended.csv", ("2,20,line,-6", "1,10,total,5"))
+    shop("run", "spec.yaml", "--from-quarantine", "mended.csv", "-q")
+    assert shop.ids == ["1"]
+    shop.mend("other.csv", ("2,20,line,-6", "2,20,line,6"))
+    shop("run", "spec.yaml", "--from-quarantine", "other.csv", "-q")
+    assert shop.ids == ["1", "2"]
+
+
+def test_what_an_earlier_replay_delivered_counts_too(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "- unique: id", rows=ROWS.replace("1,1,line,-1", "5,1,line,-1"))
+    first = shop.mend("first.csv", ("3,1,line,-7", "3,1,line,7"))
+    shop("run", "spec.yaml", "--from-quarantine", first, "-q")
+    shop.mend("second.csv", ("3,1,line,-7", "7,1,line,7"), ("5,1,line,-1", "3,1,line,1"))
+    shop("run", "spec.yaml", "--from-quarantine", "second.csv", "-q")
+    assert shop.ids == ["1", "2", "4", "3", "7"]
+    assert "unique(id): id is 3" in shop.refused("second-again.csv")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "ndjson"])
+@pytest.mark.parametrize("rule", ["", "- unique: [id, amount]"])
+def test_the_same_quarantine_twice_delivers_nothing_twice(tmp_path: Path, form: str, rule: str) -> None:
+    shop = Shop(tmp_path, rule, form=form)
+    shop.relax()
+    shop("replay", "latest", "-q")
+    assert shop.ids == ["1", "2", "4", "3", "1"]
+    told = shop("replay", str(shop.quarantine), "--spec", "spec.yaml")
+    assert shop.ids == ["1", "2", "4", "3", "1"]
+    assert "2 rows" in told and "delivered" in told
+
+
+def test_a_quarantine_mended_in_place_step_by_step(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.mend("out/quarantine.csv", ("3,1,line,-7", "3,1,line,7"))
+    shop("replay", "out/quarantine.csv", "--spec", "spec.yaml", "-q")
+    shop.mend("out/quarantine.csv", ("1,1,line,-1", "5,1,line,1"))
+    shop("replay", "out/quarantine.csv", "--spec", "spec.yaml", "-q")
+    assert shop.ids == ["1", "2", "4", "3", "5"]
+
+
+RULES = {
+    "hierarchy": ("hierarchy: {key: id, parent: of, severity: error}", ("3,1,line,-7", "3,1,line,7"), True),
+    "hierarchy, no such parent": ("hierarchy: {key: id, parent: of}", ("3,1,line,-7", "3,9,line,7"), False),
+    "each_group": ("each_group: {by: kind, condition: kind = 'total', max: 1}", ("3,1,line,-7", "3,1,total,7"), False),
+    "depends_on": ("depends_on: {determinant: of, dependent: kind}", ("3,1,line,-7", "3,1,other,7"), False),
+    "sql": ("sql: {failing: 'select _row from data where (select sum(amount) from data) > 20'}", ("3,1,line,-7", "3,1,line,7"),
+            False),
+    "ordered sees the file": ("ordered: id", ("3,1,line,-7", "3,1,line,7"), True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rules_about_groups_see_what_was_delivered(tmp_path: Path, name: str) -> None:
+    rule, change, passes = RULES[name]
+    shop = Shop(tmp_path, f"- {rule}", rows="\n".join(ROWS.splitlines()[:-1]) + "\n")
+    shop.mend("mended.csv", change)
+    shop("run", "spec.yaml", "--from-quarantine", "mended.csv", "-q")
+    assert shop.ids == ["1", "2", "4", *(["3"] if passes else [])]
+
+
+def test_a_rule_that_was_another_is_told(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "- unique: {id: once, columns: id}")
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(spec.read_text().replace("columns: id", "columns: [id, kind]"))
+    assert "once: the rows that come back are judged beside each other" in shop("replay")
+
+
+def test_a_replay_that_waits_for_an_answer_goes_on_with_the_rows_that_came_back(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "- unique: id", route="- {when: amount > 100, ask: wait}")
+    shop.mend("mended.csv", ("3,1,line,-7", "3,1,line,700"))
+    shop("run", "spec.yaml", "--from-quarantine", "mended.csv", "-q", code=75)
+    shop("decide", "wait", "accept")
+    shop("resume", "-q")
+    assert shop.ids == ["2", "4", "3"]
+    assert "unique(id): id is 1" in shop.refused("mended-again.csv")
+
+
+def test_whose_rows_a_file_has_can_be_said(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "- unique: id")
+    first = json.loads(shop("runs", "--json"))[0]
+    (tmp_path / "s.csv").write_text("id,of,kind,amount\n6,,total,5\n")
+    shop("run", "spec.yaml", "-q")
+    (tmp_path / "mended.csv").write_text("id,of,kind,amount\n2,1,line,5\n6,1,line,5\n")
+    assert first["run"] in shop("run", "spec.yaml", "--from-quarantine", "mended.csv", "--parent", first["run"])
+    assert "unique(id): id is 2" in shop.refused("mended-again.csv") and shop.ids == ["6", "6"]
+    assert "--from-quarantine" in shop("run", "spec.yaml", "--parent", first["run"], code=2)
