@@ -60,11 +60,6 @@ class RowSet:
         return inside & (bits >> (ordinals & 7) & 1).astype(bool)
 
     @property
-    def packed(self) -> numpy.ndarray:
-        """The bits, eight rows a byte, the first row lowest."""
-        return self._bits
-
-    @property
     def end(self) -> int:
         """A multiple of 8 that all ordinals are below."""
         return self._bits.size * 8

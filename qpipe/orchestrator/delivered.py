@@ -46,8 +46,11 @@ def keep_rows(rows: pl.Series, directory: Path, seq: int) -> None:
     effect("delivered.keep")
     folder = directory / ROWS
     folder.mkdir(exist_ok=True)
-    low = int(rows.min()) & ~7 if rows.len() else 0  # type: ignore[arg-type]
-    np.savez(folder / f"{seq:06d}.npz", low=low, bits=RowSet.of(rows - low).packed)
+    ordinals = rows.to_numpy()
+    low, end = (int(ordinals.min()) & ~7, int(ordinals.max()) + 1) if ordinals.size else (0, 0)
+    mask = np.zeros(end - low, dtype=bool)
+    mask[ordinals - low] = True
+    np.savez(folder / f"{seq:06d}.npz", low=low, bits=np.packbits(mask, bitorder="little"))
 
 
 def delivered_rows(directory: Path) -> RowSet:
