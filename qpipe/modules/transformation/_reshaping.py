@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 _ROWS = 100_000  # of a part of the result
+# the data with the place of each row in its order: rows of one origin share _row
+IN_PLACE = "(select *, row_number() over () as __place from data)"
 
 
 class Reshaping(Relational):

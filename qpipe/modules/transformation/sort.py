@@ -7,7 +7,7 @@ from typing import Literal
 
 from qpipe.core.component import Context, Types
 from qpipe.core.params import Columns, param
-from qpipe.modules.transformation._reshaping import Reshaping, name
+from qpipe.modules.transformation._reshaping import IN_PLACE, Reshaping, name
 
 
 class Sort(Reshaping):
@@ -38,4 +38,4 @@ class Sort(Reshaping):
     def query(self, context: Context) -> str:
         keys = [f"{name(column)} {self.direction} nulls last" for column in self.by]
         columns = ", ".join(name(column) for column in context.types)
-        return f"select {columns} from data order by {', '.join(keys)}, _row, {columns}"
+        return f"select {columns} from {IN_PLACE} order by {', '.join(keys)}, __place"

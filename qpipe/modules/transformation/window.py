@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from qpipe.core.component import Context, Types
 from qpipe.core.params import Columns, param
 from qpipe.core.types import DataType
-from qpipe.modules.transformation._reshaping import Reshaping, name
+from qpipe.modules.transformation._reshaping import IN_PLACE, Reshaping, name
 
 ROW_ONLY = ("row_number", "rank", "dense_rank", "count")
 FUNCTIONS = (
@@ -64,8 +64,8 @@ class Window(Reshaping):
 
     def query(self, context: Context) -> str:
         part = f"partition by {', '.join(name(c) for c in self.by)} " if self.by else ""
-        columns = ", ".join(name(column) for column in context.types)  # rows of one origin share _row
-        keys = ", ".join([*(f"{name(c)} nulls first" for c in self.order or ()), "_row", columns])
+        columns = ", ".join(name(column) for column in context.types)
+        keys = ", ".join([*(f"{name(c)} nulls first" for c in self.order or ()), "__place"])
         # rank counts equals as equals: the row's number must not part them
         ranks = ", ".join(f"{name(c)} nulls first" for c in self.order or ()) or "_row"
         made = []
@@ -74,7 +74,7 @@ class Window(Reshaping):
             cell = name(column) if column else ""
             over = f"over ({part}order by {ranks if function in ('rank', 'dense_rank') else keys})"
             made.append(f"{_call(function, cell, over, f'over ({part})')} as {name(new)}")
-        return f"select _row, {columns}, {', '.join(made)} from data"
+        return f"select _row, {columns}, {', '.join(made)} from {IN_PLACE}"
 
 
 def _parsed(written: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict, Types
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, Scalar, param
+from qpipe.core.rowset import RowSet
 from qpipe.modules.validation._values import listed, series, unreadable
 
 if TYPE_CHECKING:
@@ -53,21 +54,34 @@ class MostCommon(Relational):
         yield from unreadable({"values": self.values}, [self.column], types)
 
     def gather(self, context: Context) -> dict[str, pl.Expr]:
-        cell, members = pl.col(self.column), series(self.values, context.types[self.column])
-        return {"value": cell, "known": cell.is_in(members.unique().implode())}
+        return {"value": pl.col(self.column)}
 
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
-        bad = {
-            "any": "not known and not (select bool_or(known) from top)",
-            "all": "not known",
-            "forbid": "not known or (select count(*) from top) > 1",
-        }[self.ties]
-        query = f"""
-            with counts as (
-                select value, bool_or(known) as known, count(*) as n from data where value is not null group by value
-            ),
-            top as (select value, known from counts where n = (select max(n) from counts))
-            select {ROW} from data where value in (select value from top where {bad})
-        """
         words = f"{listed(self.values)} as the most frequent value"
-        return (RowVerdict(collected.rows(query), (self.column,), words),)
+        bad = self._bad(collected, context)
+        if not bad.len():
+            return (RowVerdict(RowSet(), (self.column,), words),)
+        query = f"select {ROW} from data where value "
+        if bad.dtype == pl.String and bad.len() == 1:  # a join would hash all texts
+            rows = collected.rows(f"{query}= ?", values=bad.to_list())
+        else:
+            rows = collected.rows(f"{query}in (select value from bad)", {"bad": bad.to_frame()})
+        return (RowVerdict(rows, (self.column,), words),)
+
+    def _bad(self, collected: Any, context: Context) -> pl.Series:
+        """The most frequent values that should not be."""
+        members = series(self.values, context.types[self.column])
+        if not collected.has_rows:
+            return members.clear()
+        connection = collected.connect()
+        try:
+            top = connection.sql("""
+                with counts as (select value, count(*) as n from data where value is not null group by value)
+                select value from counts where n = (select max(n) from counts)
+            """).pl()["value"]
+        finally:
+            connection.close()
+        strange = top.filter(~top.is_in(members.implode()))
+        if self.ties == "any":
+            return strange if strange.len() == top.len() else strange.clear()
+        return top if self.ties == "forbid" and top.len() > 1 else strange

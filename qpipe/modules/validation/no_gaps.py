@@ -76,15 +76,18 @@ class NoGaps(Relational):
 
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
         keys = [f"k{n}" for n in range(len(self.by or ()))]
-        over = f"over ({'partition by ' + ', '.join(keys) if keys else ''} order by place, {ROW})"
         at = "v" if self.grain is None else f"date_trunc('{self.grain}', v::timestamp)"
         step = f"::hugeint + {self.step}" if self.grain is None else f" + interval '{self.step} {self.grain}s'"
         query = f"""
             with seen as (select {ROW}, {"".join(f"{key}, " for key in keys)} {at} as place from data where v is not null),
-            stepped as (select {ROW}, place, lag(place) {over} as before from seen)
-            select {ROW} from stepped where place > before{step}
+            stepped as (select {ROW}, place, lag(place) over ({{}}) as before from seen)
+            select {ROW}, place > before{step}, place < before from stepped where place > before{step} or place < before
         """
+        order = f"{'partition by ' + ', '.join(keys) if keys else ''} order by place, {collected.row()}"
+        gaps, back = collected.apart(query.format("" if not keys else order), 2)
+        if len(back):  # the rows do not come in order
+            gaps, _ = collected.apart(query.format(order), 2)
         step_words = f"{self.step} {self.grain}s" if self.step > 1 and self.grain else self.grain or str(self.step)
         group = f" of its {', '.join(self.by)}" if self.by else ""
         words = f"at most a step of {step_words} above the one before{group}"
-        return (RowVerdict(collected.rows(query), (self.column,), words),)
+        return (RowVerdict(gaps, (self.column,), words),)

@@ -60,7 +60,7 @@ class NoOverlap(Relational):
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
         keys = [f"k{n}" for n in range(len(self.by or ()))]
         part = f"partition by {', '.join(keys)} " if keys else ""
-        order = f"{part}order by a nulls first, b, {ROW}"
+        order = f"{part}order by a nulls first, b, {collected.row()}"
         before = f"over ({order} rows between unbounded preceding and 1 preceding)"
         sign = "<" if self.touching else "<="
         # open ends: a flag beside the greatest end so far; the next start is the least of those that follow, and null if any is

@@ -69,7 +69,7 @@ class Ordered(Relational):
         values = [f"v{n}" for n in range(len(self.columns))]
         groups = ", ".join(f"g{n}" for n in range(len(self.by or ())))
         # without groups the rows are in order as they are: DuckDB need not sort them
-        order = f"over (partition by {groups} order by {ROW})" if groups else "over ()"
+        order = f"over (partition by {groups} order by {collected.row()})" if groups else "over ()"
         this, above = _row(values), _row([f"p{v}" for v in values])
         breaks = {"asc": "<", "desc": ">"}[self.direction] + ("=" if self.strict else "")
         query = f"""

@@ -75,7 +75,8 @@ class Transitions(Relational):
         first, known = _in("s", self.initial or self._states), _in("s", self._states)
         query = f"""
             with seen as (
-                select {ROW}, s, lag(s) over (partition by {keys} order by {order}, {ROW}) as p from data where s is not null
+                select {ROW}, s, lag(s) over (partition by {keys} order by {order}, {collected.row()}) as p
+                from data where s is not null
             )
             select {ROW}, p is not null and p <> s, p is null, p is not null and p = s from seen
             where not case when p is null then {first} when p = s then {known} {follow} else false end
