@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -125,6 +128,30 @@ def test_a_failure_may_stop_the_run_which_resumes(tmp_path: Path, api: Api) -> N
     api.answer = answer
     assert made.resume().state == "done"
     assert rows(made)[0]["country"] == "DE"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_waits_as_the_api_asked_is_interrupted_at_once(tmp_path: Path, api: Api, workers: int) -> None:
+    asked = threading.Event()
+
+    def wait(request: Request) -> Any:
+        asked.set()
+        return 429, {"retry-after": "120"}, {}
+
+    api.answer = wait
+    made = project(tmp_path, api, ["Bonn", "Metz"] * 20)
+    made.spec.write_text(made.spec.read_text().replace("workers: 2", f"workers: {workers}"))
+    command = [sys.executable, "-m", "qpipe", "run", str(made.spec), "--no-ask", "--quiet"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert asked.wait(60)
+    time.sleep(0.5)
+    running.send_signal(signal.SIGINT)
+    try:
+        assert running.wait(20) == 130
+    finally:
+        running.kill()
+    api.answer = answer
+    assert made.resume().state == "done" and len(rows(made)) == 40
 
 
 def test_refused_authorisation_stops_the_run(tmp_path: Path, api: Api) -> None:

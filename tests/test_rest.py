@@ -515,6 +515,32 @@ def test_a_run_that_waits_as_the_server_asked_is_interrupted_all_the_same(api: A
     assert items.resume().state == "done" and (tmp_path / "out.csv").read_text().count("\n") == 26
 
 
+def test_a_run_that_learns_its_columns_is_interrupted_at_once(api: Api, tmp_path: Path) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> Any:
+        asked.set()
+        over.wait(60)
+        return 200, {}, page_of(request)
+
+    api.answer = answer
+    items = Project(tmp_path, f"""
+        name: items
+        sources: {{items: {{type: rest, url: "{api.url}/items", pagination: {{type: page, size: 10}}, timeout: 60s}}}}
+        outputs: {{out: {{path: out.csv}}}}
+    """)  # fmt: skip
+    command = [sys.executable, "-m", "qpipe", "run", str(items.spec), "--no-ask", "--quiet"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert asked.wait(60)
+    running.send_signal(signal.SIGINT)
+    try:
+        assert running.wait(20) == 130
+    finally:
+        running.kill()
+    over.set()
+    assert items.resume().state == "done" and (tmp_path / "out.csv").read_text().count("\n") == 26
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_passes_is_tried_again(api: Api, name: str) -> None:
     api.answer = _failing(2, FAULTS[name])

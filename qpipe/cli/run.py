@@ -323,6 +323,8 @@ def _through(
 
 
 def _on_signals(conductor: Conductor) -> None:
+    import polars  # noqa: F401  it takes SIGINT to itself when it is imported, and would break its queries off: we come after it
+
     def stop(number: int, frame: Any) -> None:
         if conductor.stop.signal_number:
             os._exit(128 + number)

@@ -64,6 +64,7 @@ class Context:
     cursor: Json | None = None  # of the source that is read: what an earlier run has published already
     run: str = ""  # its id
     contract: Types | None = None  # a text source may give these columns as values, if it can give their text, too
+    check_stop: Callable[[], None] = lambda: None  # raises when the run is asked to stop: for what waits long
 
     def but(self, **changes: Any) -> Context:
         return dataclasses.replace(self, **changes)

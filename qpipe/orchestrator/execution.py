@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from qpipe.core.aside import aside, pause
 from qpipe.core.batch import Json
 from qpipe.core.component import Types
 from qpipe.core.effects import effect
@@ -86,14 +87,12 @@ class Execution:
         self.plan, self.wishes, self.writer, self.journal, self.stop = plan, wishes, writer, writer.journal, wishes.stop
         self.run = writer.run
         self.patience = Patience(plan.settings.retry, self._pause, self._tell_waiting)
-        self.prepared = self.patience.through(
-            lambda: Prepared.of(self.plan, self.journal, writer.directory, started, self.run, wishes.afresh)
-        )
+        self.prepared = self.patience.through(lambda: aside(lambda: self._prepared(started), self._check_stop))
         self.context = self.prepared.context
         self.reliability = reliability_before(self.plan, self.journal, self.run)
         self.router = Router(self.plan, self.reliability)
         self.passes = passes_of(self.plan)
-        self.reading = Reading(self.prepared, self.passes, writer, lambda: self.stop.check(self.run), self.patience)
+        self.reading = Reading(self.prepared, self.passes, writer, self._check_stop, self.patience)
         self.programs = Programs(self.prepared, self.router, writer)
         self.questions = Questions(self.plan, self.journal, self.run, masked(self.plan))
         if problems := [*misfits(self.plan, self.prepared.union, self.context), *self.questions.problems]:
@@ -122,6 +121,13 @@ class Execution:
         return Publisher(self.plan, self.writer, self.context, types, raw, self.wishes.strict, self.patience)
 
     # ── opening ──
+
+    def _prepared(self, started: float) -> Prepared:
+        folder, afresh = self.writer.directory, self.wishes.afresh
+        return Prepared.of(self.plan, self.journal, folder, started, self.run, afresh, self._check_stop)
+
+    def _check_stop(self) -> None:
+        self.stop.check(self.run)
 
     def _open(self) -> None:
         known = {row["id"]: row["identity"] for row in self.journal.rows("select * from source where run = ?", self.run)}
@@ -184,10 +190,7 @@ class Execution:
 
     def _pause(self, seconds: float) -> None:
         """Wait, unless the run is asked to stop."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self.stop.check(self.run)
-            time.sleep(min(left, 0.2))
+        pause(seconds, self._check_stop)
 
     def _tell_waiting(self, error: QpipeError, wait: float) -> None:
         self.writer.tell(Event("run.retrying", self.run, {"message": str(error).partition("\n")[0], "wait": round(wait, 1)}))
@@ -203,7 +206,7 @@ class Execution:
         progress = self._progress(each)
         saved, last = time.monotonic(), None
         for read in self._batches(each, start, only):
-            self.stop.check(self.run)
+            self._check_stop()
             if keep:
                 keep(read)
             collectors.add(read)
@@ -241,7 +244,7 @@ class Execution:
             self.record.batch(each, done)
             progress.add(done)
             progress.tell(done.read)
-            self.stop.check(self.run)
+            self._check_stop()
         if len(self.passes) > 1 and not self.reading.spools:  # several readings must have been of the same rows
             self._same_inputs(self.prepared.identities, self.prepared.identify())
         with self.writer.commit("pass-done") as tx:

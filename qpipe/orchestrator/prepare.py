@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,14 +35,16 @@ class Prepared:
 
     @classmethod
     def of(
-        cls, plan: Plan, journal: Journal, work: Path | None, started: float, run: str = "", afresh: bool = False
-    ) -> Prepared:
+        cls, plan: Plan, journal: Journal, work: Path | None, started: float, run: str = "", afresh: bool = False,
+        check_stop: Callable[[], None] = lambda: None,
+    ) -> Prepared:  # fmt: skip
         cursors = Cursors(journal, plan.name, run, afresh=afresh)
         context = Context(
             directory=plan.directory, work=work, started=started, memory_limit=plan.settings.memory_limit // 4, run=run,
             history=lambda check, measure: journal.history(plan.name, run, check, measure),
             earlier=lambda check, measure: journal.earlier(plan.name, run, check, measure),
             score=lambda dimension, column, source: score_so_far(journal, run, plan, dimension, column, source),
+            check_stop=check_stop,
         )  # fmt: skip
         for output in plan.outputs.values():
             output.output.prepare(context)

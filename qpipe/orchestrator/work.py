@@ -48,16 +48,17 @@ class RouteRefuses(DataRefused):
 
 
 def in_order(reads: Iterator[Read], work: Callable[[Read], Done], count: int) -> Iterator[Done]:
-    """Results in the order of the batches, ``count`` in the making: one more waits, so that none idles during a commit."""
-    if count == 1:
-        yield from map(work, reads)
-        return
+    """Results in the order of the batches, ``count`` in the making: one more waits, so that none idles during a commit.
+
+    Also one alone is made in a thread: the main one hears signals only while it is not in a query itself.
+    """
+    most = count if count > 1 else 0
     with ThreadPoolExecutor(count, thread_name_prefix="qpipe-work") as pool:
         waiting: list[Future[Done]] = []
         try:
             for read in reads:
                 waiting.append(pool.submit(work, read))
-                if len(waiting) > count:
+                if len(waiting) > most:
                     yield waiting.pop(0).result()
             while waiting:
                 yield waiting.pop(0).result()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from qpipe.core.aside import pause
 from qpipe.core.errors import NotPermitted, Unavailable
 from qpipe.core.http.again import PASSING, Again, hopeless, retry_after
 from qpipe.core.http.auth import Tokens, auth_problem, kind_of
@@ -68,10 +69,10 @@ def request_problems(given: Any) -> Iterator[tuple[str, str]]:
 
 
 class Client:
-    """One connection pool. Use it as a context manager."""
+    """One connection pool. Use it as a context manager. ``check_stop`` is called while it waits, and may raise."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, check_stop: Callable[[], None] = lambda: None) -> None:
+        self._settings, self._check_stop = settings, check_stop
         self._hide = Redactor(map(reveal, _secrets_in([settings.auth, settings.headers])))
         self._client = _client(settings)
         self._tokens = Tokens(self._client, settings.auth, self._hide) if kind_of(settings.auth) == "oauth2" else None
@@ -102,7 +103,7 @@ class Client:
                 if wait is None:
                     raise self._gave_up(self._place(method, url), error) from error
                 stale = isinstance(error, _Stale)
-                time.sleep(wait if error.wait is None else error.wait)
+                pause(wait if error.wait is None else error.wait, self._check_stop)
 
     def _gave_up(self, place: str, error: Again) -> Unavailable:
         times = self._settings.retry.times

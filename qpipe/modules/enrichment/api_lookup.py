@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from qpipe.core.aside import Crew, waited
 from qpipe.core.component import Context, Rule, Transform, Types
 from qpipe.core.errors import NotPermitted, Unavailable
 from qpipe.core.http import Client, Refused, Settings, request_problems
@@ -120,10 +120,11 @@ class ApiLookup(Transform):
 
     def _answers(self, context: Context) -> pl.Expr:
         """A struct of the new columns, and what went wrong."""
-        desk = _Desk(self, _Store(self._kept(context), self._cache(context), context.started, self.ttl))
+        store = _Store(self._kept(context), self._cache(context), context.started, self.ttl)
+        desk = _Desk(self, store, context.check_stop)
         fields = {name: type.polars() for name, type in self._added.items()} | {_PROBLEM: pl.String()}
         asked = pl.struct(pl.col(name).cast(pl.String) for name in self._columns)
-        look = functools.partial(_look, desk=desk, types=self._added)
+        look = partial(_look, desk=desk, types=self._added)
         return asked.map_batches(look, return_dtype=pl.Struct(fields), is_elementwise=True)
 
     def _kept(self, context: Context) -> Path | None:
@@ -163,8 +164,8 @@ _NOTHING = _Answer()
 class _Desk:
     """Asks what is not known yet, several at a time; equal requests once."""
 
-    def __init__(self, step: ApiLookup, store: _Store) -> None:
-        self._step, self._store, self._busy = step, store, threading.Lock()
+    def __init__(self, step: ApiLookup, store: _Store, check_stop: Callable[[], None]) -> None:
+        self._step, self._store, self._check_stop, self._busy = step, store, check_stop, threading.Lock()
         self._known: dict[tuple[Any, ...], _Answer] = {}
         self._client: Client | None = None
 
@@ -186,11 +187,11 @@ class _Desk:
             return
         if self._client is None:
             step = self._step
-            self._client = Client(Settings.of(step))
-        with ThreadPoolExecutor(self._step.concurrency) as pool:
+            self._client = Client(Settings.of(step), self._check_stop)
+        with Crew(self._step.concurrency, "qpipe-lookup") as crew:
             for start in range(0, len(open_), 100):  # answers are kept as they come, so that a stop loses few
-                some = open_[start : start + 100]
-                answers = dict(zip(some, pool.map(lambda row: self._answer(requests[row]), some), strict=True))
+                begun = {row: crew.begin(partial(self._answer, requests[row])) for row in open_[start : start + 100]}
+                answers = {row: waited(future, self._check_stop) for row, future in begun.items()}
                 self._store.keep({keys[row]: answer for row, answer in answers.items()})
                 self._known |= answers
 

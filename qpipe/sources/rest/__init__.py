@@ -118,7 +118,7 @@ class Rest(Source):
         from qpipe.core.types import DataType
         from qpipe.sources.rest.records import texts_of
 
-        with self._client() as client:
+        with self._client(context) as client:
             for got, _, _ in self._pages(client, context, None, _Reading(True)):
                 if got.records:
                     return {name: DataType.parse("string") for name in texts_of(got.records, ()).columns}
@@ -138,7 +138,7 @@ class Rest(Source):
         floats = any(kind.kind == "float" for kind in (context.contract or {}).values())
         reading = _Reading(exact=not floats or self.incremental is not None)
         address = shown(self.url)
-        with self._client() as client:
+        with self._client(context) as client:
             known: list[str] = []
             for got, state, after in self._pages(client, context, position and position["page"], reading):
                 frame = self._frame(got, known, context, reading)
@@ -179,8 +179,8 @@ class Rest(Source):
         last = (position or {}).get("last")
         return {"after": last} if last is not None else context.cursor
 
-    def _client(self) -> Client:
-        return Client(Settings.of(self))
+    def _client(self, context: Context) -> Client:
+        return Client(Settings.of(self), context.check_stop)
 
     def _pages(
         self, client: Client, context: Context, state: Json | None, reading: _Reading
