@@ -28,6 +28,8 @@ SORTERS = 2  # partitions that are looked through side by side
 class Collector(Protocol):
     """Takes the gathered columns of each batch, in order."""
 
+    shares: ClassVar[bool]  # whether it has something in common with others, so that one at a time may be filled
+
     def add(self, frame: pl.DataFrame, first_row: int, height: int) -> None:
         """Keep these rows: ``_row`` and the gathered columns. The batch they come from has ``height`` rows."""
 
@@ -83,6 +85,8 @@ class Table:
 
     ``data`` has its rows in the order in which they were gathered.
     """
+
+    shares: ClassVar[bool] = True  # the room for rows in memory
 
     def __init__(self, directory: Path, memory_limit: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -214,6 +218,7 @@ class Keys:
     out, unless nulls count as equal. Source of the method: partitioned external sort, as in hash-partitioned grouping.
     """
 
+    shares: ClassVar[bool] = False
     PARTITIONS = 16
     RECORD: ClassVar = [("key", "<u8"), ("check", "<u4"), ("row", "<u4")]
     ROWS_PER_EPOCH = 1 << 32  # rows are kept as 32 bits; beyond that a second set of partitions begins

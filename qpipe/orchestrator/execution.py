@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -44,6 +45,7 @@ from qpipe.spec.plan import Plan
 
 ALONE = "the rows that come back are judged beside each other: of this rule the run before kept nothing"
 CHECKPOINT = 2.0  # seconds between two checkpoints of a gathering pass
+BESIDE = 3  # threads that keep and gather the same batch side by side
 
 
 @dataclass(frozen=True)
@@ -203,21 +205,7 @@ class Execution:
         collectors = Collectors(self.plan, each, programs, self.context, self.writer, row.get("checkpoint"))
         keep = self.reading.keeper(start) if each.number == 1 else None
         only = collectors.wanted() if collectors.fused and not keep else None
-        progress = self._progress(each)
-        saved, last = time.monotonic(), None
-        for read in self._batches(each, start, only):
-            self._check_stop()
-            if keep:
-                keep(read)
-            collectors.add(read)
-            last = read
-            progress.tell(read)
-            if time.monotonic() - saved > CHECKPOINT:
-                self.reading.sync()
-                state = collectors.checkpoint()
-                with self.writer.commit("checkpoint") as tx:
-                    advance(tx, each, read, state)
-                saved = time.monotonic()
+        last = self._fill(each, self._batches(each, start, only), collectors, keep)
         found = collectors.judge()
         self.reading.sync()
         with self.writer.commit("pass-done") as tx:
@@ -231,6 +219,28 @@ class Execution:
             for id in collectors.alone:
                 tx.event("source.note", source=self.plan.streams[0].id, code="judged-alone", message=f"{id}: {ALONE}")
         collectors.close()
+
+    def _fill(
+        self, each: Pass, reads: Iterator[Read], collectors: Collectors, keep: Callable[[Read], None] | None
+    ) -> Read | None:
+        """Gather all batches, and keep them for later passes; the last one."""
+        progress, saved, last = self._progress(each), time.monotonic(), None
+        with ThreadPoolExecutor(BESIDE, thread_name_prefix="qpipe-gather") as side:
+            for read in reads:
+                self._check_stop()
+                kept = side.submit(keep, read) if keep else None
+                collectors.add(read, side)
+                if kept:
+                    kept.result()
+                last = read
+                progress.tell(read)
+                if time.monotonic() - saved > CHECKPOINT:
+                    self.reading.sync()
+                    state = collectors.checkpoint()
+                    with self.writer.commit("checkpoint") as tx:
+                        advance(tx, each, read, state)
+                    saved = time.monotonic()
+        return last
 
     # ── the last pass ──
 

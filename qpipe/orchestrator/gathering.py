@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 from qpipe.core.batch import ROW, Json
@@ -16,7 +18,7 @@ from qpipe.orchestrator.delivered import GATHERED, Gathered, beside, is_kept, ju
 from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.journal import Writer
 from qpipe.orchestrator.passes import Pass
-from qpipe.orchestrator.program import Program
+from qpipe.orchestrator.program import Gathering, Program
 from qpipe.spec.plan import Plan
 
 
@@ -45,11 +47,19 @@ class Collectors:
         """The columns of each source that a fused pass must read."""
         return {id: needed(program, program.columns) for id, program in self._programs.items()}
 
-    def add(self, read: Read) -> None:
+    def add(self, read: Read, side: Executor) -> None:
+        """Gather a batch. Collectors that share nothing are filled side by side."""
         program = self._programs[read.source.id]
         frame = _fused(program, read, program.columns) if self.fused else _in_full(program, read)
-        for id, gathering in program.gatherings.items():
-            self._collectors[id].add(gathering.of(frame), read.first_row, read.rows)
+        begun = []
+        for id, gathering in sorted(program.gatherings.items(), key=lambda item: self._collectors[item[0]].shares):
+            fill = partial(_fill, self._collectors[id], gathering, frame, read)
+            if self._collectors[id].shares or len(program.gatherings) == 1:
+                fill()
+            else:
+                begun.append(side.submit(fill))
+        for each in begun:
+            each.result()
         self._rows = read.first_row + read.rows
 
     def checkpoint(self) -> Json:
@@ -98,6 +108,10 @@ class Collectors:
         module = self._plan.step(id).module
         assert isinstance(module, Relational)
         return module
+
+
+def _fill(collector: Collector, gathering: Gathering, frame: pl.DataFrame, read: Read) -> None:
+    collector.add(gathering.of(frame), read.first_row, read.rows)
 
 
 def _fused(program: Program, read: Read, columns: Types) -> pl.DataFrame:
