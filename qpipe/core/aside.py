@@ -41,7 +41,10 @@ def pause(seconds: float, check: Callable[[], None]) -> None:
 
 
 class Crew:
-    """At most so many threads, which do what they are given in its order. When it is left, what has not begun never will."""
+    """At most so many threads, which do what they are given in its order; without any, it is done by who gives it.
+
+    When the crew is left, what has not begun never will.
+    """
 
     def __init__(self, size: int, name: str) -> None:
         self._size, self._name, self._threads = size, name, 0
@@ -59,6 +62,9 @@ class Crew:
 
     def begin(self, work: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
+        if not self._size:
+            _do(future, work)
+            return future
         self._given.put((future, work))
         if self._threads < self._size:
             self._threads += 1
@@ -67,9 +73,12 @@ class Crew:
 
     def _work(self) -> None:
         while (given := self._given.get()) is not None:
-            future, work = given
-            try:
-                future.set_result(work())
-            except BaseException as error:
-                future.set_exception(error)
-            del given, future, work  # a thread that waits holds nothing
+            _do(*given)
+            del given  # a thread that waits holds nothing
+
+
+def _do(future: Future[T], work: Callable[[], T]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:
+        future.set_exception(error)

@@ -88,7 +88,7 @@ class Execution:
     def __init__(self, plan: Plan, wishes: Wishes, writer: Writer, started: float) -> None:
         self.plan, self.wishes, self.writer, self.journal, self.stop = plan, wishes, writer, writer.journal, wishes.stop
         self.run = writer.run
-        self.patience = Patience(plan.settings.retry, self._pause, self._tell_waiting)
+        self.patience = Patience(plan.settings.retry, lambda wait: pause(wait, self._check_stop), self._tell_waiting)
         self.prepared = self.patience.through(lambda: aside(lambda: self._prepared(started), self._check_stop))
         self.context = self.prepared.context
         self.reliability = reliability_before(self.plan, self.journal, self.run)
@@ -189,10 +189,6 @@ class Execution:
         return Start(), {}
 
     # ── waiting ──
-
-    def _pause(self, seconds: float) -> None:
-        """Wait, unless the run is asked to stop."""
-        pause(seconds, self._check_stop)
 
     def _tell_waiting(self, error: QpipeError, wait: float) -> None:
         self.writer.tell(Event("run.retrying", self.run, {"message": str(error).partition("\n")[0], "wait": round(wait, 1)}))

@@ -99,7 +99,7 @@ class Gates:
         while [each.batches for each in kept[1 - TOGETHER :]] == [new.batches] * (TOGETHER - 1):
             some, kept[1 - TOGETHER :] = [*kept[1 - TOGETHER :], new], []
             for gone in some[:-1]:
-                tx.execute("delete from figure where run=? and sheet=? and stage=? and seq=?", tx._run, sheet, stage, gone.seq)
+                tx.drop("figure", sheet=sheet, stage=stage, seq=gone.seq)
             frame = merged([each.frame for each in some], self._sheets[sheet].measures)
             new = Kept(new.seq, new.batches * TOGETHER, frame)
         kept.append(new)

@@ -340,6 +340,11 @@ class Transaction:
         marks = ", ".join("?" * (len(encoded) + 1))
         self._db.execute(f"insert or replace into {table} ({columns}) values ({marks})", (self._run, *encoded.values()))
 
+    def drop(self, table: str, **key: Any) -> None:
+        """Delete the rows of this run that have these values."""
+        wanted = " and ".join(f'"{k}"=?' for k in ("run", *key))
+        self._db.execute(f"delete from {table} where {wanted}", (self._run, *key.values()))
+
     def update_run(self, **values: Any) -> None:
         encoded = {k: json.dumps(v, default=str) if k.endswith("_json") else v for k, v in values.items()}
         changes = ", ".join(f"{k}=?" for k in encoded)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from qpipe.core.aside import Crew
 from qpipe.core.batch import Chunk, Fault, Json
 from qpipe.core.component import Context, Input, Source, Types
 from qpipe.core.errors import DataRefused, Unavailable
@@ -205,22 +205,23 @@ class Rest(Source):
         """Pages in their order, the next ones on their way meanwhile. What was asked for beyond the end is not looked at."""
         ask = partial(self._page, client, context, pages, reading)
         waiting: deque[tuple[Json, Future[_Got]]] = deque()
-        for number in range(self.max_pages or _PAGES):
-            guess: Json | None = waiting[-1][0] if waiting else None
-            most = min(self.concurrency, (self.max_pages or _PAGES) - number)
-            while len(waiting) < most and (guess := state if guess is None else pages.guess(guess)) is not None:
-                waiting.append((guess, _begun(ask, guess, aside=self.concurrency > 1)))
-            asked, future = waiting.popleft()
-            answer = future.result()
-            after = pages.next(asked, answer.page)
-            if after and "url" in after:
-                after = {"url": without(after["url"], client.secret_params, client.secret_values)}
-            yield asked, after, answer
-            if after is None:
-                return
-            if waiting and waiting[0][0] != after:  # a page of another size than was asked for
-                waiting.clear()
-            state = after
+        with Crew(self.concurrency if self.concurrency > 1 else 0, "qpipe-page") as crew:
+            for number in range(self.max_pages or _PAGES):
+                guess: Json | None = waiting[-1][0] if waiting else None
+                most = min(self.concurrency, (self.max_pages or _PAGES) - number)
+                while len(waiting) < most and (guess := state if guess is None else pages.guess(guess)) is not None:
+                    waiting.append((guess, crew.begin(partial(ask, guess))))
+                asked, future = waiting.popleft()
+                answer = future.result()
+                after = pages.next(asked, answer.page)
+                if after and "url" in after:
+                    after = {"url": without(after["url"], client.secret_params, client.secret_values)}
+                yield asked, after, answer
+                if after is None:
+                    return
+                if waiting and waiting[0][0] != after:  # a page of another size than was asked for
+                    waiting.clear()
+                state = after
 
     def _page(self, client: Client, context: Context, pages: Pages, reading: _Reading, state: Json) -> _Got:
         from qpipe.sources.rest.records import Answer, NotReadable
@@ -273,20 +274,6 @@ class Rest(Source):
             return None
         numeric = all(isinstance(v, (Number, int, float)) or str(v).lstrip("-").isdigit() for v in values)
         return str(max(values, key=float if numeric else str))
-
-
-def _begun(ask: Callable[[Json], _Got], state: Json, *, aside: bool) -> Future[_Got]:
-    """A page that is asked for, ``aside`` in a thread of its own: a daemon, as a run that is stopped waits for no server."""
-    future: Future[_Got] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(ask(state))
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, name="qpipe-page", daemon=True).start() if aside else work()
-    return future
 
 
 def _format(content_type: str) -> str:
