@@ -33,7 +33,7 @@ class Case:
 
 
 def tables() -> list[Table]:
-    """Several shapes: numbers and dates, long quoted texts, other scripts, newlines in cells, many empty cells, wide."""
+    """Several shapes: numbers and dates, long quoted texts, other scripts, newlines in cells, empty cells, wide, texts alone."""
     towns = ["Lyon", "Porto", "Gdańsk", "München", "Oslo", "Žilina", "Bergen", "Turin"]
     sales = [
         [f"2024-03-{1 + n:02}", f"{9 + n % 8}:{10 + n}", str(3 + n * 7 % 40), f"P-{1000 + n * 37}", f"{n * 13.37 + 2:.2f}",
@@ -46,11 +46,22 @@ def tables() -> list[Table]:
         [["東京 太郎", "Ελένη", "Зоя"][n % 3], str(1950 + n), ["Αθήνα", "Київ", "京都"][n % 3], f"{n},5"] for n in range(10)
     ]
     sparse = [[f"id{n}", "" if n % 2 else "x", "", str(n) if n % 3 == 0 else "", "end"] for n in range(10)]
+    first, last = ["Ann", "Bo", "Cem", "Dana", "Eva", "Finn", "Gil"], ["Lee", "Roe", "Kaya", "Vogt", "Sanz", "Moe", "Abe"]
+    members = [
+        [
+            f"{first[n % 7]} {last[n // 2]}",
+            f"{first[n % 7].lower()}{n}@example.org",
+            ["FR", "TR", "DE", "NO"][n % 4],
+            f"K-{n}{n}",
+        ]
+        for n in range(10)
+    ]
     return [
         Table("sales", ["date", "time", "qty", "product", "price", "town", "url"], sales),
         Table("texts", ["id", "description", "weight", "remark", "in stock"], texts),
         Table("notes", ["key", "note", "square", "day"], notes),
         Table("people", ["name", "born", "city", "score"], people),
+        Table("members", ["member", "mail", "country", "card"], members),
         Table("sparse", ["id", "flag", "unused", "count", "last"], sparse),
     ]
 
@@ -234,7 +245,7 @@ def headers(table: Table) -> Iterator[Case]:
         filled = [name or f"column_{at + 1}" for name in empty]
         data = joined([",".join(empty), *lines[1:]])
         yield _case(table, f"header-empty-{at}", data, header=filled, told=("empty-header",))
-    if table.name in ("sales", "notes", "texts"):
+    if table.name in ("sales", "notes", "texts", "members"):
         units = [f"[{name} unit]" for name in table.header]
         both = [f"{name} {unit}" for name, unit in zip(table.header, units, strict=True)]
         yield _case(
@@ -291,6 +302,34 @@ def header_defects(table: Table) -> Iterator[Case]:
     groups = ["left", *[""] * (len(names) - 3), "right", ""]
     spread = [f"left {name}" for name in names[:-2]] + [f"right {name}" for name in names[-2:]]
     yield _case(table, "header-groups", joined([",".join(groups), *lines]), header=spread, told=("joined-header",))
+
+
+def headers_of_texts(table: Table) -> Iterator[Case]:
+    lines, names = write(table), table.header
+    if table.name != "members":
+        return
+    for name, upper in {"texts": ["full", "address", "ISO code", "number"], "brackets": ["(a)", "(b)", "(c)", "(d)"]}.items():
+        both = [f"{one} {two}" for one, two in zip(names, upper, strict=True)]
+        data = joined([lines[0], ",".join(upper), *lines[1:]])
+        yield _case(table, f"header-units-in-{name}", data, header=both, told=("joined-header",))
+    for name, upper in {
+        "repeated": ["person", "person", "club", "club"], "spread": ["person", "", "club", ""],
+    }.items():  # fmt: skip
+        both = [f"person {names[0]}", f"person {names[1]}", f"club {names[2]}", f"club {names[3]}"]
+        yield _case(table, f"header-groups-{name}", joined([",".join(upper), *lines]), header=both, told=("joined-header",))
+    for name, at in {
+        "words": [0, 1, 3],
+        "mails": [1, 3],
+        "codes": [0, 2, 3],
+    }.items():  # without a header: no value is there twice
+        rows = [[row[n] for n in at] for row in table.rows[:4]]
+        made = [f"column_{n + 1}" for n in range(len(at))]
+        data = joined([",".join(row) for row in rows])
+        yield _case(table, f"header-missing-{name}", data, header=made, rows=[[*row] for row in rows], told=("missing-header",))
+        data = joined([",".join(row) for row in [[names[n] for n in at], *rows]])
+        yield _case(
+            table, f"header-over-{name}", data, header=[names[n] for n in at], rows=[[*row] for row in rows], clean=True
+        )
 
 
 def the_same_table_again(table: Table) -> Iterator[Case]:
@@ -367,7 +406,9 @@ def _cells_changed(table: Table, at: int, width: int, lines: list[str], rows: li
     if not last or width > 2:
         yield _case(table, f"row-{at}-short", **changed(buffer.getvalue(), [*row[:-1], None]))
     first, second = (row[0] or ""), (row[1] or "")
-    if not any(s in first + second for s in ',"\n'):  # each half is like its column, and nothing else is
+    if table.name != "members" and not any(
+        s in first + second for s in ',"\n'
+    ):  # each half is like its column, and nothing else is
         rest = lines[at + 1].split(",", 2)[2]
         yield _case(table, f"row-{at}-merged", **changed(f"{first}{second},{rest}", row))
     tells = table.name != "sparse"  # no cell is empty elsewhere
@@ -439,6 +480,6 @@ def nul(table: Table) -> Iterator[Case]:
 
 KINDS: tuple[Callable[[Table], Iterator[Case]], ...] = (
     whole_dialects, whole_quotes_of_another_kind, newlines, encodings, one_western_line, preambles, blank_lines, footnotes,
-    headers, header_widths, header_dialects, header_defects, the_same_table_again,
+    headers, headers_of_texts, header_widths, header_dialects, header_defects, the_same_table_again,
     further_tables, trailing, blanks_before_quotes, one_row, nul,
 )  # fmt: skip

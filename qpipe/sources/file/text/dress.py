@@ -96,7 +96,7 @@ def _ways(parts: Sequence[tuple[str | None, bool]], looks: Looks, delimiter: str
             if len(taken) > 1 and (any(mark for _, mark in taken) or not all(text for text, _ in taken)):
                 break
             cell = " ".join(text or "" for text, _ in taken) or None
-            misfit = looks[column].misfit(cell, quoted)
+            misfit = looks[column].misfit(cell, None if quoted and cell and " " in cell else quoted)  # where it must be
             if misfit < NEVER and (quoted or not cell or delimiter not in cell):
                 found += [(misfit + rest, [cell, *cells]) for rest, cells in ways(end, column + 1)]
         return sorted(found, key=lambda way: way[0])[:2]

@@ -12,6 +12,7 @@ from qpipe.sources.file.text.grammar import Cells, cut
 from qpipe.sources.file.text.options import DelimitedOptions
 from qpipe.sources.file.text.records import Kinds, Record, kind_of
 from qpipe.sources.file.text.repairs import with_a_literal_quote
+from qpipe.sources.file.text.traits import groups_names, is_alike, is_enclosed, is_unlike, traits_of
 
 MOST_HEADER_ROWS = 5
 
@@ -37,7 +38,8 @@ def _other_cells(line: Record, width: int, dialect: Dialect) -> Iterator[tuple[l
     if "delimiter" not in dialect.fixed:
         for other in (";", "\t", "|", ",", ":", "^", "~", " "):
             found = cut(line.raw, 0, replace(dialect.grammar, delimiter=other))
-            if other != dialect.delimiter and found and found[1] == len(line.raw) and len(found[0]) == width:
+            whole = found and found[1] == len(line.raw) and not any(cell and dialect.delimiter in cell for cell in found[0])
+            if other != dialect.delimiter and found and whole and len(found[0]) == width:
                 yield found[0], "other-delimiter", "the header is separated by another sign than the rows"
     if dialect.quote and dialect.quote in line.raw:
         loose = cut(line.raw, 0, dialect.grammar, loose=True)
@@ -59,12 +61,17 @@ def names_columns(record: Record, kinds: Kinds, rows: Sequence[Record]) -> bool:
             return True
         years = [cell for cell in cells if cell and re.fullmatch(r"(?:19|20)\d\d", cell.strip())]
         return len(years) > 1 and len(set(named)) == len(named) and all(not kind_of(c) or c in years for c in named)
-    return not _recurs(record, rows)
+    return not (_recurs(record, rows) or is_alike(record, traits_of(_others(record, rows), record.width)))
+
+
+def _others(record: Record, rows: Sequence[Record]) -> list[Record]:
+    """The rows that are as wide, and no repetition of the record."""
+    return [row for row in rows[:500] if row.width == record.width and row.cells != record.cells]
 
 
 def _recurs(record: Record, rows: Sequence[Record]) -> bool:
     """Whether one of the cells stands in its column again, as a name hardly does."""
-    others = [row.cells for row in rows[:500] if row.width == record.width and row.cells != record.cells]
+    others = [row.cells for row in _others(record, rows)]
     return any(cell and any(other[number] == cell for other in others) for number, cell in enumerate(record.cells)) or (
         bool(others) and record.filled < record.width / 2
     )
@@ -79,11 +86,15 @@ def header_rows(table: Sequence[Record], width: int, kinds: Kinds, options: Deli
         return 0 if any(kind_of(cell) for cell in table[0].cells) else 1
     if _spans(table[0], width) and len(table) > 3 and all(table[1].cells) and names_columns(table[1], kinds, table[2:]):
         return 2
+    if len(table) > 3 and groups_names(table[0], table[1], table[2:]) and names_columns(table[1], kinds, table[2:]):
+        return 2
     if not names_columns(table[0], kinds, table[1:]):
         return 0
     count = 1
     while count < min(MOST_HEADER_ROWS, len(table) - 1) and (
-        table[count].cells == table[0].cells or _names_more(table[count], width, kinds)
+        table[count].cells == table[0].cells
+        or _names_more(table[count], width, kinds)
+        or _names_texts(table[count], width, kinds, table[count + 1 :])
     ):
         count += 1
     return count
@@ -103,6 +114,13 @@ def _names_more(record: Record, width: int, kinds: Kinds) -> bool:
     cells = [record.cells[number] for number, kind in enumerate(kinds) if kind and number < record.width]
     said = [cell for cell in cells if cell]
     return record.width == width and len(said) >= max(2, len(cells) * 0.6) and not any(kind_of(cell) for cell in said)
+
+
+def _names_texts(record: Record, width: int, kinds: Kinds, rows: Sequence[Record]) -> bool:
+    """The same over texts alone: units in brackets, or other texts than all that follow."""
+    if any(kinds) or record.width != width or record.filled < width or len(rows) < 2 or any(map(kind_of, record.cells)):
+        return False
+    return not _recurs(record, rows) and (is_enclosed(record, rows) or is_unlike(record, traits_of(rows, width)))
 
 
 def columns_of(
