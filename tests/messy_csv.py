@@ -33,7 +33,7 @@ class Case:
 
 
 def tables() -> list[Table]:
-    """Several shapes: numbers and dates, long quoted texts, other scripts, newlines in cells, empty cells, wide, texts alone."""
+    """Numbers and dates, long quoted texts, other scripts, newlines in cells, empty cells, wide ones, texts alone."""
     towns = ["Lyon", "Porto", "Gdańsk", "München", "Oslo", "Žilina", "Bergen", "Turin"]
     sales = [
         [f"2024-03-{1 + n:02}", f"{9 + n % 8}:{10 + n}", str(3 + n * 7 % 40), f"P-{1000 + n * 37}", f"{n * 13.37 + 2:.2f}",
@@ -351,6 +351,14 @@ def further_tables(table: Table) -> Iterator[Case]:
         ]
         yield _case(table, f"table-{name}-after-blank", joined([*lines, "", *other]), told=("other-table",))
         yield _case(table, f"table-{name}", joined([*lines, *other]), told=("other-table",))
+    names = [f"other{n}" for n in range(len(table.header))]
+    numbers = [[str(n * r) for n in range(len(names))] for r in range(1, 6)]
+    turned = [row[::-1] for row in table.rows[::-1]]
+    for name, rows in {"numbers": numbers, "turned": turned, "turned-two": turned[:2]}.items():
+        told = table.name in ("sales", "texts", "notes", "people") or (table.name == "members" and name == "numbers")
+        if told and not (name == "turned-two" and table.name == "texts"):  # words and numbers on both sides
+            other = write(Table(table.name, names, rows))
+            yield _case(table, f"table-same-{name}", joined([*lines, *other]), told=("other-table",))
     if table.name in ("sales", "texts", "notes"):
         other = [",".join(f"other{n}" for n in range(len(table.header)))]
         other += [",".join(str(n * r) for n in range(len(table.header))) for r in range(1, 6)]

@@ -402,3 +402,53 @@ def test_csv_on_the_web() -> None:
         plain = [row for row in csv.reader(io.StringIO(file.read_text("utf-8-sig"))) if row]
         found = [chunks[0].frame.columns, *([cell or "" for cell in row] for row in rows_of(chunks))]
         assert found == plain or (file.name in OTHERWISE and len(faults_of(chunks)) <= 1), file
+
+
+# ---- another table right below, of the same width
+
+
+def stock(count: int) -> list[bytes]:
+    return [b"id,name,qty,price\n", *(b"%d,item %d,%d,%d.5\n" % (n, n % 50, n * 7 % 90, n % 40) for n in range(count))]
+
+
+def test_another_table_far_into_the_file() -> None:
+    other = [b"person,born,town,score\n", *(b"p%d,%d,t%d,%d\n" % (n, 1950 + n % 50, n % 9, n) for n in range(500))]
+    data = b"".join([*stock(60_000), *other])
+    for more in ({}, {"block_size": 5_000}):
+        chunks = read(data, **more)
+        assert len(rows_of(chunks)) == 60_000
+        (fault,) = faults_of(chunks)
+        assert (fault.code, fault.line) == ("other-table", 60_002) and "lines 60002 to 60502" in fault.message
+
+
+def test_a_table_that_only_its_names_tell_is_read_on_and_named() -> None:
+    lines = stock(30_000)
+    lines[20_000:20_000] = [b"code,product,stock,cost\n"]
+    chunks = read(b"".join(lines))
+    assert len(rows_of(chunks)) == 30_001
+    assert [(f.code, f.row, f.severity) for f in faults_of(chunks)] == [("names-in-a-row", 19_999, "warning")]
+
+
+ROWS_AMONG_NUMBERS = {
+    "a word for nothing": b"7,item 7,unknown,n/a\n",
+    "one text": b"7,item 7,many,3.5\n",
+    "the same again": b"x,item 7,y,z\n",
+    "empty cells": b"x,item 77,,z\n",
+}
+
+
+@pytest.mark.parametrize("kind", ROWS_AMONG_NUMBERS)
+@pytest.mark.parametrize("count", [40, 20_000])
+def test_a_dirty_row_begins_no_table(kind: str, count: int) -> None:
+    lines = stock(count)
+    at = count // 2
+    lines[at:at] = [ROWS_AMONG_NUMBERS[kind]] * (2 if kind == "the same again" else 1)
+    chunks = read(b"".join(lines))
+    assert len(rows_of(chunks)) == len(lines) - 1 and not faults_of(chunks)
+
+
+def test_texts_after_numbers_are_no_table() -> None:
+    long = [b"key,value\n", *(b"a%d,%d\n" % (n, n) for n in range(30)), *(b"b%d,word %d\n" % (n, n) for n in range(30))]
+    assert not faults_of(read(b"".join(long)))
+    turned = [long[0], *long[31:], *long[1:31]]
+    assert not faults_of(read(b"".join(turned)))

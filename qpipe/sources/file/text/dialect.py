@@ -27,6 +27,8 @@ class Dialect:
     dressed: bool = False  # whether it is this file's habit to put blanks after delimiters or other quotes around cells
     header: tuple[str, ...] = ()  # the header's line, as it stands and without quotes: repeated, it is no row
     opening: tuple[tuple[str | None, ...], ...] = ()  # the first rows: after a repeated header, the same table again
+    plain: tuple[int, ...] = ()  # columns where every number or date begins with a digit or sign: a letter there is looked at
+    below: str = ""  # the line where another table of the same width begins, seen in the file's beginning
     start: int = 0  # bytes of UTF-8 before the first row
     line: int = 1  # the line of the first row
     comment: str | None = None

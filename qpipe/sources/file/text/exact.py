@@ -10,6 +10,7 @@ import csv
 from dataclasses import dataclass, field
 
 from qpipe.sources.file.chunk import Fault
+from qpipe.sources.file.text.below import MOST, Verdict, head_below
 from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.dress import undressed
 from qpipe.sources.file.text.grammar import Cells, Grammar, cut
@@ -50,6 +51,8 @@ class _Exact:
         self.text, self.limit, self.whole, self.dialect = text, limit, whole, dialect
         self.width = dialect.width
         self.special = _special(dialect)
+        self.plain = dialect.plain[0] if dialect.plain else None
+        self.heads = {*dialect.header, dialect.below}
         self.out = Parsed(line=line)
 
     def read(self) -> Parsed:
@@ -57,9 +60,9 @@ class _Exact:
         position = 0
         while position < limit and position < len(text) and not out.ended:
             record, after = self._line(position)
-            if not self.special(record) and delimiter in record and record not in self.dialect.header:
+            if not self.special(record) and delimiter in record and record not in self.heads:
                 cells: Cells = [cell or None for cell in record.split(delimiter)]
-                if len(cells) == width and not undressed(cells, record, self.dialect):
+                if len(cells) == width and not self._are_texts(cells) and not undressed(cells, record, self.dialect):
                     out.rows.append(cells)
                     out.lines.append(out.line)
                     out.line += 1
@@ -93,13 +96,19 @@ class _Exact:
             return self._skip("comment-line", "a comment", record, after)
         if record in dialect.header:
             if self._begins_again(after):
-                return position
+                return self._ends("other-table", "the same table begins again here: it is not read", position)
             return self._skip("repeated-header", "the header stands here again", record, after)
+        if record and record == dialect.below:
+            return self._ends("other-table", _OTHER_TABLE.format(self.width), position)
         cells, end = self._strict(record, position, after)
+        names = self._names_below(cells, end) if cells and len(cells) == self.width and self._are_texts(cells) else None
+        if names == "table":
+            return self._ends("other-table", _OTHER_TABLE.format(self.width), position)
         if cells is not None and len(cells) == self.width and not self._is_doubtful(cells, record, end == after):
             other = dialect.newline == "\n" and self.text[end - 1 : end] == "\r"
             worn = undressed(cells, record, dialect) if end == after else None
-            told = (Fault(None, 0, *worn[1:], severity="warning"),) if worn else ()
+            told: tuple[Fault, ...] = (Fault(None, 0, *worn[1:], severity="warning"),) if worn else ()
+            told += (_NAMES,) if names else ()
             return self._take(worn[0] if worn else cells, position, end, (*told, _OTHER_NEWLINE) if other else told)
         return self._misfit(record, position, after, cells, end)
 
@@ -143,13 +152,11 @@ class _Exact:
         if verdict is None:
             return False
         code, message = verdict
-        raw = ahead if code == "footnote" else ahead[:500]
-        self.out.faults.append(Fault(None, self.out.line, code, message, raw=raw, severity="warning"))
-        self.out.ended = True
+        self._ends(code, message, position, AHEAD if code == "footnote" else 500)
         return True
 
     def _begins_again(self, position: int) -> bool:
-        """Whether the table's first rows stand here once more, which ends it."""
+        """Whether the table's first rows stand at a position once more."""
         opening, dialect = self.dialect.opening, self.dialect
         if not (opening and dialect.tables):
             return False
@@ -157,11 +164,27 @@ class _Exact:
             raise NeedMore
         ahead = self.text[position : position + AHEAD]
         found = read_records(ahead, dialect.grammar, dialect.newline, most=len(opening))
-        self.out.ended = tuple(tuple(cell or None for cell in record.cells) for record in found) == opening
-        if self.out.ended:
-            message = "the same table begins again here: it is not read"
-            self.out.faults.append(Fault(None, self.out.line, "other-table", message, raw=ahead[:500], severity="warning"))
-        return self.out.ended
+        return tuple(tuple(cell or None for cell in record.cells) for record in found) == opening
+
+    def _are_texts(self, cells: Cells) -> bool:
+        """Whether letters stand where the table has numbers or dates."""
+        plain = self.dialect.plain
+        return self.plain is not None and (cells[self.plain] or "") >= ":" and all((cells[n] or "") >= ":" for n in plain)
+
+    def _names_below(self, cells: Cells, after: int) -> Verdict | None:
+        """Whether a row names the columns of another table, which is judged from the rows after it."""
+        if not self.whole and len(self.text) < after + AHEAD:
+            raise NeedMore
+        ahead, dialect = self.text[after : after + AHEAD], self.dialect
+        whole = self.whole and len(self.text) <= after + AHEAD
+        return head_below(cells, read_records(ahead, dialect.grammar, dialect.newline, most=MOST, whole=whole), dialect)
+
+    def _ends(self, code: str, message: str, position: int, most: int = 500) -> int:
+        """The table ends at this position, which is told with so many characters of what follows."""
+        raw = self.text[position : position + most]
+        self.out.faults.append(Fault(None, self.out.line, code, message, raw=raw, severity="warning"))
+        self.out.ended = True
+        return position
 
     # ---- rows
 
@@ -342,6 +365,14 @@ class _Exact:
         return self._take(cells, position, end, faults)
 
 
+_OTHER_TABLE = "another table with {} columns starts here: it is not read"
+_NAMES = Fault(
+    None,
+    0,
+    "names-in-a-row",
+    "texts stand here where numbers should: if another table begins here, cut the file",
+    severity="warning",
+)
 _OTHER_NEWLINE = Fault(None, 0, "other-newline", "the row ends with another newline", severity="warning")
 
 

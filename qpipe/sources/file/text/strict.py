@@ -19,6 +19,7 @@ from functools import lru_cache
 from qpipe.core.batch import Original
 from qpipe.core.lazy import np, pl
 from qpipe.sources.file.chunk import Fault
+from qpipe.sources.file.text.below import may_hold_names
 from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.dress import may_be_dressed
 
@@ -58,7 +59,7 @@ def read_strict(block: bytes, quotes_in: int, dialect: Dialect) -> Rows | None:
     if found is None:
         return None
     frame, inside = found
-    if may_be_dressed(frame, block, dialect):
+    if may_be_dressed(frame, block, dialect) or may_hold_names(frame, dialect):
         return None
     delivered = _delivered(frame, dialect)
     if delivered is None:
@@ -117,7 +118,8 @@ def needs_exact(block: bytes, dialect: Dialect) -> bool:
         return True
     if dialect.width == 1 and (block.startswith((b"\n", b"\r")) or b"\n\n" in block or b"\n\r" in block or b"\r\r" in block):
         return True  # a blank line would become a row
-    return any(_starts_a_line(header.encode("utf-8", "surrogateescape"), block) for header in dialect.header)
+    heads = (*dialect.header, dialect.below) if dialect.below else dialect.header
+    return any(_starts_a_line(head.encode("utf-8", "surrogateescape"), block) for head in heads)
 
 
 def _starts_a_line(text: bytes, block: bytes) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from qpipe.core.errors import DataRefused
 from qpipe.sources.file.chunk import Fault
+from qpipe.sources.file.text.below import first_head_below, plain_columns
 from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.dress import undressed
 from qpipe.sources.file.text.header import (
@@ -42,6 +43,11 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
     kinds = _kinds(table, width)
     dialect = replace(dialect, dressed=_is_habit(table[1:], width, replace(dialect, kinds=kinds)))
     table = [_bare(record, dialect) for record in table]
+    end = first_head_below(table, width, dialect.grammar) if dialect.tables else None
+    below = table[end].raw if end else ""
+    if end:
+        table = table[:end]
+        kinds = _kinds(table, width)
     start = _first_row(table, width, kinds) if dialect.tables else 0
     if dialect.tables and options.header is None:
         start += _titles(table[start:], width)
@@ -73,6 +79,8 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
         looks=() if "delimiter" in dialect.fixed else looks_of(rows, width, dialect.grammar),
         header=_header_texts(header[0], dialect) if len(header) == 1 and width > 1 and dialect.tables else (),
         opening=_opening(rows),
+        plain=plain_columns(rows, kinds) if dialect.tables else (),
+        below=below if "\n" not in below else "",
         start=len(text[:first].encode("utf-8", "surrogateescape")),
         line=line,
         faults=dialect.faults + tuple(sorted(told, key=lambda fault: fault.line)),

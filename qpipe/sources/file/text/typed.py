@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from qpipe.core.lazy import np, pl
 from qpipe.core.texts import reader
 from qpipe.core.types import DataType
+from qpipe.sources.file.text.below import may_hold_names
 from qpipe.sources.file.text.blocks import PIECE, places
 from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.dress import may_be_dressed
@@ -124,6 +125,8 @@ class _Cells:
             if texts is None or may_be_dressed(texts, self.lines, self.dialect):
                 return None
             frame = frame.with_columns(texts[doubtful])
+        if may_hold_names(frame, self.dialect):
+            return None
         others = [name for name in names if name in types and frame.schema[name] == pl.String]
         return frame.select(names).with_columns(_read(frame[name], types[name]) for name in others)
 
