@@ -64,6 +64,14 @@ def test_what_is_sure_is_so() -> None:
     assert not surely_with_keys(pl.Series(["[1]", '"id"', '{"id": 1}', "{"]), ["id", "city"]).any()
 
 
+def test_each_alone_as_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every text is JSON, DuckDB reads each once: it must say the same then."""
+    alone = [read_json(pl.Series([text]), ["$.id", "$.city"]) for text in TEXTS]
+    monkeypatch.setattr(json_texts, "_MANY", 1 << 40)
+    exact = read_json(pl.Series(TEXTS), ["$.id", "$.city"])
+    assert [pl.concat(each).to_list() for each in zip(*alone, strict=True)] == [each.to_list() for each in exact]
+
+
 def test_nulls_stay() -> None:
     texts = pl.Series(["[1]", None, "["], dtype=pl.String)
     assert valid_json(texts).to_list() == [True, None, False]

@@ -23,6 +23,7 @@ _PLAIN = re.compile(r"""\$(\.[A-Za-z_][A-Za-z0-9_]*|\[[0-9]{1,6}\]|\['[^'"\\]+'\
 _KEYS = re.compile(r"""\.([A-Za-z_][A-Za-z0-9_]*)|\['([^'"\\]+)'\]""")
 # a comma before an end; bare words; -0, exponents and long numbers; letters of keys as escapes, and halves of characters
 _DOUBTFUL = r",\s*[\]}]|(?:^|[:,\[\s])-?(?:[nNiI]|[0-9][0-9.]*[eE]|[0-9]{16})|(?:^|[:,\[\s])-0|\\u(?:00[0-7]|[dD][89a-fA-F])"
+_VALID = "select json_valid(t) as v from texts"
 _DEEP = 128  # brackets within each other, from which Polars finds no JSON; each has two ends
 
 
@@ -38,12 +39,11 @@ def read_json(texts: pl.Series, paths: Sequence[str]) -> list[pl.Series]:
     """
     if texts.len() < _MANY or not all(map(_PLAIN.fullmatch, paths)):
         return _by_polars(texts, paths)
-    listed = ", ".join(f"'{_path(path)}'" for path in paths) or "'$'"
-    columns = "".join(f", f[{n}] as f{n}" for n in range(1, len(paths) + 1))
-    one_reading = f"select json_valid(t) as v, case when v then json_extract_string(t, [{listed}]) end as f from texts"
-    valid, *found = _asked(texts, f"select v{columns} from ({one_reading})")
+    listed = ", ".join(f"'{_path(path)}'" for path in paths)
+    columns = [f"f[{n}] as f{n}" for n in range(1, len(paths) + 1)]
+    valid, *found = _read(texts, f"json_extract_string(t, [{listed}])", columns) if paths else _asked(texts, _VALID)
     found = [_without_null(each) for each in found]
-    whole = [each.str.contains(r"^[\[{]") for each in found]  # objects: keys may be twice in them
+    whole = [each.str.starts_with(bracket) for each in found for bracket in "[{"]  # objects: keys may be twice in them
     where = _doubtful(texts, paths, *whole).arg_true()
     if not where.len():
         return [valid, *found]
@@ -56,8 +56,8 @@ def surely_with_keys(texts: pl.Series, keys: Sequence[str]) -> pl.Series:
     paths = [f"$['{key}']" for key in keys]
     if texts.len() < _MANY or not all(map(_PLAIN.fullmatch, paths)):
         return pl.repeat(False, texts.len(), eager=True)
-    there = "".join(f" and json_type(t, '{_path(path)}') is not null" for path in paths)
-    (sure,) = _asked(texts, f"select case when json_valid(t) then true{there} end as v from texts")
+    there = " and ".join(f"json_exists(t, '{_path(path)}')" for path in paths) or "json_valid(t)"
+    _, sure = _read(texts, there, ["f"])
     return (sure & ~_doubtful(texts)).fill_null(False)
 
 
@@ -68,6 +68,19 @@ def _by_polars(texts: pl.Series, paths: Sequence[str]) -> list[pl.Series]:
 
 def _without_null(found: pl.Series) -> pl.Series:
     return found.set(found == "null", None)
+
+
+def _read(texts: pl.Series, found: str, columns: Sequence[str]) -> list[pl.Series]:
+    """Whether a text is JSON, null where there is none, and ``columns`` of ``f``: what an expression over ``t`` finds in it.
+
+    Where all is JSON, the usual case, each text is read once: DuckDB gives up at the first that is none.
+    """
+    listed = "".join(f", {column}" for column in columns)
+    try:
+        return _asked(texts, f"select t is not null or null as v{listed} from (select t, {found} as f from texts)")
+    except duckdb.InvalidInputException:
+        careful = f"select json_valid(t) as v, case when v then {found} end as f from texts"
+        return _asked(texts, f"select v{listed} from ({careful})")
 
 
 def _asked(texts: pl.Series, query: str) -> list[pl.Series]:

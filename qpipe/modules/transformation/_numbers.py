@@ -48,13 +48,12 @@ def read_numbers(texts: pl.Series, style: Style, wanted: DataType) -> pl.Series:
 
 
 def _read_marked(texts: pl.Series, style: Style, wanted: DataType) -> pl.Series:
-    bare = texts.str.strip_chars()
-    fits = bare.str.contains(_pattern(style, wanted.kind == "float"))
+    fits = texts.str.contains(_pattern(style, wanted.kind == "float"))
     if not fits.all():
-        bare = bare.set(~fits.fill_null(False), None)
-    plain = _plain(bare, style)
+        texts = texts.set(~fits.fill_null(False), None)
+    plain = _plain(texts, style)
     if wanted.kind == "integer":
-        plain = plain.str.replace(r"\.0*$", "")
+        plain = plain.str.replace(r"\.0*\s*$", "")
     return _only_finite(_parse(plain, wanted))
 
 
@@ -66,8 +65,7 @@ def _plain(texts: pl.Series, style: Style) -> pl.Series:
         texts = texts.str.replace_all(mark, "", literal=True)
     if style.decimal != ".":
         texts = texts.str.replace(style.decimal, ".", literal=True)
-    minus = texts.str.contains("\u2212", literal=True)
-    if minus.any():
+    if texts.str.len_chars().sum() != texts.str.len_bytes().sum():  # not ASCII only
         texts = texts.str.replace_all("\u2212", "-", literal=True)
     if style.accounting:
         texts = _accounts(texts)
@@ -115,7 +113,7 @@ def _only_finite(values: pl.Series) -> pl.Series:
 
 @functools.cache
 def _pattern(style: Style, exponents: bool) -> str:
-    """The whole of a text that is a number in this style."""
+    """The whole of a text that is a number in this style, with or without blanks around."""
     number = rf"(?:{_whole(style)}(?:{re.escape(style.decimal)}\d*)?|{re.escape(style.decimal)}\d+)"
     if exponents:
         number += r"(?:[eE][+-]?\d{1,3})?"
@@ -124,8 +122,8 @@ def _pattern(style: Style, exponents: bool) -> str:
     sign = r"[+\x{2212}-]?"
     plain = rf"{sign}\s*{money}{sign}{number}\s*{money}{share}" if money else rf"{sign}{number}{share}"
     if not style.accounting:
-        return rf"^(?:{plain})$"
-    return rf"^(?:{plain}|\(\s*{money}{number}\s*{money}{share}\s*\)|{money}{number}\s*-{share}\s*{money})$"
+        return rf"^\s*(?:{plain})\s*$"
+    return rf"^\s*(?:{plain}|\(\s*{money}{number}\s*{money}{share}\s*\)|{money}{number}\s*-{share}\s*{money})\s*$"
 
 
 def _whole(style: Style) -> str:

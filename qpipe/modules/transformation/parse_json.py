@@ -11,6 +11,7 @@ from qpipe.core.json_texts import read_json
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, NewTypes, param
 from qpipe.core.types import DataType, parse_text
+from qpipe.modules._prepared import prepared
 from qpipe.modules.transformation._text import not_text, text
 
 if TYPE_CHECKING:
@@ -68,42 +69,41 @@ class ParseJson(Transform):
         return {**types, **{name: DataType.parse(word) for name, word in self.take.items()}}
 
     def apply(self, frame: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        read = self._read()
-        return frame.with_columns(self._value(name, read).alias(name) for name in self.take)
+        return frame.with_columns(self._part(name, context).alias(name) for name in self.take)
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
-        given, read = text(self.column), self._read()
-        valid = read.map_batches(partial(_part, name=_VALID), return_dtype=pl.Boolean(), is_elementwise=True)
-        rules = [Rule(~valid, (self.column,), "JSON", given.is_not_null())]
+        rules = [Rule(~self._part(_VALID, context), (self.column,), "JSON", text(self.column).is_not_null())]
         for name, word in self.take.items():
             if DataType.parse(word).name != "string":
-                found = _found(name, read)
-                bad = found.is_not_null() & self._value(name, read).is_null()
-                rules.append(Rule(bad, (self.column,), f"{name} as {word}", found.is_not_null()))
+                bad = self._part(_THERE + name, context) & self._part(name, context).is_null()
+                rules.append(Rule(bad, (self.column,), f"{name} as {word}", self._part(_THERE + name, context)))
         return tuple(rules)
 
-    def _read(self) -> pl.Expr:
-        """Everything that is asked of a text, read at once: Polars computes one expression once."""
-        paths = {name: self.paths.get(name) or f"$['{name}']" for name in self.take}
-        wanted = pl.Struct({_VALID: pl.Boolean(), **dict.fromkeys(paths, pl.String())})
-        return text(self.column).map_batches(partial(_texts, paths=paths), return_dtype=wanted, is_elementwise=True)
+    def _part(self, name: str, context: Context) -> pl.Expr:
+        """One field of what is read. Made anew each time: were it one that occurs twice, as the reading in it does, Polars
+        would read once more for it."""
+        read, type = prepared(self, context, self._read), self._parts()[name]
+        return read.map_batches(partial(_field, name=name), return_dtype=type, is_elementwise=True)
 
-    def _value(self, name: str, read: pl.Expr) -> pl.Expr:
-        return parse_text(_found(name, read), DataType.parse(self.take[name]))
+    def _read(self, context: Context) -> pl.Expr:
+        """All that is asked of a text, read at once."""
+        texts = partial(_texts, paths={name: self.paths.get(name) or f"$['{name}']" for name in self.take}, take=self.take)
+        return text(self.column).map_batches(texts, return_dtype=pl.Struct(self._parts()), is_elementwise=True)
 
-
-_VALID = "\x00valid"
-
-
-def _texts(given: pl.Series, paths: dict[str, str]) -> pl.Series:
-    return pl.DataFrame(dict(zip([_VALID, *paths], read_json(given, list(paths.values())), strict=True))).to_struct()
-
-
-def _found(name: str, read: pl.Expr) -> pl.Expr:
-    """What stands there as text; null in a text that is no JSON."""
-    # not struct.field, which Polars does not know to be of the same expression
-    return read.map_batches(partial(_part, name=name), return_dtype=pl.String(), is_elementwise=True)
+    def _parts(self) -> dict[str, pl.DataType]:
+        """Is it JSON? Is there something for a new column? And its values."""
+        types = {name: DataType.parse(word).polars() for name, word in self.take.items()}
+        return {_VALID: pl.Boolean(), **{_THERE + name: pl.Boolean() for name in types}, **types}
 
 
-def _part(read: pl.Series, name: str) -> pl.Series:
+_VALID, _THERE = "\x00valid", "\x00there "
+
+
+def _texts(given: pl.Series, paths: dict[str, str], take: dict[str, str]) -> pl.Series:
+    found = pl.DataFrame(dict(zip([_VALID, *paths], read_json(given, list(paths.values())), strict=True)))
+    there = [pl.col(name).is_not_null().alias(_THERE + name) for name in paths]
+    return found.select(_VALID, *there, *(parse_text(pl.col(name), DataType.parse(take[name])) for name in paths)).to_struct()
+
+
+def _field(read: pl.Series, name: str) -> pl.Series:
     return read.struct.field(name)

@@ -71,7 +71,7 @@ class JsonIs(Check):
 
 def _misfits(texts: pl.Series, keys: tuple[str, ...], schema: dict[str, Any] | None) -> pl.Series:
     """True where a text is not as it should be. What is not surely good is read by the letter, each text once."""
-    doubtful = texts if schema is not None else texts.set(surely_with_keys(texts, keys), None)
+    doubtful = texts if schema is not None else texts.filter(~surely_with_keys(texts, keys))
     different = doubtful.drop_nulls().unique()
     validator = None
     if schema is not None:
