@@ -17,7 +17,7 @@ from qpipe.analysis.keys import candidate_keys
 from qpipe.analysis.kinds import counted, infer, read
 from qpipe.analysis.missing import placeholders
 from qpipe.analysis.order import out_of_order
-from qpipe.analysis.outliers import limits, rounded
+from qpipe.analysis.outliers import fences, limits, rounded
 from qpipe.analysis.patterns import patterns, regex_of
 from qpipe.analysis.semantic import meaning
 from qpipe.analysis.sketch import Counts, Distinct, Moments, RowSample, Unrepeated
@@ -108,18 +108,40 @@ def test_dates_that_stand_for_nothing() -> None:
     assert [p.value for p in placeholders(counts, None, True)] == ["1900-01-01"]
 
 
-def test_limits_let_the_usual_in_and_leave_far_numbers_out() -> None:
-    rng = random.Random(3)
-    usual = [rng.gauss(100, 5) for _ in range(500)]
-    found = limits(pl.Series([*usual, 1000.0, -400.0]))
-    assert found is not None and found.outside == 2 and 50 < found.low < 90 and 110 < found.high < 150
-    skewed = [rng.lognormvariate(3, 1) for _ in range(500)]
-    assert limits(pl.Series(skewed)).share < 0.01  # type: ignore[union-attr]
-    assert limits(pl.Series([1.0] * 100)) is None
+RNG = random.Random(3)
+MONTHS = [min(70_000, max(30_000, RNG.gauss(50_000, 8_000))) for _ in range(200)]
+STREWN = [*[RNG.uniform(8_000, 18_000) for _ in range(12)], *[RNG.uniform(90_000, 110_000) for _ in range(12)]]
+NUMBERS = [
+    ("two far out", [RNG.gauss(100, 5) for _ in range(500)], [1000.0, -400.0]),
+    ("a tenth strewn on both sides", MONTHS, STREWN),
+    ("strewn on one side of small whole numbers", [n % 77 + 1 for n in range(900)], RNG.sample(range(90, 200), 60)),
+    ("few numbers", [2011, 2012, 2013, 2015, 2016], [2908, 1404]),
+    ("a long tail is a tail", [RNG.lognormvariate(3, 1) for _ in range(500)], []),
+    ("waiting times", [max(-20, RNG.gauss(-3, 4)) + (RNG.expovariate(1 / 40) if n % 3 == 0 else 0) for n in range(900)], []),
+    ("a group of its own", [*[RNG.gauss(100, 5) for _ in range(300)], *[RNG.gauss(900, 3) for _ in range(12)]], []),
+    ("what comes again and again is meant", [*[n % 7 for n in range(400)], *[12, 15, 21] * 9], []),
+    ("an even spread", list(range(1, 300)), []),
+    ("one number", [1.0] * 100, []),
+    ("one number, and others that are no core", [0.0] * 400 + [round(RNG.expovariate(10), 2) for _ in range(40)], []),
+]
+
+
+@pytest.mark.parametrize(("usual", "strewn"), [n[1:] for n in NUMBERS], ids=[n[0] for n in NUMBERS])
+def test_limits_part_what_is_strewn_about_a_core(usual: list[float], strewn: list[float]) -> None:
+    found = limits(pl.Series([*usual, *strewn], strict=False))
+    outside = [x for x in (*usual, *strewn) if found is not None and not found.low <= x <= found.high]
+    assert sorted(outside) == sorted(strewn)
+
+
+def test_fences_reach_up_to_a_gap() -> None:
     tail = pl.Series([*range(1000), *range(1000, 9000, 400), 90_000])
-    apart = limits(tail, 0.5, apart=True)
+    apart = fences(tail, 0.5)
     assert apart is not None and apart.outside == 1, "what no gap parts from the usual is let in"
-    assert rounded(-3.2, 1234.5, 0.0, 1200.0) == (0.0, 1300.0)
+
+
+def test_limits_are_rounded_outward_but_not_over_the_next_number() -> None:
+    assert rounded(-3.21, 1234.5) == (-3.3, 1300.0)
+    assert rounded(-3.21, 1234.5, -3.25, 1240.0) == (-3.21, 1235.0)
 
 
 TYPOS = [

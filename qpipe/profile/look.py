@@ -10,7 +10,7 @@ from qpipe.analysis.dependencies import dependencies, essential, examples
 from qpipe.analysis.keys import candidate_keys
 from qpipe.analysis.kinds import counted
 from qpipe.analysis.missing import placeholders
-from qpipe.analysis.outliers import limits
+from qpipe.analysis.outliers import fences, limits
 from qpipe.analysis.patterns import patterns
 from qpipe.analysis.semantic import meaning
 from qpipe.analysis.typos import typos
@@ -121,10 +121,10 @@ def _values(c: ColumnScan, small: pl.DataFrame, *, unique: bool) -> dict[str, An
         numbers = counts.with_columns(pl.col("value").str.strip_chars().cast(pl.Float64, strict=False).alias("number"))
         usual = limits(small.select(values_of(c).alias("x")).to_series())
         if usual is not None:
-            told |= {"low": usual.low, "high": usual.high, "outside": usual.outside}
+            told |= {"low": usual.low, "high": usual.high, "outside": usual.outside, "clear": usual.clear}
     elif c.reading.kind in ("date", "datetime"):
         days = small.select(values_of(c).alias("x")).to_series()
-        usual = limits(days.to_physical(), reach=6.0, apart=True)
+        usual = fences(days.to_physical(), reach=6.0)
         if usual is not None and usual.outside:
             low, high = (_moment(x, days) for x in (usual.low, usual.high))
             told |= {"earliest": low, "latest": high, "outside": usual.outside}

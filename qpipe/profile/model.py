@@ -53,6 +53,7 @@ class ColumnProfile:
     earliest: str | None = None  # usual dates
     latest: str | None = None
     outside: int = 0
+    clear: float | None = None  # by how much a model with noise explains the numbers better (BIC)
     bins: tuple[Bin, ...] = ()
     estimated: tuple[str, ...] = ()
     looked: int = 0  # rows of the sample that frequent values, patterns, quantiles … rest on

@@ -11,7 +11,7 @@ from qpipe.analysis.order import out_of_order
 from qpipe.analysis.outliers import rounded
 from qpipe.analysis.semantic import is_identifier
 from qpipe.core.lazy import pl
-from qpipe.profile.rules.seen import ENOUGH, Seen, Suggestion, certainty
+from qpipe.profile.rules.seen import ENOUGH, FEWEST, Seen, Suggestion, certainty
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,22 +31,21 @@ def within(c: Seen) -> Iterator[Suggestion]:
     if c.numbers is None or c.told.least is None:
         return
     numbers = c.numbers.drop_nulls()
-    if numbers.len() < ENOUGH or (is_identifier(c.name) and not c.told.outside):
+    if numbers.len() < FEWEST or (is_identifier(c.name) and not c.told.outside):
         return
     low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
-    outside, reason = 0, "all values lie there"
+    below, above, reason, sure = -math.inf, math.inf, "all values lie there", min(0.9, 1 - 2 / (numbers.len() + 1))
+    outside = 0
     if c.told.low is not None and c.told.high is not None and c.told.outside:
-        usual_low, usual_high = rounded(c.told.low, c.told.high, low, high)
-        low, high = max(low, usual_low), min(high, usual_high)
-        outside = int(((numbers < low) | (numbers > high)).sum())
-        reason = f"{outside:,} of the values {'lies' if outside == 1 else 'lie'} far from all others"
-    else:
-        low, high = rounded(low, high, low, high)
+        under, over = numbers.filter(numbers < c.told.low), numbers.filter(numbers > c.told.high)
+        low, high = c.told.low, c.told.high
+        below, above = max([-math.inf, *under]), min([math.inf, *over])
+        outside, sure = under.len() + over.len(), min(0.9, 1 / (1 + math.exp(-(c.told.clear or 0.0) / 2)))
+        reason = f"{outside:,} of the values {'lies' if outside == 1 else 'lie'} strewn about the others"
+    low, high = rounded(low, high, below, above)
     whole = bool((numbers == numbers.floor()).all())
     params = {"column": c.name, "min": _number(low, whole), "max": _number(high, whole)}
-    yield Suggestion(
-        c.table, "between", params, (c.name,), reason, numbers.len(), outside, _sure_of_limits(numbers.len(), outside)
-    )
+    yield Suggestion(c.table, "between", params, (c.name,), reason, numbers.len(), outside, round(sure, 3))
 
 
 def _by_name(c: Seen) -> Iterator[Suggestion]:
@@ -74,13 +73,6 @@ _NAMED = (
     (r"(?:^|[_\W])hour(?:$|[_\W])", (0, 24)),
     (r"(?:^|[_\W])age(?:$|[_\W])", (0, 125)),
 )
-
-
-def _sure_of_limits(rows: int, outside: int) -> float:
-    """Limits are a guess: surer with more rows, less sure the more lie outside. Of many rows that is a long tail, no slips."""
-    share = outside / rows
-    tail = 8 * max(0.0, share - 0.03) if rows >= 500 else 0.5 * share
-    return round(max(0.0, min(0.9, 0.7 + 0.06 * math.log10(max(rows, 1)) + (0.1 if outside else 0.0) - tail)), 3)
 
 
 def decimals(c: Seen) -> Iterator[Suggestion]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 ENOUGH = 20  # rows that a rule rests on
+FEWEST = 6  # that one rests on which says itself how much a row tells
 
 
 @dataclass(frozen=True)
