@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from running import Project
 
 from qpipe.core.batch import Chunk
 from qpipe.core.component import Context
@@ -273,3 +274,23 @@ def test_types_are_kept(tmp_path: Path, name: str) -> None:
     )
     writer(path)
     assert pl.concat([chunk.frame for chunk in chunks(path)]).equals(whole)
+
+
+def test_a_line_that_is_no_json_can_be_read_in_a_csv_quarantine(tmp_path: Path) -> None:
+    spec = """
+    version: 1
+    sources:
+      feed: {path: feed.ndjson, schema: {a: int}}
+    outputs:
+      clean: {path: out/clean.csv}
+      quarantine: {path: out/bad.csv}
+    """
+    project = Project(tmp_path, spec, {"feed.ndjson": '{"a": 1}\n{"a": 2, "b"\nno, "JSON"\n{"a": "x"}\n'})
+    project.run()
+    assert pl.read_csv(tmp_path / "out" / "bad.csv").select("_file", "_line", "_reasons").rows() == [
+        ("feed.ndjson", 2, 'contract: not JSON at column 13: expecting \':\' delimiter, in: {"a": 2, "b"'),
+        ("feed.ndjson", 3, 'contract: not JSON at column 1: expecting value, in: no, "JSON"'),
+        ("feed.ndjson", 4, "contract(a): a is x, expected int"),
+    ]
+    told = [(found["column"], found["line"], found["value"]) for found in project.samples()]
+    assert told == [("", 2, '{"a": 2, "b"'), ("", 3, 'no, "JSON"'), ("a", 4, "x")]

@@ -206,10 +206,13 @@ class Samples:
         offsets = read.offsets(rows)
         places = pl.DataFrame(read.whereabouts(offsets)).to_dicts()
         given = read.chunk.as_it_came(offsets).to_dicts()
+        lines: dict[int | None, str] = {}
+        if (flag.check, flag.column) == (CONTRACT, "") and not self._masked:
+            lines = {f.row: f.raw.rstrip("\r\n") for f in read.chunk.faults if f.severity == "error"}
         made = []
-        for row, place, cells in zip(rows.to_list(), places, given, strict=True):
+        for row, offset, place, cells in zip(rows.to_list(), offsets.to_list(), places, given, strict=True):
             shown = {name: "***" if name in self._masked and value is not None else value for name, value in cells.items()}
-            value = shown.get(flag.column)
+            value = shown.get(flag.column, lines.get(offset) or None)
             made.append({"check": flag.check, "column": flag.column, "row": row, "source": place[SOURCE], "file": place[FILE],
                          "line": place[LINE], "value": None if value is None else str(value), "row_json": shown})  # fmt: skip
         return made

@@ -109,8 +109,12 @@ def _scalar(column: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
 
 
 def reasons_text(column: pl.Expr) -> pl.Expr:
-    """``between(amount): amount is -3, expected between 0 and 10; not_null(email): …``"""
+    """``between(amount): amount is -3, expected between 0 and 10; not_null(email): …``
+
+    What is said of no column has the whole line as its value, which stands after it: its cells may not hold it.
+    """
     field = pl.element().struct.field
     place = pl.when(field("column") != "").then(pl.format("({})", field("column"))).otherwise(pl.lit(""))
-    one = pl.concat_str(field("check"), place.fill_null(""), pl.lit(": "), field("message").fill_null(""))
+    line = pl.when(field("column") == "").then(pl.format(", in: {}", field("value")))
+    one = pl.concat_str(field("check"), place.fill_null(""), pl.lit(": "), field("message").fill_null(""), line.fill_null(""))
     return column.list.eval(one).list.join("; ")
