@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from qpipe.core.texts import reader
 from qpipe.core.types import DataType
-from qpipe.sources._json_typed import at_once
+from qpipe.sources._json_typed import at_once, decoded_list, proven_lists
 from qpipe.sources.file.json_values import rows_of
 
 WORDS = {"n": "int", "x": "float", "b": "bool", "s": "string", "i8": "int8"}
@@ -51,6 +51,21 @@ def test_it_gives_the_values_of_the_texts_or_nothing(objects: list[str]) -> None
         assert typed[name].equals(read, null_equal=True), (name, typed[name], read)
 
 
+@settings(max_examples=300, deadline=None)
+@given(some.lists(OBJECTS.map(lambda found: "{" + ", ".join(f'"{k}": {v}' for k, v in found.items()) + "}")))
+@example(['{"n": 1, "s": "a"}', '{"n": true}'])
+@example(['{"s": "x", "n": 1}'])
+@example(["[1]", "null"])
+@example(["{}", "1"])
+def test_a_list_gives_the_same_where_it_is_proven(objects: list[str]) -> None:
+    text = f"[{', '.join(objects)}]"
+    frame = decoded_list(text, list(CONTRACT), CONTRACT)
+    assert frame is None or frame.height == len(objects)
+    if frame is not None and proven_lists([text], list(CONTRACT), CONTRACT) == [True] and objects:
+        one_by_one = at_once(pl.Series(objects), list(CONTRACT), CONTRACT)
+        assert one_by_one is not None and frame.equals(one_by_one, null_equal=True)
+
+
 def test_plain_objects_are_taken() -> None:
     """In the order of the fullest one; keys may be absent, values null."""
     texts = pl.Series(['{"n": 1, "b": true, "s": "ü"}', '{"n":-3, "x": 1.10, "b": null, "s": "", "i8": 7}', " { } "])
@@ -67,3 +82,10 @@ def test_plain_objects_are_taken() -> None:
 def test_what_is_not_proven_is_not_taken(text: str) -> None:
     assert at_once(pl.Series(['{"n": 1, "s": "a"}', text]), list(CONTRACT), CONTRACT) is None
     assert at_once(pl.Series([text, '{"n": 1, "s": "a"}']), list(CONTRACT), CONTRACT) is None
+
+
+def test_more_columns_than_a_pattern_can_hold() -> None:
+    wide = {f"c{n}": DataType.parse("float") for n in range(3_000)}
+    text = json.dumps(dict.fromkeys(wide, 1.5))
+    assert at_once(pl.Series([text]), list(wide), wide) is None
+    assert proven_lists([f"[{text}]"], list(wide), wide) == [False]

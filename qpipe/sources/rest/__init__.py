@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,7 @@ from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, param
 from qpipe.core.paths import path_problem, search
 from qpipe.core.secrets import Secret
-from qpipe.sources.rest.pages import Page, Pages, gathered, without
+from qpipe.sources.rest.pages import Page, Pages, Part, gathered, without
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,19 +32,22 @@ _PATIENCE = 1.0  # seconds that rows wait for those of the next pages
 
 @dataclass
 class _Reading:
-    """Of one reader: whether floats must be kept as they are written. Its pages are of one kind."""
+    """Of a reader whose pages are of one kind: whether floats must be kept as they are written, and what is known of them."""
 
     exact: bool
+    known: Sequence[str] = ()  # the columns of the first page
+    whole: bool = False  # pages are lists that may be decoded at once
 
 
 @dataclass(frozen=True)
 class _Got:
-    """A page: what came, its records, what pagination sees of it, what is to be told."""
+    """A page: what came, what pagination sees of it, what is to be told; its records, or the frame they were decoded into."""
 
     answer: Answer
-    records: list[dict[str, Any]]
     page: Page
     faults: list[Fault]
+    records: list[dict[str, Any]]
+    frame: pl.DataFrame | None = None
 
 
 class Rest(Source):
@@ -126,44 +129,62 @@ class Rest(Source):
 
     def read(self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         """Pages are put together until they are enough, or take long: a batch costs more than a page."""
-        yield from gathered(self._read(context, position, rows, columns), rows, _PATIENCE)
+        from qpipe.sources._json_typed import proven_lists
+
+        floats = any(kind.kind == "float" for kind in (context.contract or {}).values())
+        whole = self.incremental is None and self.records is None and not Pages(self.pagination or {}).looks_inside
+        reading = _Reading(not floats or self.incremental is not None, whole=whole)
+
+        def proven(texts: Sequence[str]) -> list[bool]:
+            right = proven_lists(texts, reading.known, context.contract or {})
+            reading.whole &= all(right)
+            return right
+
+        yield from gathered(self._read(context, position, rows, columns, reading), rows, _PATIENCE, proven)
 
     def _read(
-        self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None = None
-    ) -> Iterator[Chunk]:
+        self, context: Context, position: Json | None, rows: int, columns: Sequence[str] | None, reading: _Reading
+    ) -> Iterator[Part]:
         """A page, or a part of one, at a time."""
         skip, last = (position or {}).get("skip", 0), (position or {}).get("last")
         if position and position.get("ended"):
             return
-        floats = any(kind.kind == "float" for kind in (context.contract or {}).values())
-        reading = _Reading(exact=not floats or self.incremental is not None)
         address = shown(self.url)
         with self._client(context) as client:
-            known: list[str] = []
             for got, state, after in self._pages(client, context, position and position["page"], reading):
-                frame = self._frame(got, known, context, reading)
-                known, records, faults = known or frame.columns, got.records, got.faults
+                frame = self._frame(got, context, reading) if got.frame is None else got.frame
+                reading.known, height, faults = reading.known or frame.columns, got.page.records, got.faults
                 typed = not all(dtype == pl.String for dtype in frame.dtypes)
-                for start in range(skip, max(len(records), skip + 1), rows):
-                    done = start + rows >= len(records)
-                    part = frame if done and start == 0 else frame.slice(start, rows)
-                    last = self._greatest(records[start : start + rows], last)
+                for start in range(skip, max(height, skip + 1), rows):
+                    done = start + rows >= height
+                    last = self._greatest(got.records[start : start + rows], last)
                     place: Json = {"page": after, "skip": 0} if done else {"page": state, "skip": start + rows}
                     place |= {"ended": True} if done and after is None else {}
                     place |= {"last": last} if last is not None else {}
-                    chosen = part if columns is None else part.select([c for c in columns if c in part.columns])
+                    part = _some(frame, start, rows, columns)
                     written = got.answer.rows(start, start + rows, frame.columns) if typed else None
-                    yield Chunk(chosen, place, faults=tuple(faults), file=address, original=written)
+                    chunk = Chunk(part, place, faults=tuple(faults), file=address, original=written)
+                    if got.frame is None:
+                        yield Part(chunk)
+                    else:
+                        yield Part(chunk, got.answer.text, partial(self._again, got, context, reading, start, rows, columns))
                     faults = []
                 skip = 0
 
-    def _frame(self, got: _Got, known: Sequence[str], context: Context, reading: _Reading) -> pl.DataFrame:
+    def _again(
+        self, got: _Got, context: Context, reading: _Reading, start: int, rows: int, columns: Sequence[str] | None
+    ) -> pl.DataFrame:
+        """Rows of a page that was decoded at once, record by record."""
+        exact = replace(got, records=got.answer.decoded(reading.exact)[1])
+        return _some(self._frame(exact, context, reading), start, rows, columns)
+
+    def _frame(self, got: _Got, context: Context, reading: _Reading) -> pl.DataFrame:
         from qpipe.sources.rest.records import frame_of
 
-        frame = frame_of(got.records, known, context.contract)
+        frame = frame_of(got.records, reading.known, context.contract)
         if frame is None:
             reading.exact = True
-            frame = frame_of(got.answer.decoded(True)[1], known, context.contract)
+            frame = frame_of(got.answer.decoded(True)[1], reading.known, context.contract)
         assert frame is not None
         return frame
 
@@ -241,7 +262,8 @@ class Rest(Source):
             try:
                 format = self.format or _format(response.headers.get("content-type", ""))
                 answer = Answer(response.text, format, self.records)
-                data, records = answer.decoded(reading.exact)
+                frame = self._at_once(answer, reading, context)
+                data, records = answer.decoded(reading.exact) if frame is None else (None, [])
                 break
             except NotReadable as error:
                 wrong = str(error)
@@ -250,10 +272,22 @@ class Rest(Source):
             raise Unavailable(f"{place}: {client.masked(wrong)}", hint="is `format` right? then `qpipe resume`")
         faults = [Fault(None, 1, "moved", f"{response.history[0].status_code}: {client.shown(url or self.url)} is now "
                         f"{client.shown(str(response.url))}", severity="warning")] if response.history else []  # fmt: skip
-        page = Page(
-            str(response.url), data, {k.lower(): v for k, v in response.headers.items()}, dict(response.links), len(records)
-        )
-        return _Got(answer, records, page, faults)
+        height = len(records) if frame is None else frame.height
+        headers = {k.lower(): v for k, v in response.headers.items()}
+        return _Got(answer, Page(str(response.url), data, headers, dict(response.links), height), faults, records, frame)
+
+    def _at_once(self, answer: Answer, reading: _Reading, context: Context) -> pl.DataFrame | None:
+        """All records of a page in the contract's types, right if a later proof says so.
+
+        When it says no, or a page cannot be decoded so, no more are tried: they are of one kind.
+        """
+        from qpipe.sources._json_typed import decoded_list
+
+        if not reading.whole or not reading.known or answer.format != "json":
+            return None
+        frame = decoded_list(answer.text, reading.known, context.contract or {})
+        reading.whole &= frame is not None
+        return frame
 
     def _since(self, context: Context) -> dict[str, Any]:
         if self.incremental is None:
@@ -274,6 +308,11 @@ class Rest(Source):
             return None
         numeric = all(isinstance(v, (Number, int, float)) or str(v).lstrip("-").isdigit() for v in values)
         return str(max(values, key=float if numeric else str))
+
+
+def _some(frame: pl.DataFrame, start: int, rows: int, columns: Sequence[str] | None) -> pl.DataFrame:
+    part = frame if start == 0 and rows >= frame.height else frame.slice(start, rows)
+    return part if columns is None else part.select([name for name in columns if name in part.columns])
 
 
 def _format(content_type: str) -> str:

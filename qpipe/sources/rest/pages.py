@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,11 @@ class Pages:
         self._s = {_WORDS.get(name, name): value for name, value in settings.items()}
         self.kind = self._s.get("type", "none")
         self.in_body = self._s.get("in") == "body"  # of a POST
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether more than the number of its records matters in an answer."""
+        return self.kind in ("cursor", "next_url") or bool({"total", "more"} & set(self._s))
 
     def problem(self) -> str | None:
         if self.kind not in KINDS:
@@ -122,27 +127,47 @@ class Pages:
         return "size" in self._s and bool(state["page"] - int(self._s.get("start", 1)) + 1) * int(self._s["size"]) >= int(total)
 
 
-def gathered(chunks: Iterator[Chunk], rows: int, patience: float) -> Iterator[Chunk]:
+@dataclass(frozen=True)
+class Part:
+    """Rows of a page; with the text that they were decoded from, where it is not proven yet that they are right."""
+
+    chunk: Chunk
+    text: str | None = None
+    exactly: Callable[[], pl.DataFrame] | None = None  # the rows without any doubt
+
+
+Proof = Callable[[Sequence[str]], Sequence[bool]]  # which of these texts were decoded right
+
+
+def gathered(parts: Iterator[Part], rows: int, patience: float, proven: Proof) -> Iterator[Chunk]:
     """Chunks put together, at most so many rows, none waiting longer; those before a failure are given before it is raised."""
-    waiting: list[Chunk] = []
+    waiting: list[Part] = []
     height, since = 0, 0.0
     try:
-        for chunk in chunks:
-            if waiting and height + chunk.frame.height > rows:
-                yield _together(waiting)
+        for part in parts:
+            more = part.chunk.frame.height
+            if waiting and height + more > rows:
+                yield _together(_settled(waiting, proven))
                 waiting, height = [], 0
             since = since if waiting else time.monotonic()
-            waiting.append(chunk)
-            height += chunk.frame.height
+            waiting.append(part)
+            height += more
             if height >= rows or time.monotonic() - since > patience:
-                yield _together(waiting)
+                yield _together(_settled(waiting, proven))
                 waiting, height = [], 0
     except QpipeError:
         if waiting:
-            yield _together(waiting)
+            yield _together(_settled(waiting, proven))
         raise
     if waiting:
-        yield _together(waiting)
+        yield _together(_settled(waiting, proven))
+
+
+def _settled(parts: Sequence[Part], proven: Proof) -> list[Chunk]:
+    """Proven together: that costs a fraction of one by one."""
+    texts = list(dict.fromkeys(part.text for part in parts if part.text is not None))
+    wrong = {text for text, right in zip(texts, proven(texts), strict=True) if not right} if texts else ()
+    return [replace(part.chunk, frame=part.exactly()) if part.exactly and part.text in wrong else part.chunk for part in parts]
 
 
 def _together(chunks: Sequence[Chunk]) -> Chunk:
@@ -150,15 +175,16 @@ def _together(chunks: Sequence[Chunk]) -> Chunk:
         return chunks[0]
     held = [chunk for chunk in chunks if chunk.frame.height] or [chunks[-1]]
     faults = tuple(fault for chunk in chunks for fault in chunk.faults)
-    frames = [chunk.frame for chunk in held]
-    if any(
-        a.schema.get(n, d) != d for a, b in itertools.pairwise(frames) for n, d in b.schema.items()
+    frames, schemas = [chunk.frame for chunk in held], [chunk.frame.schema for chunk in held]
+    alike = all(schema == schemas[0] for schema in schemas)
+    if not alike and any(
+        a.get(n, d) != d for a, b in itertools.pairwise(schemas) for n, d in b.items()
     ):  # a page has texts there
         frames = [chunk.as_it_came(pl.int_range(chunk.frame.height, eager=True)) for chunk in held]
-    typed = not all(dtype == pl.String for frame in frames for dtype in frame.dtypes)
+    typed = not all(dtype == pl.String for frame in (frames[:1] if alike else frames) for dtype in frame.dtypes)
     original = partial(_written, held) if typed else None
-    alike = all(frame.columns == frames[0].columns for frame in frames)
-    frame = pl.concat(frames, how="vertical" if alike else "diagonal")
+    same = alike or all(frame.columns == frames[0].columns for frame in frames)
+    frame = pl.concat(frames, how="vertical" if same else "diagonal")
     return replace(chunks[-1], frame=frame, faults=faults, original=original)
 
 
