@@ -158,3 +158,20 @@ def test_control_totals_in_a_trailer_record_of_each_file(tmp_path: Path) -> None
     assert "rows is 60,001, the control total is 60,002" in wrong.message
     lacking = outcome("lacking", **{**files, "in/a.csv": "id,amount\n1,10\n2,20.5\n"})
     assert lacking.state == "refused" and "a.csv has no such records, not one" in lacking.message
+
+
+AWAY = {
+    "rest": "{type: rest, url: 'http://127.0.0.1:9/orders', retry: {max_retries: 0}}",
+    "web": "{path: 'http://127.0.0.1:9/orders.csv'}",
+    "redis": "{type: redis, url: 'redis://127.0.0.1:9', stream: orders, timeout: 1s}",
+}
+
+
+@pytest.mark.parametrize("kind", AWAY)
+def test_only_a_run_speaks_of_going_on(kind: str, tmp_path: Path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    spec = f"version: 1\nsources: {{orders: {AWAY[kind]}}}\noutputs: {{clean: {{path: out/clean.csv}}}}\n"
+    away = Project(tmp_path, spec)
+    code, out = sources_check(str(away.spec), monkeypatch=monkeypatch, capsys=capsys)
+    assert (code, "resume" in out, "?" in out) == (69, False, True), out
+    outcome = away.run()
+    assert outcome.exit_code == 69 and outcome.hint.endswith(f"? then go on with `qpipe resume {outcome.run}`")

@@ -99,9 +99,8 @@ def telling(path: str, doing: str) -> Iterator[None]:
         if kind in ("SchemaMismatchError", "DeltaProtocolError"):
             told, hint = text.splitlines()[0][:200], "look at the table's columns and features"
             raise DataRefused(f"{doing} failed: {told}", file=shown(path), hint=hint) from error
-        again = "go on: qpipe resume latest"
         if kind in ("CommitFailedError", "ConcurrentModificationException"):
-            raise Unavailable(f"{doing} failed: another writer was faster", file=shown(path), hint=again) from error
+            raise Unavailable(f"{doing} failed: another writer was faster", file=shown(path)) from error
         if isinstance(error, OSError) or type(error).__module__.startswith(_LIBRARIES):
-            raise Unavailable(f"{doing} failed: {kind}", file=shown(path), hint=f"when the store answers, {again}") from None
+            raise Unavailable(f"{doing} failed: {kind}", file=shown(path), hint="does the store answer?") from None
         raise

@@ -65,16 +65,16 @@ def telling(place: str, doing: str) -> Iterator[None]:
     except QpipeError:
         raise
     except Exception as error:
-        kind, again = type(error).__name__, "go on: qpipe resume latest"
+        kind = type(error).__name__
         if kind in _REFUSED or isinstance(error, PermissionError):
             raise NotPermitted(f"{doing} is not allowed", file=place, hint="look at the credentials") from None
         if kind in ("CommitFailedException", "CommitStateUnknownException"):
-            raise Unavailable(f"{doing} failed: another writer was faster", file=place, hint=again) from None
+            raise Unavailable(f"{doing} failed: another writer was faster", file=place) from None
         if kind in ("ValidationError", "ValidationException") or (
             isinstance(error, ValueError) and "schema" in str(error).lower()
         ):
             told = str(error).splitlines()[0][:200]
             raise DataRefused(f"{doing} failed: {told}", file=place, hint="look at the table's columns") from error
         if isinstance(error, OSError) or type(error).__module__.startswith(_LIBRARIES):
-            raise Unavailable(f"{doing} failed: {kind}", file=place, hint=f"when it answers, {again}") from None
+            raise Unavailable(f"{doing} failed: {kind}", file=place, hint="does the catalogue answer?") from None
         raise

@@ -108,7 +108,7 @@ def reaching(place: str, doing: str) -> Iterator[None]:
             raise NotPermitted(f"{doing} is not allowed", file=shown(place), hint="look at the credentials") from None
         if cause is not None and getattr(cause, "status", None) != 404 and type(cause).__module__.startswith("aiohttp"):
             raise Unavailable(f"{doing} failed: {type(cause).__name__}", file=shown(place),
-                              hint="when the server answers again: qpipe resume latest") from None  # fmt: skip
+                              hint="does the server answer?") from None  # fmt: skip
         raise Unavailable("nothing is there", file=shown(place), hint="look at the bucket and the path") from None
     except PermissionError:
         raise NotPermitted(f"{doing} is not allowed", file=shown(place), hint="look at the credentials") from None
@@ -122,9 +122,9 @@ def reaching(place: str, doing: str) -> Iterator[None]:
                                "or name a profile under storage") from None  # fmt: skip
         if _is_full(error):
             raise CannotCreate(f"{doing} failed: there is no room", file=shown(place),
-                               hint="make room there, then: qpipe resume latest") from None  # fmt: skip
+                               hint="make room there") from None  # fmt: skip
         raise Unavailable(f"{doing} failed: {type(error).__name__}", file=shown(place),
-                          hint="when the store answers again: qpipe resume latest") from None  # fmt: skip
+                          hint="does the store answer?") from None  # fmt: skip
 
 
 def _is_full(error: BaseException | None) -> bool:

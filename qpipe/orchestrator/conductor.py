@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qpipe.core.errors import ChangedInput, QpipeError
+from qpipe.core.errors import CannotCreate, ChangedInput, QpipeError, Unavailable
 from qpipe.core.events import Event
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.execution import Execution, Outcome, Stop, Wishes
@@ -108,4 +108,14 @@ def _ended(writer: Writer, error: BaseException) -> Outcome:
             tx.event(f"run.{state}", **_fault(error), message=message)
     except QpipeError:
         pass  # taken over, or the journal's disk is full: what is on disk tells the rest
-    return Outcome(writer.run, state, code, message, writer.mask(getattr(error, "hint", "")))
+    return Outcome(writer.run, state, code, message, writer.mask(_hint(error, writer.run)))
+
+
+def _hint(error: BaseException, run: str) -> str:
+    """What to do about it; and how the run goes on, where what stopped it may pass."""
+    hint = getattr(error, "hint", "")
+    if not isinstance(error, (Unavailable, CannotCreate)):
+        return hint
+    return f"{hint.removesuffix('.')}{'' if hint.endswith('?') else ';'} then go on with `qpipe resume {run}`".removeprefix(
+        "; then "
+    )

@@ -302,7 +302,7 @@ class Writer:
         except sqlite3.OperationalError as error:
             _roll_back(db)
             raise CannotCreate(f"the journal cannot be written: {error}",
-                               hint="free some space and `qpipe resume` the run") from error  # fmt: skip
+                               hint="free some space") from error  # fmt: skip
         except BaseException:
             _roll_back(db)
             raise

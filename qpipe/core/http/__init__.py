@@ -108,7 +108,7 @@ class Client:
     def _gave_up(self, place: str, error: Again) -> Unavailable:
         times = self._settings.retry.times
         return Unavailable(f"{place}: {error}{f', {times + 1} times' if times else ''}",
-                           hint="`qpipe resume` when the server is well again")  # fmt: skip
+                           hint="is the server well?")  # fmt: skip
 
     def _place(self, method: str, url: str) -> str:
         return f"{method} {self.shown(url)}"

@@ -94,7 +94,7 @@ class Cluster:
             return Unavailable(text, hint="check the topic's name, or create it")
         if "ssl" in low or "certificate" in low:
             return NotPermitted(text, hint="check `tls`: its ca, cert and key")
-        return Unavailable(text, hint="are the brokers running and reachable? then `qpipe resume` goes on")
+        return Unavailable(text, hint="are the brokers running and reachable?")
 
 
 @dataclass

@@ -117,7 +117,7 @@ class Connection:
             return Unavailable(
                 text, hint="a work queue gives each message to one consumer: read a stream with another retention"
             )
-        return Unavailable(text, hint="is the server running, with JetStream, and reachable? then `qpipe resume` goes on")
+        return Unavailable(text, hint="is the server running, with JetStream, and reachable?")
 
     async def _connect(self) -> Any:
         import nats

@@ -65,4 +65,4 @@ class told:
         if isinstance(error, redis.AuthenticationError) or "NOPERM" in words or "NOAUTH" in words:
             raise NotPermitted(words, hint="check the password and what this user may do") from error
         if isinstance(error, redis.RedisError):
-            raise Unavailable(words, hint="is the server running and reachable? then `qpipe resume` goes on") from error
+            raise Unavailable(words, hint="is the server running and reachable?") from error

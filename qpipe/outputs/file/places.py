@@ -248,7 +248,7 @@ def refusing(path: Path) -> Iterator[None]:
 def refusal(path: Path, error: OSError) -> QpipeError:
     file = str(error.filename or path)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return CannotCreate("the disk is full", file=file, hint="make room, then go on with: qpipe resume latest")
+        return CannotCreate("the disk is full", file=file, hint="make room")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return NotPermitted(
             "writing is not allowed", file=file, hint="give this user the right to write there, or name another path"

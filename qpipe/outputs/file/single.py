@@ -208,5 +208,5 @@ class _refusing:
         if isinstance(error, pl.exceptions.PolarsError):
             full = "No space left" in str(error) or "os error 28" in str(error)
             told = "the disk is full" if full else f"cannot be written: {str(error).splitlines()[0]}"
-            hint = "make room, then go on with: qpipe resume latest" if full else ""
+            hint = "make room" if full else ""
             raise CannotCreate(told, hint=hint, file=str(self._built)) from error

@@ -269,7 +269,7 @@ class Rest(Source):
                 wrong = str(error)
         else:
             place = client.shown(str(response.url))
-            raise Unavailable(f"{place}: {client.masked(wrong)}", hint="is `format` right? then `qpipe resume`")
+            raise Unavailable(f"{place}: {client.masked(wrong)}", hint="is `format` right?")
         faults = [Fault(None, 1, "moved", f"{response.history[0].status_code}: {client.shown(url or self.url)} is now "
                         f"{client.shown(str(response.url))}", severity="warning")] if response.history else []  # fmt: skip
         height = len(records) if frame is None else frame.height
