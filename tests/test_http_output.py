@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +90,32 @@ def test_what_passes_is_tried_again_and_what_does_not_stops_resumably(tmp_path: 
     api.answer = lambda request: (200, {}, {})
     api.asked.clear()
     assert refused.resume().state == "done" and len(taken(api)) == 10
+
+
+@pytest.mark.parametrize("how", ["asks to wait", "does not answer"])
+def test_a_run_that_is_kept_waiting_while_it_publishes_is_interrupted_at_once(tmp_path: Path, api: Api, how: str) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def keep_waiting(request: Any) -> Any:
+        asked.set()
+        if how == "does not answer":
+            over.wait(60)
+        return 429, {"retry-after": "120"}, {}
+
+    api.answer = keep_waiting
+    made = project(tmp_path, api, "timeout: 60s")
+    command = [sys.executable, "-m", "qpipe", "run", str(made.spec), "--no-ask", "--quiet"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert asked.wait(60)
+    time.sleep(0.5)
+    running.send_signal(signal.SIGINT)
+    try:
+        assert running.wait(20) == 130
+    finally:
+        running.kill()
+        over.set()
+    api.answer = lambda request: (202, {}, {})
+    assert made.resume().state == "done" and len(taken(api)) == 10
 
 
 def test_exactly_once_is_refused(tmp_path: Path, api: Api) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from qpipe.core.aside import Crew, waited
 from qpipe.core.batch import Json
 from qpipe.core.component import Context, Output, Part, Types
 from qpipe.core.effects import effect
@@ -59,14 +61,15 @@ class Http(Output):
 
     def publish(self, parts: Sequence[Part], types: Types, token: str, context: Context) -> Json:
         requests = 0
-        with Client(Settings.of(self)) as client:
+        with Crew(1, "qpipe-http") as crew, Client(Settings.of(self), context.check_stop) as client:
             for part in sorted(parts, key=lambda p: p.seq):
                 lines = Path(part.path).read_text("utf-8").splitlines()
                 for start in range(0, len(lines), self.batch_size):
                     effect("output.http.send")
                     headers = {"Idempotency-Key": f"{token}-{part.seq}-{start}", "Content-Type": self._type()}
                     content = self._content(lines[start : start + self.batch_size])
-                    client.send(self.method, self.url, content=content, headers=headers)
+                    send = partial(client.send, self.method, self.url, content=content, headers=headers)
+                    waited(crew.begin(send), context.check_stop)
                     requests += 1
         return {"url": shown(self.url), "rows": sum(part.rows for part in parts), "requests": requests}
 
