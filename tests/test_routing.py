@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import Project
 
+from qpipe.core.errors import SpecError
+
 ROWS = "id,kind,amount\n1,a,5\n2,a,-1\n3,b,500\n4,b,\n5,c,-7\n6,c,9\n"
 SPEC = """
     sources: {{s: {{path: s.csv, schema: {{id: int, kind: string, amount: int}}}}}}
@@ -149,6 +151,35 @@ def test_a_route_that_refuses_the_data(tmp_path: Path, when: str, code: int) -> 
         run = project.journal.run()
         assert project.hidden() == []
         assert run["state"] == "refused" and "too_bad refuses the data" in run["error"] and "rows.csv:" in run["error"]
+
+
+def test_a_failed_batch_may_warn_and_its_rows_go_on(tmp_path: Path) -> None:
+    """The second batch has three bad rows of four; so does what the question holds."""
+    routes = """- {when: amount > 900, to: b}
+      - {id: dirty, when: batch_share(error) > 0.5, to: warn}
+      - {when: failed(error), ask: what}
+      - {id: never, when: batch_share(error) > 0.9, to: warn}
+      - {to: a}"""
+    spec = SPEC.format(modules=CHECKS, routes=routes, outputs=FOUR, batch=4)
+    spec += "    decisions: {what: {question: 'what now?', choices: {accept: c, stop: fail}}}\n"
+    rows = "id,kind,amount\n" + "".join(f"{n},a,{-n if n in (1, 5, 6, 7) else n}\n" for n in range(1, 9))
+    project = Project(tmp_path, spec, {"s.csv": rows})
+    outcome = project.run(given={"what": "accept"})
+    assert outcome.exit_code == 0, outcome
+    assert {name: _ids(data) for name, data in project.outputs().items() if _ids(data)} == {
+        "a.csv": [2, 3, 4, 8],
+        "c.csv": [1, 5, 6, 7],
+    }
+    told = [event.data for event in project.events if event.name == "source.note"]
+    assert [(note["code"], note["message"]) for note in told] == [
+        ("dirty", "route dirty warns of 4 of 4 rows of batch 1: batch_share(error) > 0.5")
+    ]
+
+
+@pytest.mark.parametrize("route", ["{to: warn}", "{when: id > 1, to: [a, warn]}"])
+def test_a_warning_takes_no_row(tmp_path: Path, route: str) -> None:
+    with pytest.raises(SpecError, match="'warn' stands alone, with a condition"):
+        routed(tmp_path, f"- {route}\n      - {{to: a}}")
 
 
 def reasons_of(project: Project) -> list[str]:

@@ -95,7 +95,13 @@ def kind(step: StepNode) -> str:
 def _route(route: Route) -> str:
     when = f"when {route.when!s}" if route.when else "all others"
     to = (
-        f"ask {route.ask}" if route.ask else "all data is refused" if route.stops else ", ".join(route.to) or "dropped, counted"
+        f"ask {route.ask}"
+        if route.ask
+        else "all data is refused"
+        if route.stops
+        else "told of, and on"
+        if route.warns
+        else ", ".join(route.to) or "dropped, counted"
     )
     return f"{when} → {to}" + (" (not written in the spec)" if route.implied else "")
 

@@ -74,6 +74,8 @@ class Record:
             for fault in [f for f in read.chunk.faults if f.row is None or f.severity != "error"][:100]:
                 tx.event("source.note", source=read.source.id, file=read.chunk.file, line=fault.line, code=fault.code,
                          message=fault.message, raw=fault.raw[:200])  # fmt: skip
+            for route, message in done.warned.items():
+                tx.event("source.note", source=read.source.id, file=read.chunk.file, code=route, message=message)
             tx.event("batch.staged", seq=read.seq, rows=read.rows, routes=done.routes)
 
 

@@ -24,6 +24,7 @@ from qpipe.spec.plan import Plan, Route
 BOOL, FLOAT, INT = (DataType.parse(word) for word in ("bool", "float", "int"))
 
 ROUTE = "__route"
+WARNED = "__warned_"  # and the number of a route that warns: the rows that it tells of
 HELD = 255  # a module asks about this row
 PENALTY = {"error": 0.5, "warning": 0.2, "info": 0.05}
 CONFIDENCE, RELIABILITY = "confidence", "source_reliability"
@@ -38,22 +39,26 @@ class Router:
         self._named = {name for r in plan.routes if r.when is not None for name in r.when.columns}
 
     def stages(self, program: Program, types: Types) -> list[list[pl.Expr]]:
-        """For ``compile_program``: the route's number for every row, HELD where a module must ask first."""
+        """For ``compile_program``: the route's number for every row, HELD where a module must ask first; and warnings."""
         scores = {CONFIDENCE: confidence(program.flags), RELIABILITY: pl.lit(self._reliability.get(program.source.id, 1.0))}
         wanted = [name for name in scores if name in self._named and name not in types]
         known = {**types, **dict.fromkeys(wanted, FLOAT)}
         chosen = pl.lit(len(self.routes) - 1, dtype=pl.UInt8)
+        warned = []
         for number, route in reversed(list(enumerate(self.routes))):
             mine = pl.lit(number, dtype=pl.UInt8)
             if route.when is None:
                 chosen = mine
             else:
                 when = route.when.compile(known, functions(program)).fill_null(False)
-                chosen = pl.when(when).then(mine).otherwise(chosen)
+                if route.warns:
+                    warned.append((when & (pl.col(ROUTE) > number)).alias(f"{WARNED}{number}"))
+                else:
+                    chosen = pl.when(when).then(mine).otherwise(chosen)
         if program.asks:
             asks = pl.any_horizontal([pl.col(a.flag) for a in program.asks]).fill_null(False)
             chosen = pl.when(asks).then(pl.lit(HELD, dtype=pl.UInt8)).otherwise(chosen)
-        return [[scores[name].alias(name) for name in wanted], [chosen.alias(ROUTE)]]
+        return [[scores[name].alias(name) for name in wanted], [chosen.alias(ROUTE)], *([warned] if warned else [])]
 
 
 def confidence(flags: Sequence[Flag]) -> pl.Expr:

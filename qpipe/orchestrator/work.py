@@ -21,7 +21,7 @@ from qpipe.orchestrator.feed import Read, line_of
 from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally, with_reason
 from qpipe.orchestrator.gates import BOTH, DELIVERED, PASSED, Figures, Sheet, measure, sheets
 from qpipe.orchestrator.program import CONTRACT, Computed, Program
-from qpipe.orchestrator.router import HELD, ROUTE, Router, confidence
+from qpipe.orchestrator.router import HELD, ROUTE, WARNED, Router, confidence
 from qpipe.spec.plan import OutputNode, Plan
 
 SAMPLE = 5000  # rows kept of the delivered and of the quarantined ones: those with the lowest hash of _row
@@ -41,6 +41,7 @@ class Done:
     held: pl.DataFrame | None  # rows that wait for a person, with the hidden column __route
     seconds: float
     stakes: list[tuple[str, str, str, int, int, float]] = field(default_factory=list)
+    warned: dict[str, str] = field(default_factory=dict)  # route that only warns → what it says of the batch
 
 
 class RouteRefuses(DataRefused):
@@ -106,8 +107,9 @@ class Worker:
         split.sample()
         alone = len(self.plan.streams) == 1
         tallies = [(*counted, None if alone else read.source.id) for counted in tally(program, computed)]
+        staked = stakes(program, computed) if program.stakes else []
         return Done(read, program, computed, tallies, split.routes(), parts, figures, split.held(),
-                    time.perf_counter() - began, stakes(program, computed) if program.stakes else [])  # fmt: skip
+                    time.perf_counter() - began, staked, split.warned())  # fmt: skip
 
     def reach(self) -> int:
         """The highest hash that can still matter to either kind of row."""
@@ -170,6 +172,15 @@ class Split:
             name = route_name(self._worker.plan, code)
             named[name] = named.get(name, 0) + count
         return dict(sorted(named.items()))
+
+    def warned(self) -> dict[str, str]:
+        """What routes that only warn say of the batch."""
+        told = {}
+        for code, route in enumerate(self._worker.plan.routes):
+            if route.warns and (count := int(self._frame[f"{WARNED}{code}"].sum())):
+                rows = f"{count:,} of {self._frame.height:,} rows of batch {self._read.seq}"
+                told[route.id] = f"route {route.id} warns of {rows}: {route.when}"
+        return told
 
     def stage(self) -> dict[str, Part]:
         parts = {}

@@ -89,7 +89,7 @@ def _decision(document: Document, id: str, values: Mapping[str, Any], settings: 
 def _routes(document: Document, outputs: Mapping[str, OutputNode], settings: Settings) -> tuple[Route, ...]:
     """The routes as written; what the spec leaves unsaid is added, and marked as implied."""
     written = [_route(document.spec, entry, outputs) for entry in document.routes]
-    if not written or written[-1].when is not None:
+    if not written or written[-1].when is not None or written[-1].warns:
         rest = tuple(id for id, node in outputs.items() if not node.original and node.follows is None)
         if not written and QUARANTINE in outputs:
             written.append(Route("failed", Expression.parse("failed(error)"), (QUARANTINE,), implied=True))
@@ -101,7 +101,7 @@ def _routes(document: Document, outputs: Mapping[str, OutputNode], settings: Set
 def _route(spec: Spec, entry: RouteEntry, outputs: Mapping[str, OutputNode]) -> Route:
     to = tuple(id for id in entry.to if id in outputs)  # drop, fail: no output
     when = Expression.parse(entry.when) if entry.when is not None else None
-    return Route(entry.id, when, to, entry.ask, _place(spec, entry.path), entry.implied, "fail" in entry.to)
+    return Route(entry.id, when, to, entry.ask, _place(spec, entry.path), entry.implied, "fail" in entry.to, "warn" in entry.to)
 
 
 def _malformed_routes(document: Document, outputs: Mapping[str, OutputNode], written: list[Route]) -> list[Route]:
@@ -116,7 +116,7 @@ def _malformed_routes(document: Document, outputs: Mapping[str, OutputNode], wri
 
 
 def _catches_errors(route: Route) -> bool:
-    return route.when is None or str(route.when).replace(" ", "") in ("failed(error)", "failed()")
+    return not route.warns and (route.when is None or str(route.when).replace(" ", "") in ("failed(error)", "failed()"))
 
 
 def _malformed_decisions(document: Document, outputs: Mapping[str, OutputNode]) -> dict[str, Decision]:

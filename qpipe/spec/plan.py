@@ -58,6 +58,7 @@ class Route:
     place: Place = Place()
     implied: bool = False  # not written in the spec: explain says so
     stops: bool = False  # the first row that goes this way ends the run: nothing is published
+    warns: bool = False  # takes no row: which batches have some that come here and fit is told
 
 
 Scope = Literal["row", "group", "batch", "run"]

@@ -16,7 +16,7 @@ from qpipe.spec.read import Reader
 from qpipe.spec.sections import CHOICE_ENDS, EXPECTABLE, ROUTE_ENDS
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_RESERVED_IDS = {"drop", "fail", "contract"}
+_RESERVED_IDS = {"drop", "fail", "warn", "contract"}
 
 
 def check_references(document: Document, reader: Reader) -> None:
@@ -65,6 +65,9 @@ class _References:
         for route in routes:
             for i, target in enumerate(route.to):
                 self._target((*route.path, "to") if len(route.to) == 1 else (*route.path, "to", i), target, ROUTE_ENDS)
+            if "warn" in route.to and (len(route.to) > 1 or route.when is None):
+                self.say((*route.path, "to"), "route-form", "'warn' stands alone, with a condition: no row stays there.",
+                         "Write {when: batch_share(error) > 0.1, to: warn} before the route that takes the rows.")  # fmt: skip
             if route.ask is not None and route.ask not in self.names["decisions"]:
                 self._unknown((*route.path, "ask"), "decision", route.ask, self.names["decisions"])
             never = route.when is not None and route.when.strip().lower() in ("false", "0", "1 = 0", "1=0", "null")
@@ -75,7 +78,7 @@ class _References:
             elif never:
                 self.say((*route.path, "when"), "unreachable-route", "no row gets here: the condition is always false.",
                          "Take the route out.")  # fmt: skip
-            if route.when is None or route.when.strip().lower() in ("true", "1 = 1", "1=1"):
+            if "warn" not in route.to and (route.when is None or route.when.strip().lower() in ("true", "1 = 1", "1=1")):
                 closed = closed or route
         if routes and closed is None:
             self.say(routes[-1].path, "missing-default", "rows that no route takes would have nowhere to go.",

@@ -46,7 +46,9 @@ class RouteSection(Section):
     id: str | None = param(None, help="what reports and traces call this route")
     when: Condition | None = param(None, help="which rows go this way; without it, all that are left")
     to: RouteTarget | None = param(
-        None, help="the output, or several, that get the rows; drop discards and counts them, fail refuses all data"
+        None,
+        help="the output, or several, that get the rows; drop discards and counts them, fail refuses all data, "
+        "warn tells of them, batch by batch, and lets them go on to the next route",
     )
     ask: str | None = param(None, help="the decision that says where the rows go")
 
@@ -136,4 +138,4 @@ class ColumnSection(Section):
 GROUPS = ("source", "quality", "validation", "transformation", "enrichment", "custom")  # names of module groups
 CHOICE_ENDS = ("drop", "fail")  # what a choice may lead to besides outputs
 EXPECTABLE = ("state", "held", "dropped", "questions", "findings", "gates")  # what a test may expect besides outputs
-ROUTE_ENDS = ("drop", "fail")
+ROUTE_ENDS = ("drop", "fail", "warn")
