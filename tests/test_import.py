@@ -173,6 +173,42 @@ def test_what_they_tolerate_and_how_bad_it_is(tmp_path: Path) -> None:
     assert modules[3] == {"unique": {"columns": ["id", "day"], "severity": "warning"}}
 
 
+SCORES = {
+    "soda": """checks for orders:
+  - quality_score >= 95
+  - rows_passed_percent(mail) > 90 %
+  - dq_score < 50
+  - quality_score > 0.9:
+      quality_score expression: sum(good) / count(*)
+""",
+    "odcs": """schema:
+  - name: orders
+    properties:
+      - name: mail
+        quality:
+          - {metric: passRate, mustBeGreaterOrEqualTo: 90, unit: percent}
+    quality:
+      - {metric: qualityScore, mustBeGreaterThan: 0.95, severity: warning}
+slaProperties:
+  - {property: qualityScore, value: 98, unit: percent, element: orders}
+  - {property: dataQualityScore, value: 0.9}
+  - {property: generalAvailability, value: 2022-05-12}
+""",
+}
+SCORED = {
+    "soda": [{"min": 0.95}, {"min": 0.9, "column": "mail"}, None, None],
+    "odcs": [{"min": 0.9, "column": "mail"}, {"min": 0.95, "severity": "warning"}, {"min": 0.98}, {"min": 0.9}, None],
+}
+
+
+@pytest.mark.parametrize("kind", SCORES)
+def test_a_score_is_asked_of_quality_score_or_named_as_not_turned(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(SCORES[kind])
+    (suite,) = read_suites(kind, tmp_path / "suite.yaml")
+    assert [claim.module and claim.module["quality_score"] for claim in suite.claims] == SCORED[kind]
+    assert all(claim.why for claim in suite.claims if not claim.module)
+
+
 def test_figures_over_runs(tmp_path: Path) -> None:
     (tmp_path / "soda.yml").write_text(SODA)
     (suite,) = read_suites("soda", tmp_path / "soda.yml")

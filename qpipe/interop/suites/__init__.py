@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,6 +147,21 @@ def bounds(low: Any, high: Any, *, exclusive: Any = None) -> dict[str, Any]:
     made = {name: str(value) if type(value).__name__ in ("date", "datetime") else value
             for name, value in found.items() if value is not None}  # fmt: skip
     return made | ({"exclusive": exclusive} if exclusive else {})
+
+
+_SCORE = re.compile(
+    r"(?:(?:overall|data)_?)?(?:quality|dq)_?(?:score|index)|(?:rows_?passed|success)_?percent|pass_?rate", re.I
+)
+
+
+def score(origin: str, name: str, least: Any, column: str | None = None) -> Claim | None:
+    """A claim about a score, from 0 to 1 or in percent; None where the name is of none. ``least``: no number if no least is told."""
+    if not _SCORE.fullmatch(name):
+        return None
+    if not isinstance(least, (int, float)):
+        return Claim(origin, why="of a score only its least has a counterpart")
+    asked = {"min": round(least / 100, 10) if least > 1 else least, **({"column": column} if column else {})}
+    return Claim(origin, {"quality_score": asked})
 
 
 _TYPES = {

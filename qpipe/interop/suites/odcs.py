@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qpipe.interop.suites import Claim, Suite, bounds, type_word
+from qpipe.interop.suites import Claim, Suite, bounds, score, type_word
 
 
 def suites(data: Any, name: str) -> Iterator[Suite]:
+    of_all = [sla for sla in data.get("slaProperties") or () if not sla.get("element")]
     for table in data["schema"]:
         suite = Suite(table.get("physicalName") or table["name"])
         keys = [p for p in table.get("properties") or () if p.get("primaryKey")]
@@ -19,6 +20,7 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
             suite.claims.append(Claim(f"primaryKey({', '.join(names)})", {"unique": {"columns": names}}))
         suite.claims += [_quality(rule, None) for rule in table.get("quality") or ()]
         suite.claims += [_promise(sla, suite.table) for sla in data.get("slaProperties") or () if _is_of(sla, table)]
+        suite.claims += [_promise(sla, suite.table) for sla in of_all]
         yield suite
 
 
@@ -58,9 +60,12 @@ def _is_of(sla: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
 
 
 def _promise(sla: Mapping[str, Any], table: str) -> Claim:
-    """What is promised of a table's age."""
-    origin = f"{sla.get('property')}({sla.get('element')})"
-    column, unit = str(sla["element"]).partition(".")[2], str(sla.get("unit") or "d")[0].lower()
+    """What is promised of a table's age, or of its score."""
+    name, element = str(sla.get("property")), str(sla.get("element") or "")
+    origin = f"{name}({element})" if element else name
+    column, unit = element.partition(".")[2], str(sla.get("unit") or "d")[0].lower()
+    if asked := score(origin, name, sla.get("value"), column or None):
+        return asked
     if sla.get("property") in ("latency", "freshness", "ly", "fy") and column and unit in "dhm":
         return Claim(origin, {"freshness": {"column": column, "max_age": f"{sla['value']}{unit}"}})
     return Claim(origin, why="there is no counterpart")
@@ -76,6 +81,8 @@ def _quality(rule: Mapping[str, Any], column: str | None) -> Claim:
         allowed = {"tolerance": rule["mustBeLessThan"] / 100 if rule.get("unit") == "percent" else rule["mustBeLessThan"] - 1}
     if rule.get("severity") in ("warning", "info"):
         allowed["severity"] = rule["severity"]
+    if asked := score(origin, str(kind), rule.get("mustBeGreaterOrEqualTo", rule.get("mustBeGreaterThan")), column):
+        return Claim(origin, asked.module and {"quality_score": {**asked.module["quality_score"], **allowed}}, asked.why)
     if kind == "missingValues" and column and (words := [w for w in arguments.get("missingValues") or () if w]):
         return Claim(origin, {"one_of": {"column": column, "values": words, "negate": True, **allowed}})
     if kind in ("nullValues", "nullCheck", "missingValues") and column:

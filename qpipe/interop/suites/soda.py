@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qpipe.interop.suites import Claim, Suite, bounds, type_word
+from qpipe.interop.suites import Claim, Suite, bounds, score, type_word
 
 _BOUND = (
     r"\s*(?:(?P<op>>=|<=|!=|>|<|=)\s*(?P<n>[-\d.]+)\s*(?P<pct>%)?"
@@ -138,8 +138,11 @@ def _metric(text: str, found: re.Match[str], options: Mapping[str, Any]) -> Clai
         figure = {"column": columns[0], "function": "quantile", "q": float(columns[1])}
         return Claim(text, {"aggregate": {**figure, **_kept(low, high), **where}})
     share = metric.endswith("_percent") or bool(found["pct"] or found["pct2"])
-    if metric.removesuffix("_count").removesuffix("_percent") not in ("missing", "duplicate", "invalid"):
-        return Claim(text, why="there is no counterpart")
+    if f"{metric} expression" in options or f"{metric} query" in options:
+        return Claim(text, why="it is in another system's query")
+    least = float(found["n"]) if (found["op"] or "")[:1] == ">" else None
+    if asked := score(text, metric, least, next(iter(columns), None)):
+        return asked
     if metric.removesuffix("_count").removesuffix("_percent") not in ("missing", "duplicate", "invalid"):
         return Claim(text, why="there is no counterpart")
     if high is None or (low or 0) > 0:
