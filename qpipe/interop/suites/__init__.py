@@ -155,7 +155,7 @@ _SCORE = re.compile(
 
 
 def score(origin: str, name: str, least: Any, column: str | None = None) -> Claim | None:
-    """A claim about a score, from 0 to 1 or in percent; None where the name is of none. ``least``: no number if no least is told."""
+    """A claim about a score, from 0 to 1 or in percent; None where the name is of none. ``least``: a number, if one is told."""
     if not _SCORE.fullmatch(name):
         return None
     if not isinstance(least, (int, float)):
