@@ -385,6 +385,21 @@ def test_unique_and_foreign_key_agree_with_sets(cells: list[int | None], size: i
     assert run("foreign_key", {"columns": "x", "references": "t.id"}, frame, size).failed == strange
 
 
+@pytest.mark.parametrize("few", [0, 100_000])
+@settings(max_examples=30, deadline=None)
+@given(cells=st.lists(st.none() | st.integers(0, 9)), keys=st.lists(st.none() | st.integers(0, 9)), size=st.integers(1, 5))
+def test_covers_agrees_with_sets(few: int, cells: list[int | None], keys: list[int | None], size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qpipe.modules.validation.covers._FEW", few)
+        frame, known = column("int", cells), {"t": column("int", keys, "id")}
+        module = build(REGISTRY.get("module", "covers"), {"columns": "x", "references": "t.id"})
+        verdict = run_alone(module, frame, Context(types=types_of(frame), tables=known), size).verdict
+    missing = set(keys) - set(cells) - {None}
+    judged = bool(cells) and any(key is not None for key in keys)
+    assert verdict is not None and verdict.outcome == ("not evaluated" if not judged else "fail" if missing else "pass")
+    assert not judged or verdict.observed["missing"] == len(missing)
+
+
 def test_a_large_key_set_is_found_by_hash() -> None:
     keys = pl.DataFrame({"id": [f"k{n}" for n in range(3000)], "n": [n * 2**40 for n in range(3000)]})
     frame = pl.DataFrame({"id": [f"k{n}" for n in range(6000)], "n": [n * 2**39 for n in range(6000)]})

@@ -11,6 +11,8 @@ from qpipe.core.lazy import np, pl
 if TYPE_CHECKING:
     import numpy
 
+_SPARSE = 32  # one row in so many, from which bits are set one by one
+
 
 class RowSet:
     """A set of row ordinals. Grows as needed; ``mask`` gives a batch its slice as a boolean series."""
@@ -31,8 +33,14 @@ class RowSet:
         ordinals = np.asarray(rows if hasattr(rows, "dtype") else list(rows), dtype=np.int64)
         if ordinals.size == 0:
             return
-        self._reach(int(ordinals.max()))
-        np.bitwise_or.at(self._bits, ordinals >> 3, (1 << (ordinals & 7)).astype(np.uint8))
+        last, first = int(ordinals.max()), int(ordinals.min()) & ~7
+        self._reach(last)
+        if last - first >= _SPARSE * ordinals.size:
+            np.bitwise_or.at(self._bits, ordinals >> 3, (1 << (ordinals & 7)).astype(np.uint8))
+            return
+        mask = np.zeros(last - first + 1, dtype=bool)  # many at once: several times as fast
+        mask[ordinals - first] = True
+        self._bits[first >> 3 : (last >> 3) + 1] |= np.packbits(mask, bitorder="little")
 
     @classmethod
     def first(cls, count: int) -> RowSet:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOST = 5_000_000  # keys of the reference
+_FEW = 100_000  # keys up to which it is faster to look for each in a batch than to find the different ones of the batch
 
 
 class Covers(Gate):
@@ -65,6 +66,9 @@ class Covers(Gate):
 
     def measures(self, context: Context) -> dict[str, Measure]:
         keys = self._keys(context)
+        if keys.width == 1 and keys.height <= _FEW and not self.by and not keys.dtypes[0].is_float():
+            known = pl.lit(keys.to_series())
+            return {"arrived": Measure(known.filter(known.is_in(pl.col(self.columns[0]).implode())).implode(), "union")}
         key = pl.struct(pl.col(list(self.columns))).hash() if len(self.columns) > 1 else pl.col(self.columns[0])
         whole = pl.all_horizontal(pl.col(column).is_not_null() for column in self.columns)
         arrived = key.filter(whole & ~absent(self.columns, keys)).unique()
