@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qpipe.core.lazy import pl
+from qpipe.modules._by_value import by_value
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,13 +22,6 @@ def joined(columns: Sequence[str]) -> pl.Expr:
     """The values as one text, such that different rows have different ones."""
     parts = [pl.col(c).cast(pl.String).str.replace_all(r"([\\\x1f\x00])", r"\${1}").fill_null("\x00") for c in columns]
     return pl.concat_str(parts, separator="\x1f")
-
-
-def by_value(texts: pl.Series, make: Callable[[str], str | int | None], dtype: pl.DataType) -> pl.Series:
-    """What a function makes of each text, called once for each different one."""
-    different = texts.drop_nulls().unique()
-    made = pl.Series([make(text) for text in different], dtype=dtype)
-    return texts.replace_strict(different, made, default=None, return_dtype=dtype)
 
 
 def _numbers(texts: pl.Series) -> pl.Series:

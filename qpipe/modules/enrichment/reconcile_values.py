@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +12,7 @@ from qpipe.core.errors import QpipeError
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, ColumnRef, NewColumn, param
 from qpipe.core.types import DataType
+from qpipe.modules._by_value import part, parts_by_value
 from qpipe.modules._prepared import prepared
 from qpipe.modules.transformation._text import answered, answers_for, is_answered
 
@@ -108,14 +108,10 @@ class ReconcileValues(Transform):
     def _found(self, context: Context) -> _Found:
         answers = answers_for(self, context)
         authority = _Authority(self._known(context.tables), self.threshold, self.margin)
-        raw, shape = pl.col(self.column).cast(pl.String), pl.Struct({"value": pl.String(), "score": pl.Float64()})
-        match = answered(raw, answers).map_batches(
-            functools.partial(_matched, authority=authority), return_dtype=shape, is_elementwise=True
-        )
-        value = match.struct.field("value")
+        raw = pl.col(self.column).cast(pl.String)
+        match = parts_by_value(answered(raw, answers), authority.match, {"value": pl.String(), "score": pl.Float64()})
         rejected = raw.is_in([old for old, said in answers if said.startswith("\x00")])
-        return _Found(authority, value, match.struct.field("score"), raw.is_not_null() & value.is_null(),
-                      is_answered(raw, answers), rejected)  # fmt: skip
+        return _Found(authority, raw, match, is_answered(raw, answers), rejected)
 
     def _known(self, tables: Mapping[str, pl.DataFrame]) -> list[str]:
         if self.values is not None:
@@ -130,11 +126,22 @@ class ReconcileValues(Transform):
 @dataclass(frozen=True)
 class _Found:
     authority: _Authority
-    value: pl.Expr
-    score: pl.Expr
-    unknown: pl.Expr
+    raw: pl.Expr
+    match: pl.Expr
     answered: pl.Expr
     rejected: pl.Expr
+
+    @property
+    def value(self) -> pl.Expr:
+        return part(self.match, "value", pl.String())
+
+    @property
+    def score(self) -> pl.Expr:
+        return part(self.match, "score", pl.Float64())
+
+    @property
+    def unknown(self) -> pl.Expr:
+        return self.raw.is_not_null() & self.value.is_null()
 
 
 class _Authority:
@@ -168,20 +175,3 @@ class _Authority:
         if not clear or near[0][1] < self._threshold:
             return None, None
         return self._known[near[0][0]], round(near[0][1], 1)
-
-
-def _matched(cells: pl.Series, authority: _Authority) -> pl.Series:
-    """The loop is over different values."""
-    different = cells.unique().drop_nulls().to_list()
-    found = [authority.match(value) for value in different]
-    values = pl.Series([value for value, _ in found], dtype=pl.String)
-    scores = pl.Series([score for _, score in found], dtype=pl.Float64)
-    if not different:
-        return pl.DataFrame(
-            {"value": pl.repeat(None, len(cells), dtype=pl.String, eager=True),
-             "score": pl.repeat(None, len(cells), dtype=pl.Float64, eager=True)}
-        ).to_struct(cells.name)  # fmt: skip
-    return pl.DataFrame({
-        "value": cells.replace_strict(different, values, default=None, return_dtype=pl.String),
-        "score": cells.replace_strict(different, scores, default=None, return_dtype=pl.Float64),
-    }).to_struct(cells.name)  # fmt: skip

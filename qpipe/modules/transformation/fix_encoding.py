@@ -10,7 +10,7 @@ from qpipe.core.component import Context, Transform, Types
 from qpipe.core.extras import needed
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, param
-from qpipe.modules._stable import by_value
+from qpipe.modules._by_value import by_value
 from qpipe.modules.transformation._text import not_text, text, text_columns
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from qpipe.core.json_texts import read_json
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, NewTypes, param
 from qpipe.core.types import DataType, parse_text
+from qpipe.modules._by_value import part
 from qpipe.modules._prepared import prepared
 from qpipe.modules.transformation._text import not_text, text
 
@@ -80,10 +81,7 @@ class ParseJson(Transform):
         return tuple(rules)
 
     def _part(self, name: str, context: Context) -> pl.Expr:
-        """One field of what is read. Made anew each time: were it one that occurs twice, as the reading in it does, Polars
-        would read once more for it."""
-        read, type = prepared(self, context, self._read), self._parts()[name]
-        return read.map_batches(partial(_field, name=name), return_dtype=type, is_elementwise=True)
+        return part(prepared(self, context, self._read), name, self._parts()[name])
 
     def _read(self, context: Context) -> pl.Expr:
         """All that is asked of a text, read at once."""
@@ -103,7 +101,3 @@ def _texts(given: pl.Series, paths: dict[str, str], take: dict[str, str]) -> pl.
     found = pl.DataFrame(dict(zip([_VALID, *paths], read_json(given, list(paths.values())), strict=True)))
     there = [pl.col(name).is_not_null().alias(_THERE + name) for name in paths]
     return found.select(_VALID, *there, *(parse_text(pl.col(name), DataType.parse(take[name])) for name in paths)).to_struct()
-
-
-def _field(read: pl.Series, name: str) -> pl.Series:
-    return read.struct.field(name)

@@ -12,7 +12,8 @@ from qpipe.core.errors import QpipeError
 from qpipe.core.extras import needed
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, param
-from qpipe.modules._stable import by_value
+from qpipe.modules._by_value import part, parts_by_value
+from qpipe.modules._prepared import prepared
 from qpipe.modules.transformation._text import not_text, text, text_columns
 
 if TYPE_CHECKING:
@@ -76,37 +77,36 @@ class StandardizeCode(Transform):
         )
 
     def apply(self, frame: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        names = text_columns(self.columns, context.types)
-        return frame.with_columns(self._known(name).fill_null(_filled(name)).alias(name) for name in names)
+        return frame.with_columns(written.alias(name) for name, written, _ in self._read(context))
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
         if self.unknown == "keep":
             return ()
         return tuple(
-            Rule(_filled(n).is_not_null() & self._known(n).is_null(), (n,), f"a {self.kind}", _filled(n).is_not_null())
-            for n in text_columns(self.columns, context.types)
+            Rule(known.not_(), (name,), f"a {self.kind}", written.is_not_null()) for name, written, known in self._read(context)
         )
 
-    def _known(self, name: str) -> pl.Expr:
+    def _read(self, context: Context) -> Iterator[tuple[str, pl.Expr, pl.Expr]]:
+        """Each column, how it is written, and whether it is known; both null where there is nothing but blanks."""
+        for name, read in prepared(self, context, self._readings).items():
+            yield name, part(read, "written", pl.String()), part(read, "known", pl.Boolean())
+
+    def _readings(self, context: Context) -> dict[str, pl.Expr]:
         form = self.to or _FORMS[self.kind][0]
-        read = partial(_found, kind=self.kind, form=form, languages=self.languages)
-        return _filled(name).map_batches(
-            partial(by_value, make=read, dtype=pl.String()), return_dtype=pl.String(), is_elementwise=True
-        )
-
-
-def _filled(name: str) -> pl.Expr:
-    cell = text(name).str.strip_chars()
-    return pl.when(cell != "").then(cell)
+        read = partial(_written, kind=self.kind, form=form, languages=self.languages)
+        parts = {"written": pl.String(), "known": pl.Boolean()}
+        return {n: parts_by_value(text(n), read, parts) for n in text_columns(self.columns, context.types)}
 
 
 _LANGUAGE = re.compile("[a-z]{2,3}(_[A-Za-z]{2,4})*")
 _USUAL = {"country": {"uk": "GB", "el": "GR"}}  # codes that others use: the United Kingdom's own, and the European Union's
 
 
-def _found(value: str, kind: str, form: str, languages: tuple[str, ...]) -> str | None:
-    entry = _book(kind, languages).get(_folded(value))
-    return getattr(entry, form, None) if entry is not None else None
+def _written(value: str, kind: str, form: str, languages: tuple[str, ...]) -> tuple[str | None, bool | None]:
+    if not (value := value.strip()):
+        return None, None
+    code = getattr(_book(kind, languages).get(_folded(value)), form, None)
+    return code or value, code is not None
 
 
 @lru_cache(8)

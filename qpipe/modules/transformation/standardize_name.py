@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from qpipe.core.component import Context, Transform, Types
@@ -11,7 +11,8 @@ from qpipe.core.extras import needed
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, param
 from qpipe.core.types import DataType
-from qpipe.modules._stable import by_value
+from qpipe.modules._by_value import part, parts_by_value
+from qpipe.modules._prepared import prepared
 from qpipe.modules.transformation._text import not_text, text
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ class StandardizeName(Transform):
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         yield from not_text((self.column,), types)
-        for part in self.parts:
-            if part not in _PARTS:
-                yield "parts", f"a name has no '{part}'; it has {', '.join(_PARTS)}"
+        for name in self.parts:
+            if name not in _PARTS:
+                yield "parts", f"a name has no '{name}'; it has {', '.join(_PARTS)}"
         if self.write is not None:
             try:
                 self.write.format(**dict.fromkeys(_PARTS, ""))
@@ -72,21 +73,26 @@ class StandardizeName(Transform):
         return {**types, **{f"{self.column}_{part}": DataType.parse("string") for part in self.parts}}
 
     def apply(self, frame: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        made = [self._read("{" + part + "}").alias(f"{self.column}_{part}") for part in self.parts]
+        read = prepared(self, context, self._read)
+        made = [part(read, name, pl.String()).alias(f"{self.column}_{name}") for name in self.parts]
         if self.write is not None:
-            made.append(pl.coalesce(self._read(self.write), text(self.column)).alias(self.column))
+            made.append(pl.coalesce(part(read, _WHOLE, pl.String()), text(self.column)).alias(self.column))
         return frame.with_columns(made)
 
-    def _read(self, form: str) -> pl.Expr:
-        read = partial(_formatted, form=form, capitalize=self.capitalize)
-        return text(self.column).map_batches(
-            partial(by_value, make=read, dtype=pl.String()), return_dtype=pl.String(), is_elementwise=True
-        )
+    def _read(self, context: Context) -> pl.Expr:
+        forms = {name: "{" + name + "}" for name in self.parts} | ({_WHOLE: self.write} if self.write is not None else {})
+        read = partial(_formatted, forms=tuple(forms.values()), capitalize=self.capitalize)
+        return parts_by_value(text(self.column), read, dict.fromkeys(forms, pl.String()))
 
 
-def _formatted(value: str, form: str, capitalize: bool) -> str | None:
+_WHOLE = "\x00whole"
+
+
+@lru_cache(1 << 16)  # the same names come batch by batch, and to read one takes as long as a thousand rows
+def _formatted(value: str, forms: tuple[str, ...], capitalize: bool) -> tuple[str | None, ...]:
     nameparser = needed("nameparser", "take names apart", "standards")
     name = nameparser.HumanName(value)
     if capitalize:
         name.capitalize(force=value.isupper() or value.islower())
-    return form.format(**{part: getattr(name, part) for part in _PARTS}).strip(" ,") or None
+    parts = {part: getattr(name, part) for part in _PARTS}
+    return tuple(form.format(**parts).strip(" ,") or None for form in forms)
