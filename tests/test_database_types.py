@@ -171,6 +171,8 @@ ODD = {  # column, values as SQL → what arrives, and what is told of what does
     "sqlite": [
         ("integer", "1.5", None, "1.5"), ("integer", "9223372036854775807", 2**63 - 1, None), ("integer", "'x'", None, "x"),
         ("boolean", "2", None, "2"), ("decimal(10,2)", "1.239", None, "1.239"), ("decimal(10,2)", "1.1", Decimal("1.10"), None),
+        ("numeric", "9007199254740993", "9007199254740993", None), ("numeric", "0.1", "0.1", None),
+        ("numeric", "0.1 + 0.2", "0.30000000000000004", None), ("numeric", "'x'", "x", None), ("numeric", "x'0f'", "0f", None), ("decimal", "5.0", "5", None),
         ("real", "9e999", float("inf"), None), ("", "x'00ff'", "00ff", None),
     ],
     "duckdb": [
@@ -198,3 +200,30 @@ def test_odd_values_arrive_as_they_are_or_are_told(place: tuple[str, str]) -> No
         assert (fault is None) == (told is None), (type, value)
         assert fault is None or (fault.row == 0 and fault.raw.startswith(told)), (type, value, fault)
     assert not faults
+
+
+def test_what_a_sqlite_column_holds_is_the_same_whatever_stands_beside_it(tmp_path: Path) -> None:
+    """Integers, floats and texts in one column, alone in a batch or together."""
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    given = ["9007199254740993", "0.1", "5", "0.1 + 0.2", "'12.50'", "1e300", "'n/a'", "-7"]
+    rows = ", ".join(f"({n}, {value}, {value})" for n, value in enumerate(given))
+    run(url, "create table typed (n integer primary key, x numeric, y)", f"insert into typed values {rows}")
+    wanted = ["9007199254740993", "0.1", "5", "0.30000000000000004", "12.5", "1.0e+300", "n/a", "-7"]
+    for most in (1, 3, 100):
+        for query, column in {"select n, x from typed": "x", "select n, y * 1 as z from typed where n <> 6": "z"}.items():
+            found = [
+                c for chunk in source(url, query=query, key=["n"]).read(Context(), None, most) for c in chunk.frame[column]
+            ]
+            assert found == [w for w in wanted if column == "x" or w != "n/a"], (column, most)
+    first, *_ = source(url, table="typed", key=["x"]).read(Context(), None, 3)
+    rest = [x for chunk in source(url, table="typed", key=["x"]).read(Context(), first.position, 3) for x in chunk.frame["x"]]
+    assert first.frame["x"].to_list() + rest == [
+        "-7",
+        "0.1",
+        "0.30000000000000004",
+        "5",
+        "12.5",
+        "9007199254740993",
+        "1.0e+300",
+        "n/a",
+    ]

@@ -23,6 +23,11 @@ LEDGER = "_qpipe_commit"
 _ROWS = 5_000  # inserted at once
 _MOST = (1 << 63) - 1
 _EXACT = 1 << 53  # integers up to here are floats, too
+_ANY_SCALE = ("DECIMAL", "NUMERIC")
+_EXACT_TEXT = (  # SQLite itself writes 15 digits
+    "case typeof({0}) when 'blob' then lower(hex({0})) when 'real' then "
+    "iif(cast(cast({0} as text) as real) = {0}, cast({0} as text), printf('%!.17g', {0})) else cast({0} as text) end"
+)
 
 
 def connect(url: str, directory: Any, timeout: float, statement_timeout: float | None) -> SQLite:
@@ -39,12 +44,17 @@ class SQLite:
         return '"' + name.replace('"', '""') + '"'
 
     def describe(self, query: str, parameters: Mapping[str, Any]) -> list[Column]:
-        """By the affinity of the declared type; an expression has none, and is read as text."""
+        """By the affinity of the declared type; an expression has none, and is read as text, as numbers without a scale are."""
         with self._connected() as db:
             names = [c[0] for c in db.execute(f"select * from ({query}) limit 0", dict(parameters)).description]
             declared = self._declared(db, query)
-        types = {name: DataType.parse(_type(declared.get(name, ""))) for name in names}
-        return [Column(n, t, self.quoted(n), "cast({} as numeric)" if t.kind == "decimal" else "") for n, t in types.items()]
+        return [self._column(name, declared.get(name, "").upper()) for name in names]
+
+    def _column(self, name: str, declared: str) -> Column:
+        type, column = DataType.parse(_type(declared)), self.quoted(name)
+        number = type.kind == "decimal" or declared in _ANY_SCALE
+        read = _EXACT_TEXT.format(column) if declared in ("", *_ANY_SCALE) else ""
+        return Column(name, type, column, "cast({} as numeric)" if number else "", read)
 
     def _declared(self, db: sqlite3.Connection, query: str) -> dict[str, str]:
         try:
@@ -187,8 +197,6 @@ def _type(declared: str) -> str:
     word = declared.upper()
     if found := re.fullmatch(r"(?:DECIMAL|NUMERIC)\s*\((\d+)\s*(?:,\s*(\d+)\s*)?\)", word):
         return f"decimal({found[1]},{found[2] or 0})"
-    if word in ("DECIMAL", "NUMERIC"):
-        return "float"
     if "BOOL" in word:
         return "bool"
     if "INT" in word:
