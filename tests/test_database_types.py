@@ -172,7 +172,8 @@ ODD = {  # column, values as SQL → what arrives, and what is told of what does
         ("integer", "1.5", None, "1.5"), ("integer", "9223372036854775807", 2**63 - 1, None), ("integer", "'x'", None, "x"),
         ("boolean", "2", None, "2"), ("decimal(10,2)", "1.239", None, "1.239"), ("decimal(10,2)", "1.1", Decimal("1.10"), None),
         ("numeric", "9007199254740993", "9007199254740993", None), ("numeric", "0.1", "0.1", None),
-        ("numeric", "0.1 + 0.2", "0.30000000000000004", None), ("numeric", "'x'", "x", None), ("numeric", "x'0f'", "0f", None), ("decimal", "5.0", "5", None),
+        ("numeric", "0.1 + 0.2", "0.30000000000000004", None), ("numeric", "'x'", "x", None),
+        ("numeric", "x'0f'", "0f", None), ("decimal", "5.0", "5", None),
         ("real", "9e999", float("inf"), None), ("", "x'00ff'", "00ff", None),
     ],
     "duckdb": [
