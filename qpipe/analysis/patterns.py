@@ -73,10 +73,26 @@ def regex_of(examples: list[str], weights: list[int] | None = None, tight: float
     if len({len(row) for row in rows}) != 1:
         return "^.*$"
     weights = weights or [1] * len(rows)
-    return "^" + "".join(_class([row[n] for row in rows], weights, tight) for n in range(len(rows[0]))) + "$"
+    columns = [[row[n] for row in rows] for n in range(len(rows[0]))]
+    classes = [_class(runs, weights, tight, places=_places(columns, n)) for n, runs in enumerate(columns)]
+    signed = len(classes) > 3 and classes[0] == "-" and _places(columns, 1) == "whole"
+    return "^" + ("-?" if signed else classes[0]) + "".join(classes[1:]) + "$"
 
 
-def _class(runs: list[str], weights: list[int], tight: float) -> str:
+def _places(columns: list[list[str]], n: int) -> str:
+    """Which places of a number with decimals a run of digits is: "whole", "decimal", or "" where it is in none (12.5.2024)."""
+    points = [at for at in range(1, len(columns) - 1) if columns[at][0] == "." and _all_digits(columns, at - 1, at + 1)]
+    if any(at + 2 in points for at in points):
+        return ""
+    return "whole" if n + 1 in points else "decimal" if n - 1 in points else ""
+
+
+def _all_digits(columns: list[list[str]], *places: int) -> bool:
+    return all(run.isdigit() for at in places for run in columns[at])
+
+
+def _class(runs: list[str], weights: list[int], tight: float, places: str = "") -> str:
+    """A class for runs. Of noughts at the end that are not written there may be one more than usual."""
     most, every = _commonest(runs, weights)
     same = len(every) == 1 or (tight and not most.isdigit() and every[most] >= (1 - tight) * sum(weights) and len(every) < 5)
     if same and (len(runs) > 1 or not most[0].isalnum()):
@@ -85,6 +101,10 @@ def _class(runs: list[str], weights: list[int], tight: float) -> str:
     least = max(tight * sum(weights), 3 * tight * max(lengths.values()))
     usual = [n for n, weight in lengths.items() if weight >= least] or list(lengths)
     kind, low, high = _kind({run for run in runs if len(run) in usual}), min(usual), max(usual)
+    if places == "whole" and any(run[0] == "1" for run in runs if len(run) == low):
+        low = 1  # where there are tens, there may be ones
+    elif places == "decimal" and low < high:
+        low = max(1, low - 1)
     if low == high:
         return kind if low == 1 else f"{kind}{{{low}}}"
     return f"{kind}{{{low},{high}}}" if kind == r"\d" and high <= 20 else f"{kind}+"

@@ -40,14 +40,19 @@ def odd(c: Seen) -> Iterator[Suggestion]:
         return
     found = c.counts.filter(bad)
     count = int(found["count"].sum())
-    usual = (c.every - count) / max(1, c.counts.height - found.height)
-    meant = int(found.filter(pl.col("count") >= max(3, 0.5 * usual))["count"].sum())
-    if meant > 0.5 * count:  # written so again and again
+    if _meant(c, found):
         return
     shown = ", ".join(repr(v) for v in found["value"].sort().head(3).to_list())
     params = {"column": c.name, "regex": chosen if len(chosen) > 1 else chosen[0], "negate": True}
     yield Suggestion(c.table, "matches", params, (c.name,), f"written unlike the others: {shown}", c.every, count,
                      round(0.9 - 0.5 * count / c.every, 3), "odd writing")  # fmt: skip
+
+
+def _meant(c: Seen, found: pl.DataFrame) -> bool:
+    """Whether most of what is written unlike the others is written so again and again, as slips are not."""
+    count = int(found["count"].sum())
+    usual = (c.every - count) / max(1, c.counts.height - found.height)
+    return int(found.filter(pl.col("count") >= max(3, 0.5 * usual))["count"].sum()) > 0.5 * count
 
 
 def _capitals(c: Seen) -> float:
@@ -104,6 +109,8 @@ def pattern(c: Seen) -> Iterator[Suggestion]:
     if good < (0.97 if words else most) * c.every or not any(_says_something(p.regex) for p in chosen):
         return
     regex = [p.regex for p in chosen]
+    if _meant(c, c.counts.filter(~pl.any_horizontal(pl.col("value").str.contains(one) for one in regex))):
+        return
     told = f"{good / c.every:.1%} are written like {' or '.join(repr(p.example) for p in chosen)}"
     sure = certainty(c.every, c.every - good, 0.95)
     if _other_form(c, regex) > 0.5 * (c.every - good) > 0:
