@@ -288,6 +288,20 @@ def test_the_fewest_rows_break_an_order(values: list[int], strict: bool) -> None
     assert len(values) - int(bad.sum()) == best
 
 
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [
+        ([2012, 2012, 2012, 2014, 2015], [0, 2]),
+        ([8, 10, 10, 11, 12], [1]),
+        ([8, 9, 9, 11, 12], [2]),
+        ([1, 2, 3, 4, 4], [4]),
+        ([1, 9, 2, 3], [1]),
+    ],
+)
+def test_of_two_rows_the_one_stays_that_rises_evenly(values: list[int], wrong: list[int]) -> None:
+    assert np.flatnonzero(out_of_order(np.array(values), strict=True)).tolist() == wrong
+
+
 def test_order_of_many_is_quick() -> None:
     values = np.arange(300_000)
     values[[5, 1000, 299_000]] = [299_999, 3, 0]

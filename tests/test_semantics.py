@@ -129,7 +129,7 @@ CELLS: list[tuple[str, dict[str, Any], str, list[Any], list[int]]] = [
     ("ordered", {"direction": "desc"}, "int", [3, 1, 2], [2]),
     ("ordered", {"fewest": True}, "int", [1, 5, 2, 3, None, 3, None, 2], [1, 7]),
     ("ordered", {"fewest": True, "strict": True}, "int", [1, 9, 2, 3, 3, 4], [1, 3]),
-    ("ordered", {"fewest": True, "direction": "desc"}, "int", [3, 9, 2, 1, 0], [0]),
+    ("ordered", {"fewest": True, "direction": "desc"}, "int", [3, 9, 2, 1, 0], [1]),
     ("ordered", {"fewest": True}, "float", [1, NAN, 2, 3], [1]),
     ("ordered", {}, "float", [1, NAN, 2], [2]),
     ("ordered", {}, "string", ["", "a", "B"], [2]),

@@ -101,6 +101,34 @@ def test_a_running_number_is_suggested_to_rise(tmp_path: Path) -> None:
     assert [line.split(",")[0:2] for line in bad] == [["103", "1"], ["103", "2"]]
 
 
+def test_seven_rows_are_enough_for_numbers_that_rise_by_one(tmp_path: Path) -> None:
+    years = [
+        ("copied", [2012, 2012, 2012, 2014, 2015, 2016, 2017], [0, 2]),
+        ("far", [2011, 2012, 2013, 2908, 2015, 2016, 1404], [3, 6]),
+    ]
+    for name, values, wrong in years:
+        rows(tmp_path / f"{name}.csv", "year,sold", [f"{y}.0,{n}" for n, y in enumerate(values)])
+        qpipe("profile", f"{name}.csv", "--suggest", "--confidence", "0.8", "-o", f"{name}.yaml", cwd=tmp_path)
+        qpipe("run", f"{name}.yaml", "--quiet", cwd=tmp_path)
+        assert pl.read_csv(tmp_path / "out" / "quarantine.csv")["_row"].to_list() == wrong
+    other = suggested(rows(tmp_path / "any.csv", "n", ["5", "9", "12", "3", "40", "41", "77"]))
+    assert "ordered" not in {s.module for s in other}
+
+
+def test_numbers_in_texts_may_be_smaller_and_end_in_a_nought(tmp_path: Path) -> None:
+    shares = [f"{n * 1.37 + 10:.2f}%" for n in range(60)] + ["5.43%", "0.94%"]
+    places = [f"({35 + n / 997:.6f}, -{97 - n / 991:.{5 + n % 2}f})" for n in range(57)] + ["(35.513912, -97.4788)"]
+    for name, cells in (("shares", shares), ("places", places)):
+        found = [s for s in suggested(rows(tmp_path / f"{name}.csv", "x", [f'"{c}"' for c in cells])) if s.module == "matches"]
+        assert [s.broken for s in found if not s.about] in ([], [0]), name
+
+
+def test_codes_written_alike_again_and_again_are_meant(tmp_path: Path) -> None:
+    codes = [f"{n % 40 + 10000}" for n in range(300)] + [f"{n % 20 + 10000}-{n % 10 + 100}" for n in range(100)]
+    codes += ["WA1 1DP", "S-844 67", "1203-A", "Q 77"] * 7
+    assert "matches" not in {s.module for s in suggested(rows(tmp_path / "codes.csv", "code", codes)) if not s.about}
+
+
 def test_nearly_all_numbers_have_one_unit(tmp_path: Path) -> None:
     lines = [f"{n % 12 + 1}PM" for n in range(70)] + ["5MP", "5PvM"]
     found = [s for s in suggested(rows(tmp_path / "t.csv", "x", lines)) if s.about in ("one unit", "number alone")]

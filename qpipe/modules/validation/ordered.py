@@ -20,7 +20,8 @@ class Ordered(Relational):
 
     A row is bad when its value comes before that of the row above it (in the same group, in the order of the source): in
     `1, 5, 2, 3` only 2 is. With `fewest: true` bad are the fewest rows without which the others are in order, so that a
-    value is found that is too high where it stands: 5. Several columns order as in a dictionary. Rows with a null in one of
+    value is found that is too high where it stands: 5; of two rows that could stay, the one that rises more evenly with the
+    rows around it does. Several columns order as in a dictionary. Rows with a null in one of
     the columns are left out and pass; null is a group of its own in `by`. NaN is above every number; an empty text comes
     before every other. Zero rows: not evaluated.
 
@@ -93,14 +94,18 @@ class Ordered(Relational):
         try:
             ranked = connection.sql(f"""
                 select {ROW}, {f"dense_rank() over (order by {groups})" if groups else "1"} as g,
-                    dense_rank() over (order by {", ".join(values)}) as rank
+                    dense_rank() over (order by {", ".join(values)}) as rank, {values[0]} as first
                 from data where {" and ".join(f"{v} is not null" for v in values)} order by g, {ROW}
             """).pl()
         finally:
             connection.close()
         ranks = ranked["rank"].to_numpy().astype("int64") * (1 if self.direction == "asc" else -1)
+        numbers = (
+            ranked["first"].cast(pl.Float64).to_numpy() if len(values) == 1 and ranked["first"].dtype.is_numeric() else ranks
+        )
         ends = [*(np.flatnonzero(np.diff(ranked["g"].to_numpy())) + 1).tolist(), len(ranks)]
-        bad = [out_of_order(ranks[a:b], strict=self.strict) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+        groups_of = zip([0, *ends[:-1]], ends, strict=True)
+        bad = [out_of_order(ranks[a:b], strict=self.strict, numbers=numbers[a:b]) for a, b in groups_of]
         found.add(np.sort(ranked[ROW].to_numpy()[np.concatenate(bad)]))
         return found
 

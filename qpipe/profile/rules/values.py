@@ -9,7 +9,7 @@ from qpipe.analysis.kinds import read
 from qpipe.analysis.patterns import shape
 from qpipe.analysis.typos import slips_of
 from qpipe.core.lazy import pl
-from qpipe.profile.rules.seen import ENOUGH, Seen, Suggestion, certainty, is_number, typed
+from qpipe.profile.rules.seen import ENOUGH, FEWEST, Seen, Suggestion, certainty, is_number, typed
 from qpipe.profile.rules.writing import form_of_dates
 
 if TYPE_CHECKING:
@@ -46,8 +46,13 @@ def of_type(c: Seen) -> Iterator[Suggestion]:
         return
     word = {"type": c.told.type, "format": c.told.format} if c.told.format else c.told.type
     broken = c.told.unfit - sum(n for value, n, *_ in c.told.placeholders if value in c.nothing)
-    yield Suggestion(c.table, "type", {"type": word}, (c.name,), f"{fit:.1%} of the values are {c.told.type}", c.every,
-                     max(0, broken), certainty(c.every, max(0, broken), 0.99))  # fmt: skip
+    broken = max(0, broken)
+    sure = certainty(c.every, broken, 0.99)
+    if not broken and c.every >= FEWEST:
+        sure = max(sure, 0.82)  # so many texts are no numbers by chance
+    yield Suggestion(
+        c.table, "type", {"type": word}, (c.name,), f"{fit:.1%} of the values are {c.told.type}", c.every, broken, sure
+    )
 
 
 def not_null(c: Seen) -> Iterator[Suggestion]:
