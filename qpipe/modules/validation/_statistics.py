@@ -79,26 +79,32 @@ def _sums(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:
 
 def _exactly(x: pl.Expr, of: Callable[..., dict[int, np.ndarray]] = steps) -> Measure:
     """An exact sum over a column of 64-bit floats: of all groups at once."""
-    groups, pairs = x.drop_nulls().implode(), pl.List(pl.Struct({"value": pl.Int64(), "count": pl.Int64()}))
-    return Measure(groups.map_batches(partial(_counted, of=of), return_dtype=pairs, is_elementwise=True), "counts")
+    groups = x.drop_nulls().implode()
+    return Measure(groups.map_batches(partial(_counted, of=of), return_dtype=_pairs(), is_elementwise=True), "counts")
+
+
+def _pairs() -> pl.List:
+    return pl.List(pl.Struct({"value": pl.Int64(), "count": pl.Int64()}))
 
 
 def _counted(groups: pl.Series, of: Callable[..., dict[int, np.ndarray]]) -> pl.Series:
     """Of each list of values the exponents of its sum, and how many steps of each."""
-    import pyarrow
-
-    lists = groups.to_arrow()  # without a copy
-    sizes = np.diff(lists.offsets.to_numpy())
+    sizes = groups.list.len().to_numpy().astype(np.int64)
     some = sizes > 0
-    found = of(lists.flatten().to_numpy(), np.cumsum(sizes[some]) - sizes[some])
+    values = groups.explode(empty_as_null=False, keep_nulls=False).to_numpy()
+    found = of(values, np.cumsum(sizes[some]) - sizes[some])
+    if not found:
+        return pl.Series([[]] * len(groups), dtype=_pairs())
     counts = np.zeros((len(groups), len(found)), dtype=np.int64)
     for n, steps_ in enumerate(found.values()):
         counts[some, n] = steps_
-    there, ends = counts != 0, np.zeros(len(groups) + 1, dtype=np.int64)
-    np.cumsum(there.sum(axis=1), out=ends[1:])
-    exponents = np.broadcast_to(np.fromiter(found, dtype=np.int64), counts.shape)
-    pairs = pyarrow.StructArray.from_arrays([exponents[there], counts[there]], ["value", "count"])
-    return pl.Series(pl.from_arrow(pyarrow.LargeListArray.from_arrays(ends, pairs)))
+    there = counts != 0
+    there[:, 0] |= ~there.any(axis=1)  # each group gets its list; a count of none adds nothing
+    group, place = there.nonzero()
+    exponents = np.fromiter(found, dtype=np.int64)
+    pairs = pl.DataFrame({"group": group, "value": exponents[place], "count": counts[there]})
+    rows = pairs.with_columns(pl.col("group").set_sorted()).group_by("group", maintain_order=True)
+    return rows.agg(pairs=pl.struct("value", "count"))["pairs"]
 
 
 def _sum(values: Values, type_: DataType) -> Any:
