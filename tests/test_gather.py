@@ -11,7 +11,7 @@ import pytest
 
 from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational
-from qpipe.core.gather import Table
+from qpipe.core.gather import Keys, Table
 from qpipe.core.params import build
 from qpipe.core.registry import Registry
 from qpipe.modules.validation.hierarchy import Hierarchy
@@ -44,6 +44,23 @@ def test_what_was_gathered_before_a_checkpoint_is_there_again(tmp_path: Path, ro
     for frame in frames[4:]:
         again.add(frame, frame[ROW][0], 100)
     assert seen(again) == seen(gathered(tmp_path / "u", room, frames)) == list(range(1000))
+
+
+@pytest.mark.parametrize("keep", ["none", "first", "last"])
+@pytest.mark.parametrize("kind", [pl.Int64, pl.String], ids=["number", "text"])
+def test_keys_that_repeat_among_very_many(tmp_path: Path, kind: Any, keep: str) -> None:
+    count, step = 1_200_000, 70_001  # more in each partition than are looked at in one go
+    values = pl.int_range(count, eager=True)
+    values = pl.select(pl.when(values % step == step - 1).then(7).otherwise(values)).to_series()
+    keys = Keys(tmp_path)
+    for first in range(0, count, 300_000):
+        part = pl.DataFrame(
+            {"key": values.slice(first, 300_000).cast(kind), ROW: pl.int_range(first, first + 300_000, eager=True)}
+        )
+        keys.add(part, first, 300_000)
+    alike = (values == 7).arg_true()
+    expected = {"none": alike, "first": alike[1:], "last": alike[:-1]}[keep]
+    assert keys.duplicates(keep).mask(0, count).arg_true().to_list() == expected.to_list()
 
 
 def test_tables_of_a_pass_share_what_they_may_hold(tmp_path: Path) -> None:

@@ -317,7 +317,7 @@ def _repeated(partition: str, keep: str) -> numpy.ndarray:
     """The rows of one partition whose key occurs more than once."""
     records = np.fromfile(partition, dtype=Keys.RECORD)
     if len(records) > 1:
-        records = records[_shared_slots(records["key"])]
+        records = records[_may_repeat(records["key"])]
     if len(records) < 2:
         return records["row"][:0]
     records = records[np.lexsort((records["row"], records["check"], records["key"]))]
@@ -330,19 +330,35 @@ def _repeated(partition: str, keep: str) -> numpy.ndarray:
     return records["row"][bad]
 
 
-def _shared_slots(keys: numpy.ndarray) -> numpy.ndarray:
-    """True for keys that may occur more than once: those that share a slot of a table eight times as large.
+def _may_repeat(keys: numpy.ndarray) -> numpy.ndarray:
+    """True for keys that may occur more than once: a few others are among them. Cheaper than sorting all keys.
 
-    The last key written to a slot owns it; a key that finds another owner shares. Cheaper than sorting all keys.
+    Keys are put into groups by their hash, so small that the table of each stays in a processor's cache.
     """
-    bits = max(8, int(keys.size * 8).bit_length())
-    slots = ((keys * np.uint64(0xD6E8FEB86659FD93)) >> np.uint64(64 - bits)).astype(np.int64)
-    numbers = np.arange(keys.size, dtype=np.int32)
+    hashes = keys * np.uint64(0xD6E8FEB86659FD93)
+    bits = min(8, (keys.size >> 15).bit_length())
+    if not bits:
+        return _shared_slots(hashes)
+    group = (hashes >> np.uint64(64 - bits)).astype(np.uint8)
+    order = np.argsort(group, kind="stable")
+    ends = np.cumsum(np.bincount(group, minlength=1 << bits))
+    hashes, repeats = hashes[order] << np.uint64(bits), np.empty(keys.size, dtype=bool)
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        repeats[order[start:end]] = _shared_slots(hashes[start:end])
+    return repeats
+
+
+def _shared_slots(hashes: numpy.ndarray) -> numpy.ndarray:
+    """True for those that share a slot of a table eight times as large: the last one written to a slot owns it, and one that
+    finds another owner shares."""
+    bits = max(8, int(hashes.size * 8).bit_length())
+    slots = (hashes >> np.uint64(64 - bits)).astype(np.int64)
+    numbers = np.arange(hashes.size, dtype=np.int32)
     owner = np.empty(1 << bits, dtype=np.int32)
     owner[slots] = numbers
     shared = np.zeros(1 << bits, dtype=bool)
-    shared[slots[owner[slots] != numbers]] = True
-    return shared[slots]
+    shared[slots[owner.take(slots) != numbers]] = True
+    return shared.take(slots)
 
 
 def _sync(path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from qpipe.core.batch import FILE, LINE, ROW, SOURCE, Fault
@@ -188,16 +188,20 @@ class Samples:
         self._taken: dict[tuple[str, str], int] = defaultdict(int, taken)
         self._masked = set(masked)
 
-    def of(self, program: Program, frame: pl.DataFrame, read: Read) -> list[dict[str, Any]]:
-        """Rows for the journal's table ``sample``. Costs nothing once every check has its samples."""
+    def of(
+        self, program: Program, frame: pl.DataFrame, read: Read, failing: Collection[tuple[str, str]]
+    ) -> list[dict[str, Any]]:
+        """Rows for the journal's table ``sample``, of the checks and columns that have failures here. Costs nothing once every
+        check has its samples."""
         found = []
         for flag in program.flags:
-            room = SAMPLES - self._taken[flag.check, flag.column]
-            if room <= 0 or flag.bad not in frame.columns:
+            name = flag.check, flag.column
+            room = SAMPLES - self._taken[name]
+            if room <= 0 or name not in failing or flag.bad not in frame.columns:
                 continue
             bad, _ = _judged_rows(frame, flag)
             rows = frame[ROW].gather(bad.arg_true().head(room))
-            self._taken[flag.check, flag.column] += rows.len()
+            self._taken[name] += rows.len()
             if rows.len():
                 found += self._samples(flag, rows, read)
         return found

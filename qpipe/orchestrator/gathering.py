@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -67,35 +67,48 @@ class Collectors:
 
     def judge(self) -> Json:
         """Let the relational steps decide, and keep what they found: rows as bitmaps, results as Parquet."""
+        with ThreadPoolExecutor(1, thread_name_prefix="qpipe-keep") as side:
+            return self._judged(self._kept(side))
+
+    def _kept(self, side: Executor) -> dict[str, Future[Json]]:
+        """The state of what a later attempt, and rows that come back, will ask for: brought to the disk beside the judging."""
+        states: dict[str, Future[Json]] = {}
+        for id, collector in self._collectors.items():
+            if is_kept(self._plan, self._module(id)):
+                states[id] = side.submit(collector.checkpoint)
+                if collector.shares:
+                    states[id].result()
+        return states
+
+    def _judged(self, states: Mapping[str, Future[Json]]) -> Json:
         verdicts: dict[str, list[Json]] = {}
         replaced: dict[str, Json] = {}
-        kept: dict[str, Json] = {}
         for id, collector in self._collectors.items():
             module, context = self._module(id), self._contexts[id]
-            if is_kept(self._plan, module):  # for a later attempt, and for rows that come back
-                kept[id] = {"state": collector.checkpoint(), "words": words_of(module, context)}
             if module.effect == "replace":
                 folder = module.replace(collector, context)
                 files = sorted(folder.glob("*.parquet"))
                 replaced[id] = {"folder": str(folder), "same_rows": bool(files) and ROW in pl.read_parquet_schema(files[0])}
                 continue
             verdicts[id] = []
-            for n, verdict in enumerate(self._verdicts(id, collector, kept)):
+            for n, verdict in enumerate(self._verdicts(id, collector, states)):
                 effect("rows.save")
                 verdict.rows.save(self._writer.directory / f"rows-{id}-{n}.npy")
                 told = {"columns": list(verdict.columns), "expected": verdict.expected, "rows": len(verdict.rows)}
                 told |= {"notes": verdict.notes} if verdict.notes else {}
                 verdicts[id].append(told)
+        words = {id: words_of(self._module(id), self._contexts[id]) for id in states}
+        kept = {id: {"state": state.result(), "words": words[id]} for id, state in states.items()}
         return {"verdicts": verdicts, "replaced": replaced, "kept": kept}
 
-    def _verdicts(self, id: str, collector: Collector, kept: Mapping[str, Json]) -> Sequence[RowVerdict]:
+    def _verdicts(self, id: str, collector: Collector, states: Mapping[str, Future[Json]]) -> Sequence[RowVerdict]:
         module, context = self._module(id), self._contexts[id]
         earlier = beside(self._writer.journal, self._plan, id, context)
         if self._plan.replay and module.earlier_rows and not earlier:
             self.alone.append(id)
         if not earlier:
             return module.judge(collector, context)
-        own = Gathered(self._place / id, kept[id]["state"], RowSet.first(self._rows))
+        own = Gathered(self._place / id, states[id].result(), RowSet.first(self._rows))
         return judged_beside(module, own, earlier, context, self._place / id / "beside")
 
     def close(self) -> None:

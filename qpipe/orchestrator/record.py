@@ -41,7 +41,8 @@ class Record:
         read = done.read
         anew = read.source.id not in self._prepared.columns  # rows that a SQL step has made
         created = Counter(done.computed.created) + Counter({read.source.id: read.rows} if anew else {})
-        sampled = self._samples.of(done.program, done.computed.frame, read) if back is None else []
+        failing = {(check, column) for check, column, _, failed, _ in done.tallies if failed}
+        sampled = self._samples.of(done.program, done.computed.frame, read, failing) if back is None else []
         opened, kept = None, None
         if done.held is not None:
             opened = self._questions.open(done.held, done.program, seq=read.seq)
