@@ -19,6 +19,11 @@ from running import Project, files_with
 from test_crash import Killed, stop_at
 
 from qpipe.core import effects
+from qpipe.core.component import Context
+from qpipe.core.errors import DataRefused
+from qpipe.core.params import build
+from qpipe.sources.file import File
+from qpipe.sources.file.parquet_footer import read_footer
 from tests.servers import fixture
 
 s3 = fixture("s3")
@@ -343,6 +348,45 @@ def test_a_store_that_is_away_is_told_soon(tmp_path: Path, monkeypatch: pytest.M
     outcome = Project(tmp_path, spec("http://127.0.0.1:9", "away")).run()
     assert (outcome.exit_code, time.monotonic() - began < 30) == (69, True)
     assert "s3://away/" in str(outcome) and "qpipe resume" in outcome.hint
+
+
+def test_row_groups_of_a_parquet_file_are_read_while_the_next_are_fetched(
+    s3: str, faulty: Callable[[str, int], Faulty], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first rows come before all is there; every position restarts, and fetches only what lies behind it."""
+    monkeypatch.setattr("qpipe.sources.file.parquet_parts._PORTION", 100_000)
+    client = bucket(s3, "long", monkeypatch)
+    rows = 80_000
+    long = pl.DataFrame(
+        {"n": range(rows), "t": [f"{i * 7919 % 1_000_003}" for i in range(rows)], "l": [[i, 1] for i in range(rows)]}
+    )
+    long.write_parquet(tmp_path / "long.parquet", row_group_size=10_000, compression="uncompressed")
+    data = (tmp_path / "long.parquet").read_bytes()
+    client.put_object(Bucket="long", Key="in/long.parquet", Body=data)
+    front = faulty("none", 0)
+    source = build(File, {"path": "s3://long/in/long.parquet", "storage": {"endpoint_url": front.url}})
+    read = source.read(Context(work=made(tmp_path / "whole")), None, 7_000)
+    chunks = [next(read)]
+    assert front.given < len(data) * 0.6, f"{front.given:,} of {len(data):,} bytes were fetched before the first rows"
+    chunks += read
+    assert pl.concat([chunk.frame for chunk in chunks]).equals(long)
+    for number, chunk in enumerate(chunks[:-1]):
+        before, work = front.given, made(tmp_path / f"again-{number}")
+        rest = pl.concat([after.frame for after in source.read(Context(work=work), chunk.position, 7_000)])
+        at = chunk.position["at"]["row"]
+        assert rest.equals(long[at:])
+        assert front.given - before < len(data) * (1 - at / rows) + 500_000
+
+    start = read_footer(tmp_path / "long.parquet").groups[6].columns[1].start
+    client.put_object(Bucket="long", Key="in/spoilt.parquet", Body=data[:start] + b"\xff" * 20 + data[start + 20 :])
+    source = build(File, {"path": "s3://long/in/spoilt.parquet", "storage": {"endpoint_url": front.url}})
+    with pytest.raises(DataRefused, match="column t, row group 7"):
+        list(source.read(Context(work=made(tmp_path / "spoilt")), None, 7_000))
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def test_of_a_parquet_file_only_the_columns_that_are_read_are_fetched(

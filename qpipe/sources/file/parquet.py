@@ -6,15 +6,17 @@ Polars reads; what it cannot read is read by Arrow's own reader, from the row at
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qpipe.core.aside import Crew, waited
 from qpipe.core.batch import Chunk, Json
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.sources.file.parquet_footer import read_footer
 from qpipe.sources.file.parquet_pages import verify
-from qpipe.sources.file.parquet_parts import fetched
+from qpipe.sources.file.parquet_parts import fetched, portions
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,29 +34,52 @@ def columns(asked: Asked) -> dict[str, pl.DataType]:
 
 
 def read(asked: Asked, position: Json | None, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
-    path, offset = _local(asked, columns), (position or {}).get("row", 0)
-    verify(path, asked.name, columns if asked.in_pieces else None)
-    if _schema(path) is not None:
+    offset = (position or {}).get("row", 0)
+    for path, stop in _ready(asked, columns, offset):
+        if _schema(path) is None:
+            break
         try:
-            for frame in _by_polars(path, offset, rows, columns):
+            for frame in _by_polars(path, offset, stop, rows, columns):
                 offset += frame.height
                 yield Chunk(frame, {"row": offset})
-            return
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-            pass
+            break
+    else:
+        return
+    path = _local(asked, columns)
+    verify(path, asked.name, columns if asked.in_pieces else None)
     for frame in _by_arrow(path, offset, rows, columns, asked.name):
         offset += frame.height
         if frame.height:
             yield Chunk(frame, {"row": offset})
 
 
+def _ready(asked: Asked, columns: Sequence[str] | None, offset: int) -> Iterator[tuple[Path, int | None]]:
+    """The file, which may be read until a row; None: to its end. Of a store's, the next row groups are fetched meanwhile."""
+    footer = read_footer(_local(asked, ())) if asked.in_pieces else None
+    parts = portions(footer, columns, offset) if footer else []
+    if footer is None or not parts or len(parts[0]) == len(footer.groups):
+        path = _local(asked, columns)
+        verify(path, asked.name, columns if asked.in_pieces else None)
+        yield path, None
+        return
+    with Crew(1, "qpipe-fetch") as crew:
+        coming = crew.begin(partial(_local, asked, columns, parts[0]))
+        for part, following in zip(parts, [*parts[1:], None], strict=True):
+            path = waited(coming, asked.context.check_stop)
+            verify(path, asked.name, columns, part)
+            if following is not None:
+                coming = crew.begin(partial(_local, asked, columns, following))
+            yield path, sum(group.rows for group in footer.groups[: part.stop])
+
+
 def size(asked: Asked) -> int | None:
     return read_footer(_local(asked, ())).group_rows
 
 
-def _local(asked: Asked, columns: Sequence[str] | None) -> Path:
-    """A file on this machine with these columns at least: of a store's, nothing else is fetched."""
-    return fetched(asked.input, asked.scratch("parts.parquet"), columns) if asked.in_pieces else asked.local()
+def _local(asked: Asked, columns: Sequence[str] | None, groups: range | None = None) -> Path:
+    """A file on this machine with these columns of these row groups at least: of a store's, nothing else is fetched."""
+    return fetched(asked.input, asked.scratch("parts.parquet"), columns, groups) if asked.in_pieces else asked.local()
 
 
 def _schema(path: Path) -> pl.Schema | None:
@@ -72,10 +97,10 @@ def _scan(path: Path) -> pl.LazyFrame:
     return pl.scan_parquet(path, glob=False, hive_partitioning=False)
 
 
-def _by_polars(path: Path, offset: int, rows: int, columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+def _by_polars(path: Path, offset: int, stop: int | None, rows: int, columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
     frames = _scan(path)
-    if offset:
-        frames = frames.slice(offset)
+    if offset or stop is not None:
+        frames = frames.slice(offset, None if stop is None else stop - offset)
     if columns is not None:
         frames = frames.select(columns)
     yield from frames.collect_batches(chunk_size=rows, maintain_order=True)

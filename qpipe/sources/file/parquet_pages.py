@@ -23,7 +23,7 @@ DATA, INDEX, DICTIONARY, DATA_V2 = range(4)
 PLAIN, PLAIN_DICTIONARY, RLE_DICTIONARY = 0, 2, 8
 _WIDTHS = {"INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
 _OFFSET = re.compile(rb"[+-]\d\d:?\d\d")
-_whole: set[tuple[str, int, int, tuple[str, ...] | None]] = set()  # files of this process that were walked
+_whole: set[tuple[str, int, int, tuple[str, ...] | None, range | None]] = set()  # files of this process that were walked
 
 
 class _Page(NamedTuple):
@@ -38,20 +38,24 @@ class _Page(NamedTuple):
     is_packed: bool = True
 
 
-def verify(path: Path, name: str, columns: Sequence[str] | None = None) -> None:
-    """Raises DataRefused where the file contradicts itself, with the column and the place. Only these columns are looked at."""
+def verify(path: Path, name: str, columns: Sequence[str] | None = None, groups: range | None = None) -> None:
+    """Raises DataRefused where the file contradicts itself, with the column and the place.
+
+    Only these columns are looked at, and only these row groups.
+    """
     status = path.stat()
-    mark = (str(path), status.st_size, status.st_mtime_ns, None if columns is None else tuple(columns))
+    mark = (str(path), status.st_size, status.st_mtime_ns, None if columns is None else tuple(columns), groups)
     if mark in _whole:
         return
     footer = _consistent(path, name)
     if columns is not None:
         footer = _narrowed(footer, columns)
     with open(path, "rb") as data:
-        for number, group in enumerate(footer.groups, start=1):
+        for number in groups or range(len(footer.groups)):
+            group = footer.groups[number]
             for leaf, chunk in zip(footer.leaves, group.columns, strict=True):
-                _walk(data, leaf, chunk, group.rows, f"column {leaf.path}, row group {number}", name)
-    _decode_nested(path, footer, name)
+                _walk(data, leaf, chunk, group.rows, f"column {leaf.path}, row group {number + 1}", name)
+    _decode_nested(path, footer, name, groups)
     _zones(path, footer, name)
     _whole.add(mark)
 
@@ -153,7 +157,7 @@ def _indices(data: BinaryIO, page: _Page, chunk: ColumnPages, where: str, name: 
         raise _damaged(name, f"{where}: dictionary indices of no width in a bit-packed run")
 
 
-def _decode_nested(path: Path, footer: Footer, name: str) -> None:
+def _decode_nested(path: Path, footer: Footer, name: str, groups: range | None) -> None:
     """Lists and maps: whether levels and values agree is only seen by decoding them."""
     nested = sorted({leaf.path.split(".")[0] for leaf in footer.leaves if leaf.repetition})
     if not nested:
@@ -163,7 +167,7 @@ def _decode_nested(path: Path, footer: Footer, name: str) -> None:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=nested):
+            for batch in file.iter_batches(columns=nested, row_groups=None if groups is None else list(groups)):
                 batch.validate(full=True)
     except pyarrow.ArrowNotImplementedError:
         return
