@@ -147,12 +147,34 @@ NEARLY = st.sampled_from(
 def test_many_rows_are_read_like_few(texts: list) -> None:
     """Long columns are read by looking at all their letters at once; the answers must be the same."""
     few = 20_000 // len(texts) + 1
-    for word in ("date", "datetime", "datetime(UTC)", "datetime(ms)", "decimal(12,2)", "decimal(9,0)"):
+    for word in ("date", "datetime", "datetime(UTC)", "datetime(ms)", "datetime(ns)", "decimal(12,2)", "decimal(9,0)"):
         type = DataType.parse(word)
         frame = pl.DataFrame({"t": texts * few}, schema={"t": pl.String})
         many = frame.select(parse_text(pl.col("t"), type))["t"]
         one_by_one = pl.concat([frame.head(len(texts)).select(parse_text(pl.col("t"), type))["t"]] * few)
         assert many.equals(one_by_one, null_equal=True), (word, texts)
+
+
+NANOSECONDS = ["2026-01-01 00:00:00.123456789", "2026-01-01T00:00:00.1", "2262-04-11 23:47:16.854", "1677-09-21 00:12:44"]
+
+
+def test_no_figure_of_a_second_is_cut_off_and_no_day_turned_round() -> None:
+    """64 bits of nanoseconds end in 1677 and 2262."""
+    wanted = [1_767_225_600_123_456_789, 1_767_225_600_100_000_000, 9_223_372_036_854_000_000, -9_223_372_036_000_000_000]
+    beyond = ["2262-04-12 00:00:00", "1677-09-21 00:12:43", "1000-01-01 00:00:00", "2026-01-01 00:00:00.1234567891"]
+    for word, zone in (("datetime(ns)", ""), ("datetime(ns, UTC)", "Z")):
+        type = DataType.parse(word)
+        found = pl.select(parse_text(pl.lit(pl.Series([text + zone for text in NANOSECONDS + beyond])), type)).to_series()
+        assert found.to_physical().to_list() == wanted + [None] * 4
+        assert found.dtype == type.polars()
+    whole = pl.DataFrame({"t": ["2026-01-01 00:00:00", *beyond[:3]] * 10_000})
+    assert whole.select(parse_text(pl.col("t"), DataType.parse("datetime(ns)")))["t"].null_count() == 30_000
+    assert parsed(["2026-01-01 00:00:00.1234", "2026-01-01 00:00:00.1230"], "datetime(ms)") == [
+        None,
+        DT(2026, 1, 1, 0, 0, 0, 123000),
+    ]
+    assert parsed(["01.01.2026 00:00:00.123456789"], "datetime(ns)", "%d.%m.%Y %H:%M:%S%.f")[0].microsecond == 123456
+    assert parsed(["01.01.1000"], "datetime(ns)", "%d.%m.%Y") == [None]
 
 
 def test_nan_is_a_float_only() -> None:

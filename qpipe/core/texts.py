@@ -177,31 +177,43 @@ def _rigid(texts: pl.Series, width: int, gap: str = "T") -> bool:
 def _datetimes(texts: pl.Series, type: DataType) -> pl.Series:
     if type.format:
         instants = bool(re.search(r"%(?:[:#]*z|\+|Z)", type.format))
-        return _in_our_era(_zoned(_timestamps(texts, type.format), type, instants).cast(type.polars()))
+        return _in_our_era(_zoned(_timestamps(texts, type.format, type), type, instants).cast(type.polars()))
     alike = _alike(texts, type)
     if alike is not None:
         return _in_our_era(alike)
     values = pl.Series(texts.name, [None], dtype=type.polars()).new_from_index(0, texts.len())
     rest = pl.int_range(texts.len(), dtype=pl.UInt32, eager=True).filter(texts.is_not_null())
-    for pattern, format, zoned in _DATETIMES:
+    for pattern, format, zoned in _ways(_unit(type)):
         if not rest.len() or (zoned and type.zone is None):
             break
         left = texts.gather(rest)
         fits = left.str.contains(pattern)
         if fits.any():
-            found = _timestamps(left.filter(fits), format)
+            found = _timestamps(left.filter(fits), format, type)
             values = _put(values, rest.filter(fits), _zoned(found, type, zoned).cast(values.dtype))
             rest = rest.filter(~fits)
     return _in_our_era(values)
 
 
-_DATETIMES = [
-    (f"^{_DATE}{gap}{_TIME}{fraction}{offset}$", f"%Y-%m-%d{gap}%H:%M:%S{'%.f' if fraction else ''}{zone}", bool(zone))
-    for offset, zone in (("", ""), (_OFFSET, "%#z"))
-    for fraction in ("", _FRACTION)
-    for gap in ("T", " ")
-] + [(f"^{_DATE}{gap}[0-9]{{2}}:[0-9]{{2}}$", f"%Y-%m-%d{gap}%H:%M", False) for gap in ("T", " ")]
-_DATETIMES.sort(key=lambda row: row[2])  # without an offset first: a type without a zone stops there
+@functools.cache
+def _ways(unit: str) -> list[tuple[str, str, bool]]:
+    """Pattern, format, and whether there is an offset. Those without come first: a type without a zone stops there."""
+    fine = f"[.][0-9]{{1,{_FIGURES[unit]}}}0*"  # finer would be cut off
+    ways = [
+        (f"^{_DATE}{gap}{_TIME}{fraction}{offset}$", f"%Y-%m-%d{gap}%H:%M:%S{'%.f' if fraction else ''}{zone}", bool(zone))
+        for offset, zone in (("", ""), (_OFFSET, "%#z"))
+        for fraction in ("", fine)
+        for gap in ("T", " ")
+    ] + [(f"^{_DATE}{gap}[0-9]{{2}}:[0-9]{{2}}$", f"%Y-%m-%d{gap}%H:%M", False) for gap in ("T", " ")]
+    return sorted(ways, key=lambda way: way[2])
+
+
+_REACH = (1 << 63) // 1000 - 1  # microseconds from 1970 that 64 bits of nanoseconds hold: 1677 to 2262
+_FIGURES = {"ms": 3, "us": 6, "ns": 9}  # after the point of a second
+
+
+def _unit(type: DataType) -> Any:
+    return type.polars().time_unit
 
 
 def _alike(texts: pl.Series, type: DataType) -> pl.Series | None:
@@ -212,14 +224,18 @@ def _alike(texts: pl.Series, type: DataType) -> pl.Series | None:
     gap, end = first[10], first[19:]
     if gap not in "T " or end not in ("", "Z") or (end and not type.zone) or not _rigid(texts, len(first), gap):
         return None
-    values = _timestamps(texts, f"%Y-%m-%d{gap}%H:%M:%S{end}")
+    values = _timestamps(texts, f"%Y-%m-%d{gap}%H:%M:%S{end}", type)
     if values.null_count() > texts.null_count():
         return None
     return _zoned(values.dt.replace_time_zone("UTC") if end else values, type, bool(end)).cast(type.polars())
 
 
-def _timestamps(texts: pl.Series, format: str) -> pl.Series:
-    return texts.str.to_datetime(format, strict=False, time_unit="us", cache=False)
+def _timestamps(texts: pl.Series, format: str, type: DataType) -> pl.Series:
+    values = texts.str.to_datetime(format, strict=False, time_unit=_unit(type), cache=False)
+    if _unit(type) != "ns":
+        return values
+    coarse = texts.str.to_datetime(format, strict=False, time_unit="us", cache=False).to_physical()
+    return _only(values, coarse.is_between(-_REACH, _REACH))  # Polars wraps around beyond
 
 
 def _zoned(values: pl.Series, type: DataType, zoned: bool) -> pl.Series:

@@ -221,6 +221,8 @@ def parse_text(column: pl.Expr, type: DataType, format: str | None = None) -> pl
     time      12:30  12:30:59.5                                  duration  36:00:00  PT36H  P1DT12H
     json      any valid JSON text, kept as it is                 binary    the bytes of the text, as UTF-8
 
+    No figure of a second is cut off: datetime takes 6, datetime(ms) 3, datetime(ns) 9, which ends in 1677 and 2262.
+
     ``format`` says how dates and times are written. A datetime with a zone takes ``Z`` or an offset and is converted; without
     either it is wall-clock time there. A datetime without a zone refuses both. Years are 1 to 9999. Use one such expression
     as often as you like, Polars computes it once; two equal ones it computes twice.
