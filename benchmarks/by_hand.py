@@ -33,7 +33,7 @@ WORDS = ["", "-", "n/a", "na", "null", "none", "?", "unknown"]
 
 # Why a module costs more than what is written here.
 SLOWER = {
-    "aggregate": "a median comes from a histogram that batches can add up; a group costs about 20 µs in each batch",
+    "aggregate": "a median comes from a histogram that batches can add up",
     "cardinality": "hashes are kept that batches can add up, so that memory does not grow with the values",
     "covers": "the keys that arrived are added up batch by batch, as the journal keeps them",
     "detect_benford": "digits are found by logarithms, so that exponents of any size count; by hand in the text",
@@ -47,7 +47,7 @@ SLOWER = {
     "parse_number": "that a text is written in the style is proven for each, by hand `1.2.3,4` is a number, too",
     "sample": "chance is sixteen steps of arithmetic, the same in every version; by hand Polars' hash, which may change",
     "sort": "the sorted rows are synced to disk as parts of 100,000, which the next pass reads one by one",
-    "split_column": "a text without the separator, or with too many, is a finding",
+    "split_column": "a text with too many separators is a finding: they are counted",
     "transitions": "states that nobody knows, first states and changes are told apart",
     "type_is": "texts that do not fit are looked at once more for blanks around, dates against their pattern",
     "value_set": "values are collected batch by batch, sorted and cut",

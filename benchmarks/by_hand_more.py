@@ -27,9 +27,9 @@ FILLED = "select * replace (coalesce(amount, avg(amount) over (partition by coun
 # Why a module is not in the table.
 APART = {
     "api_lookup": "waits for an API",
-    "change": "its figure is measured as row_count or aggregate do, and compared with those of earlier runs",
+    "change": "a figure is measured as row_count or aggregate do, and compared with those of earlier runs",
     "detect_anomalies": "a method of its own, in neither library",
-    "detect_metric_anomalies": "its figure is measured as row_count or aggregate do, and compared with those of earlier runs",
+    "detect_metric_anomalies": "a figure is measured as row_count or aggregate do, and compared with those of earlier runs",
     "detect_near_duplicates": "texts are compared in blocks by rapidfuzz; neither library does so",
     "detect_row_anomalies": "four methods, one of them scikit-learn's, added up; in neither library",
     "discover_dependencies": "nobody who writes by hand looks for what he knows; what is found is judged as depends_on is",

@@ -261,7 +261,8 @@ PAGE = """# Speed
 
 What a module costs beside the same thing written by hand, in Polars or DuckDB and with the libraries that the module itself
 asks, over {rows} orders in memory. Milliseconds are processor time; ratios are medians of pairs that ran in turn, on a machine
-with {cores} cores, Polars {polars}, {day}. Other machines have other milliseconds, but much the same ratios.
+with {cores} cores, Polars {polars}, {day}. Other machines have other milliseconds, but much the same ratios. Where other work
+runs beside it, as it did here, a ratio is a tenth or two higher or lower the next time.
 
 {all} cases of {modules} modules: {kept} are within {goal} times the hand-written, {little} beyond it cost at most {most} ms
 more for a million rows, {rest} cost more. The median ratio is {middle}.
@@ -273,7 +274,8 @@ more for a million rows, {rest} cost more. The median ratio is {middle}.
 - What looks at all rows (no_overlap, reconcile, group, sort …) gathers them batch by batch, in memory while they are few, and
   judges them in DuckDB, in bounded memory; by hand it is a query over the whole frame. A million rows are few.
 - What a library knows (names, telephone numbers, codes, places) is asked for each different value, and remembered from batch
-  to batch where it takes long; by hand it is asked for each different value of a batch.
+  to batch where it takes long, so that the goes that are measured find it known; by hand it is asked for each different value
+  of a batch.
 - A module also says which rows it spoke of, and which cells it could not do. By hand only the rows that fail are named.
 
 {table}
