@@ -39,7 +39,13 @@ def first_head_below(table: Sequence[Record], width: int, grammar: Grammar) -> i
     names = [str(cell) for cell in rows[0].cells]
     for at in range(3, len(rows) - 2):
         cells = rows[at].cells
-        if len(cells) != width or any(often[number][cell] > 1 for number, cell in enumerate(cells)):
+        if len(cells) != width or not any(map(str.isdigit, rows[at + 1].raw)):
+            continue
+        if (
+            any(often[number][cell] > 1 for number, cell in enumerate(cells))
+            or kind_of(cells[0])
+            or not _is_typed(rows[at + 1])
+        ):
             continue
         below = _beside(table[at + 1 : at + 1 + MOST], width)
         if not _are_names(cells, below) or not any(kind in ("number", "date") for kind in _kinds(below, width)):
@@ -80,6 +86,10 @@ def _is_head(frame: pl.DataFrame, place: int, dialect: Dialect) -> bool:
     cells, *rows = ([None if cell is None else str(cell) for cell in row] for row in frame.slice(place, MOST + 1).rows())
     below = [Record(row, 0, 0, 0) for row in rows]
     return len(below) < MOST or head_below(cells, below, dialect) is not None
+
+
+def _is_typed(row: Record) -> bool:
+    return any(map(kind_of, row.cells))
 
 
 def _beside(below: Sequence[Record], width: int) -> list[Record]:

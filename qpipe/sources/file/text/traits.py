@@ -89,14 +89,24 @@ def _votes(record: Record, traits: Sequence[Trait]) -> list[int]:
 def _trait(cells: Sequence[str]) -> Trait:
     if len(cells) < LEAST:
         return Trait()
-    signs = frozenset.intersection(*map(_signs, cells))
-    if signs:
+    if signs := _common(cells):
         return Trait(signs=signs)
     if all(len(cell.split()) >= PROSE for cell in cells):
         return Trait(prose=True)
+    if max(map(len, cells)) > SHORT:
+        return Trait()
     shapes = {_shape(cell) for cell in cells}
-    short = max(map(len, cells)) <= SHORT
-    return Trait(shape=shapes.pop()) if short and len(shapes) == 1 and len(set(cells)) > 1 else Trait()
+    return Trait(shape=shapes.pop()) if len(shapes) == 1 and len(set(cells)) > 1 else Trait()
+
+
+def _common(cells: Sequence[str]) -> frozenset[str]:
+    """The signs of all cells; mostly the first ones tell that there are none."""
+    signs = _signs(cells[0])
+    for cell in cells[1:]:
+        if not signs:
+            break
+        signs &= _signs(cell)
+    return signs
 
 
 def _signs(text: str) -> frozenset[str]:
