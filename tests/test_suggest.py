@@ -129,6 +129,15 @@ def test_codes_written_alike_again_and_again_are_meant(tmp_path: Path) -> None:
     assert "matches" not in {s.module for s in suggested(rows(tmp_path / "codes.csv", "code", codes)) if not s.about}
 
 
+def test_what_comes_twice_by_chance_was_not_copied(tmp_path: Path) -> None:
+    drawn = [str(9_000_000 + n * 37 % 301) for n in range(300)] + [str(9_000_000 + n * 9) for n in range(12)]
+    copied = [str(9_000_000 + n * 37 % 301) for n in range(300)] + ["9000007"] * 6
+    found = {
+        name: suggested(rows(tmp_path / f"{name}.csv", "track_id", v)) for name, v in (("drawn", drawn), ("copied", copied))
+    }
+    assert {n: [s.broken for s in f if s.module == "unique"] for n, f in found.items()} == {"drawn": [], "copied": [7]}
+
+
 def test_nearly_all_numbers_have_one_unit(tmp_path: Path) -> None:
     lines = [f"{n % 12 + 1}PM" for n in range(70)] + ["5MP", "5PvM"]
     found = [s for s in suggested(rows(tmp_path / "t.csv", "x", lines)) if s.about in ("one unit", "number alone")]

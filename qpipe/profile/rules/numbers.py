@@ -104,9 +104,16 @@ def nearly_key(c: Seen) -> Iterator[Suggestion]:
     telling = is_identifier(c.name.partition("(")[0]) or (c.numbers is not None and digits >= DIGITS)
     if not telling or once < 0.5 * c.every or several > 0.08 * c.counts.height:
         return
+    if by_chance(c.counts.filter(pl.col("count") > 1)["count"]):
+        return
     repeated = c.every - once
     reason = f"{once:,} values come once, only {several:,} more often" if several else "no value comes twice"
     yield Suggestion(c.table, "unique", {"columns": [c.name]}, (c.name,), reason, c.every, repeated, 0.85)
+
+
+def by_chance(counts: pl.Series) -> bool:
+    """Whether values that come more than once all come twice, and many do: draws from a large set meet so, copies do not."""
+    return counts.len() >= 8 and bool((counts == 2).all())
 
 
 def in_order(c: Seen, cells: pl.Series) -> Iterator[Suggestion]:

@@ -9,7 +9,7 @@ from qpipe.analysis.dependencies import minorities
 from qpipe.analysis.patterns import escaped
 from qpipe.core.lazy import pl
 from qpipe.profile.model import ForeignKeyFound, TableProfile
-from qpipe.profile.rules.numbers import DIGITS
+from qpipe.profile.rules.numbers import DIGITS, by_chance
 from qpipe.profile.rules.seen import ENOUGH, Suggestion
 
 LONG = 12  # digits of a text: so long ones tell things apart
@@ -92,6 +92,8 @@ def copies(table: TableProfile, sample: pl.DataFrame) -> Iterator[Suggestion]:
             continue
         digits = pl.col("value").str.replace_all(r"[^0-9]", "").str.strip_chars_start("0").str.len_chars().mean()
         if (several.select(digits).item() or 0.0) < (LONG if table.column(name).type == "string" else DIGITS):
+            continue
+        if by_chance(several["n"]):
             continue
         rows = texts.filter(pl.col(name).is_in(several["value"].implode()))
         others = [c for c in telling if c != name]
