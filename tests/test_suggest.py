@@ -201,6 +201,12 @@ def test_awkward_names_and_values_still_make_a_valid_spec(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_number_too_long_to_be_meant_still_makes_a_valid_spec(tmp_path: Path) -> None:
+    rows(tmp_path / "seats.csv", "seats", [str(n % 90) for n in range(200)] + ["7e39"])
+    assert qpipe("profile", "seats.csv", "--suggest", "--confidence", "0", "-o", "s.yaml", cwd=tmp_path).returncode == 0
+    assert qpipe("validate", "s.yaml", cwd=tmp_path).returncode == 0
+
+
 def test_a_spec_is_not_written_over_unless_asked(tmp_path: Path) -> None:
     rows(tmp_path / "t.csv", "a", ["1", "2"])
     (tmp_path / "s.yaml").write_text("mine")

@@ -122,7 +122,8 @@ def inline(value: Any) -> str:
         return "[" + ", ".join(inline(v) for v in value) + "]"
     if isinstance(value, str):
         return word(value)
-    return json.dumps(value)
+    # 7e+39 is a number to some YAML readers only, 7.0e+39 to all
+    return re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value)) if isinstance(value, float) else json.dumps(value)
 
 
 def word(text: str) -> str:

@@ -145,4 +145,5 @@ def _on_a_line(numbers: pl.Series, steps: pl.Series) -> bool:
 
 
 def _number(value: float, whole: bool) -> float | int:
-    return int(value) if whole and value == int(value) else float(f"{value:.12g}")
+    exact = whole and abs(value) < 2**53 and value == int(value)
+    return int(value) if exact else float(f"{value:.12g}")
