@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from running import Project
 
@@ -63,6 +65,23 @@ def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(wide: Projec
     resumed = command(wide, "resume", "latest")
     assert resumed.returncode == 0, resumed.stderr
     assert rows(wide) == (19_959, 41)
+
+
+@pytest.mark.parametrize("format", ["parquet", "arrow"])
+def test_a_disk_that_fills_while_polars_writes_is_told_alike(wide: Project, format: str) -> None:
+    folder = wide.folder
+    (folder / "spec.yaml").write_text((folder / "spec.yaml").read_text().replace("format: csv", f"format: {format}"))
+    letters = random.Random(7)
+    texts = "".join(f"{n},{letters.randbytes(150).hex()}\n" for n in range(20_000))  # three megabytes when packed
+    (folder / "wide.csv").write_text("id,text\n" + texts)
+    stopped = command(wide, "run", "spec.yaml")
+    assert stopped.returncode == 73 and "disk is full" in stopped.stderr and "Traceback" not in stopped.stderr, stopped.stderr
+    assert not list((folder / "disk").glob("clean/*")), "nothing half-written is visible"
+    remount(folder / "disk", "size=64m")
+    resumed = command(wide, "resume", "latest")
+    assert resumed.returncode == 0, resumed.stderr
+    read = pl.read_parquet if format == "parquet" else pl.read_ipc
+    assert pl.concat([read(p) for p in (folder / "disk/clean").glob("*.*")])["id"].n_unique() == 20_000
 
 
 def test_a_disk_that_may_not_be_written_is_told_before_anything_is_read(wide: Project) -> None:

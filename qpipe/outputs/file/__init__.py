@@ -119,8 +119,9 @@ class File(Output):
         digest, size = hashlib.sha256(), 0
         for file, data in made.items():
             write_durably(file, data)
-            digest.update(data)
-            size += len(data)
+            size += file.stat().st_size
+            with open(file, "rb", buffering=0) as stream:
+                hashlib.file_digest(stream, lambda: digest)
         path = next(iter(made)) if len(made) == 1 else stem
         return Part(seq, str(path), frame.height, size, digest.hexdigest()[:32])
 

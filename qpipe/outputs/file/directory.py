@@ -21,8 +21,8 @@ from qpipe.core.errors import CannotCreate
 from qpipe.core.lazy import pl
 from qpipe.outputs.file.conditional import Overtaken
 from qpipe.outputs.file.encode import Form, arrow_options, parquet_options, whole
-from qpipe.outputs.file.places import Place, at_once, make_folder, refusing, sync_file, sync_folder, write_durably
-from qpipe.outputs.file.single import _refusing, _rows
+from qpipe.outputs.file.places import Place, at_once, building, make_folder, refusing, sync_file, sync_folder, write_durably
+from qpipe.outputs.file.single import _rows
 from qpipe.outputs.file.texts import cells, in_json
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _partitioned(
         below = "/".join(f"{quote(k, safe='')}={hive(v)}" for k, v in zip(by, keys, strict=True))
         return f"{below}/part-{given.index_in_partition:06d}-{token}{suffix}"
 
-    with _refusing(folder / "build"):
+    with building(folder / "build"):
         effect("output.publish.build")
         rows = _rows(staged, schema)
         keys = {name: pl.col(name).cast(pl.String) for name in by}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from qpipe.core.errors import CannotCreate
 from qpipe.core.lazy import pl
+from qpipe.outputs.file.places import Content
 from qpipe.outputs.file.texts import cells, in_json
 
 if TYPE_CHECKING:
@@ -31,30 +33,27 @@ class Form:
     compression: str | None = None  # of a text file: gzip, zstd, bz2, xz; of Parquet and Arrow: theirs
 
 
-def piece(frame: pl.DataFrame, form: Form) -> bytes | memoryview:
+def piece(frame: pl.DataFrame, form: Form) -> Content:
     """Rows as they are staged for one single file: text after what stands before it, else uncompressed Arrow."""
     if form.format in TEXTS:
         head = start(frame.schema, form)
         return len(head).to_bytes(4, "little") + head + _text(frame, form)
-    buffer = io.BytesIO()
-    frame.write_ipc(buffer, compression="uncompressed")
-    return buffer.getbuffer()
+    return partial(frame.write_ipc, compression="uncompressed")
 
 
-def whole(frame: pl.DataFrame, form: Form) -> bytes | memoryview:
+def whole(frame: pl.DataFrame, form: Form) -> Content:
     """Rows as a complete file of its format."""
-    buffer = io.BytesIO()
     if form.format in TEXTS:
         text = start(frame.schema, form) + _text(frame, form) + end(form)
         return pack(text, form.compression) if form.compression else text
     if form.format == "parquet":
-        frame.write_parquet(buffer, **parquet_options(form))
-    elif form.format == "arrow":
-        frame.write_ipc(buffer, **arrow_options(form))
-    else:
-        from qpipe.outputs.file.excel import write_excel
+        return partial(frame.write_parquet, **parquet_options(form))
+    if form.format == "arrow":
+        return partial(frame.write_ipc, **arrow_options(form))
+    from qpipe.outputs.file.excel import write_excel
 
-        write_excel(buffer, iter([frame]), frame.schema, form)
+    buffer = io.BytesIO()
+    write_excel(buffer, iter([frame]), frame.schema, form)
     return buffer.getbuffer()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +18,13 @@ from typing import Any, Protocol
 
 from qpipe.core.effects import effect
 from qpipe.core.errors import CannotCreate, NotPermitted, QpipeError
+from qpipe.core.lazy import pl
 from qpipe.core.storage import open_store, reaching
 from qpipe.outputs.file.conditional import forget_uploads, mark_of, put_over
 
 AZURE = ("abfs", "abfss", "az")
 S3 = ("s3", "s3a")
+Content = bytes | memoryview | Callable[[Path], Any]  # of a file: its bytes, or what writes them
 OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")  # a put shows a whole object or none
 
 
@@ -183,16 +186,20 @@ class Remote:
         return reaching(f"{self._protocol}://{self._path}/{name}", "writing")
 
 
-def write_durably(file: Path, data: Any, name: str = "output.stage.write") -> None:
-    """Bytes to a file and to the disk, folder included. A repeat writes it anew."""
+def write_durably(file: Path, data: Content, name: str = "output.stage.write") -> None:
+    """Bytes, or what itself writes a file, to the disk, folder included. A repeat writes it anew."""
     with refusing(file):
         make_folder(file.parent)
         effect(name)
-        with open(file, "wb", buffering=0) as stream:
-            view = memoryview(data)
-            while len(view):
-                view = view[stream.write(view[: 1 << 30]) :]
-            os.fsync(stream.fileno())
+        if callable(data):  # Polars writes a file by itself, but asks for Python's lock at each step into a buffer
+            data(file)
+            sync_file(file)
+        else:
+            with open(file, "wb", buffering=0) as stream:
+                view = memoryview(data)
+                while len(view):
+                    view = view[stream.write(view[: 1 << 30]) :]
+                os.fsync(stream.fileno())
         sync_folder(file.parent)
 
 
@@ -241,21 +248,40 @@ def refusing(path: Path) -> Iterator[None]:
         yield
     except QpipeError:
         raise
-    except OSError as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise refusal(path, error) from error
 
 
-def refusal(path: Path, error: OSError) -> QpipeError:
-    file = str(error.filename or path)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+@contextmanager
+def building(file: Path) -> Iterator[None]:
+    """A file that is made anew; nothing of it is left when that fails."""
+    file.unlink(missing_ok=True)
+    try:
+        with refusing(file):
+            yield
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def refusal(path: Path, error: Exception) -> QpipeError:
+    """What the system said to Python, or to Polars, which quotes it."""
+    quoted = re.search(r"\(os error (\d+)\)", str(error))
+    number = getattr(error, "errno", None) or (int(quoted[1]) if quoted else None)
+    file = str(getattr(error, "filename", None) or path)
+    if number in (errno.ENOSPC, errno.EDQUOT):
         return CannotCreate("the disk is full", file=file, hint="make room")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return NotPermitted(
             "writing is not allowed", file=file, hint="give this user the right to write there, or name another path"
         )
-    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
+    if number in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
         return CannotCreate(_in_the_way(Path(file)), file=file, hint="name another path, or move it away")
-    return CannotCreate(f"cannot be written: {error.strerror or error}", file=file, hint="name another path")
+    return CannotCreate(
+        f"cannot be written: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}",
+        file=file,
+        hint="name another path",
+    )
 
 
 def _in_the_way(path: Path) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import Json
 from qpipe.core.effects import effect
-from qpipe.core.errors import CannotCreate, QpipeError
+from qpipe.core.errors import CannotCreate
 from qpipe.core.lazy import pl
 from qpipe.outputs.file.encode import (
     TEXTS,
@@ -30,7 +30,7 @@ from qpipe.outputs.file.encode import (
     same_columns,
     start,
 )
-from qpipe.outputs.file.places import Place, refusal, sync_file, write_durably
+from qpipe.outputs.file.places import Place, building, sync_file, write_durably
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,7 +44,7 @@ def publish_file(
     """Build, record, move. ``pieces`` are staged, in order; ``schema`` counts where there are none."""
     built, record = work / f"publish-{token}{Path(name).suffix}", work / f"publish-{token}.record"
     if not record.exists():
-        with _refusing(built):
+        with building(built):
             effect("output.publish.build")
             over = place.mark(name)
             before = place.fetch(name, work / f"before-{token}") if append else None
@@ -188,25 +188,3 @@ def _copy(source: Any, target: Any, size: int) -> None:
 
 def _line(data: bytes) -> str:
     return data.split(b"\n")[0].decode("utf-8", "replace").strip()
-
-
-class _refusing:
-    """While building: a full disk may be told by Polars in its own way."""
-
-    def __init__(self, built: Path) -> None:
-        self._built = built
-
-    def __enter__(self) -> None:
-        self._built.unlink(missing_ok=True)
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is None:
-            return
-        self._built.unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, QpipeError):
-            raise refusal(self._built, error) from error
-        if isinstance(error, pl.exceptions.PolarsError):
-            full = "No space left" in str(error) or "os error 28" in str(error)
-            told = "the disk is full" if full else f"cannot be written: {str(error).splitlines()[0]}"
-            hint = "make room" if full else ""
-            raise CannotCreate(told, hint=hint, file=str(self._built)) from error
