@@ -85,7 +85,8 @@ def batch_rows(plan: Plan, types: Types) -> int:
 
 
 def workers(plan: Plan) -> int:
-    return plan.settings.workers or max(1, min(4, (os.cpu_count() or 2)))
+    """Batches in the making: as the spec says, else one more than there are processors, as one or another waits."""
+    return plan.settings.workers or min(4, 1 + (os.cpu_count() or 1))
 
 
 def memory_mb() -> float:
