@@ -94,16 +94,17 @@ def kind(step: StepNode) -> str:
 
 def _route(route: Route) -> str:
     when = f"when {route.when!s}" if route.when else "all others"
-    to = (
-        f"ask {route.ask}"
-        if route.ask
-        else "all data is refused"
-        if route.stops
-        else "told of, and on"
-        if route.warns
-        else ", ".join(route.to) or "dropped, counted"
-    )
-    return f"{when} → {to}" + (" (not written in the spec)" if route.implied else "")
+    return f"{when} → {_way(route)}" + (" (not written in the spec)" if route.implied else "")
+
+
+def _way(route: Route) -> str:
+    if route.ask:
+        return f"ask {route.ask}"
+    if route.stops:
+        return "all data is refused"
+    if route.warns:
+        return "told of, and on"
+    return ", ".join(route.to) or "dropped, counted"
 
 
 def _output(node: OutputNode) -> str:
