@@ -1,6 +1,6 @@
 """python -m qpipe"""
 
-from qpipe.cli import main
+from qpipe.cli import process
 
 if __name__ == "__main__":
-    main()
+    process()

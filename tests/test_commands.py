@@ -107,6 +107,11 @@ main()
 """
 
 
+def test_a_command_that_ends_leaves_its_journal_in_one_file(shop: Path) -> None:
+    qpipe(shop, "run", "spec.yaml", code=75)
+    assert [path.name for path in (shop / ".qpipe").glob("journal*")] == ["journal.db"]
+
+
 def test_verbose_tells_each_thing_that_happens(shop: Path) -> None:
     told = qpipe(shop, "run", "spec.yaml", "-v", code=75).stderr
     assert "batch.staged seq=0 rows=3" in told and "output.published output=clean" in told

@@ -19,8 +19,25 @@ GROUPS = {
 READERS = ("run", "resume", "profile")  # commands that go through much data
 
 
+def process() -> None:
+    """What the shell starts: ``main``, and then the process ends without taking all libraries and what they hold apart, which
+    costs 0.2 s. What is registered for the end (temporary files, children, the journal) is done."""
+    try:
+        main()
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        import atexit
+        import os
+
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code)
+
+
 def main() -> None:
-    """The entry point. Starts fast: data libraries are imported by the commands that need data."""
+    """The command line. Starts fast: data libraries are imported by the commands that need data."""
     from qpipe.cli.common import guarded
 
     debug = "--debug" in sys.argv

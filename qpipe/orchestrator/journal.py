@@ -7,6 +7,7 @@ never block the writer (WAL). Answers are compare-and-set: the first wins, and t
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import secrets
 import socket
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +38,20 @@ def home_of(spec: Path) -> Path:
     return Path(named) if named else spec.resolve().parent / ".qpipe"
 
 
+class _Connection(sqlite3.Connection):
+    """To the journal; can be referred to weakly."""
+
+
+_connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
+
+
+@atexit.register
+def _close() -> None:
+    """When the process ends, what was written is in the one file."""
+    for connection in list(_connections):
+        connection.close()
+
+
 class Journal:
     """Reads the journal, answers questions, begins and claims runs."""
 
@@ -45,7 +61,9 @@ class Journal:
             raise UsageError(f"there is no journal in {home}", hint="run a spec first, or name its folder with --home")
         try:
             home.mkdir(parents=True, exist_ok=True)
-            self.db = sqlite3.connect(home / "journal.db", timeout=30, isolation_level=None, check_same_thread=False)
+            self.db = sqlite3.connect(home / "journal.db", timeout=30, isolation_level=None, check_same_thread=False,
+                                      factory=_Connection)  # fmt: skip
+            _connections.add(self.db)
             self.db.row_factory = sqlite3.Row
             self.db.execute("pragma journal_mode=wal")
             self.db.execute("pragma synchronous=full")
