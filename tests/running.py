@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
 import textwrap
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -83,3 +88,16 @@ class Project:
     def balance(self) -> dict[str, Any]:
         balance = dict(self.journal.run()["result"]["balance"])
         return balance
+
+
+def interrupted(project: Project, asked: threading.Event, after: float = 0.0) -> int:
+    """The exit code of a run by the command line that gets Ctrl-C ``after`` seconds from when it has ``asked``."""
+    command = [sys.executable, "-m", "qpipe", "run", str(project.spec), "--no-ask", "--quiet"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert asked.wait(60)
+        time.sleep(after)
+        running.send_signal(signal.SIGINT)
+        return running.wait(20)
+    finally:
+        running.kill()

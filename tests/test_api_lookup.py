@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Project, files_with
+from running import Project, files_with, interrupted
 from test_crash import Killed, stop_at
 
 from qpipe.core import effects
@@ -141,15 +138,7 @@ def test_a_run_that_waits_as_the_api_asked_is_interrupted_at_once(tmp_path: Path
     api.answer = wait
     made = project(tmp_path, api, ["Bonn", "Metz"] * 20)
     made.spec.write_text(made.spec.read_text().replace("workers: 2", f"workers: {workers}"))
-    command = [sys.executable, "-m", "qpipe", "run", str(made.spec), "--no-ask", "--quiet"]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert asked.wait(60)
-    time.sleep(0.5)
-    running.send_signal(signal.SIGINT)
-    try:
-        assert running.wait(20) == 130
-    finally:
-        running.kill()
+    assert interrupted(made, asked, after=0.5) == 130
     api.answer = answer
     assert made.resume().state == "done" and len(rows(made)) == 40
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Project, files_with
+from running import Project, files_with, interrupted
 from test_crash import Killed, stop_at
 
 from qpipe.core import effects
@@ -104,15 +100,9 @@ def test_a_run_that_is_kept_waiting_while_it_publishes_is_interrupted_at_once(tm
 
     api.answer = keep_waiting
     made = project(tmp_path, api, "timeout: 60s")
-    command = [sys.executable, "-m", "qpipe", "run", str(made.spec), "--no-ask", "--quiet"]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert asked.wait(60)
-    time.sleep(0.5)
-    running.send_signal(signal.SIGINT)
     try:
-        assert running.wait(20) == 130
+        assert interrupted(made, asked, after=0.5) == 130
     finally:
-        running.kill()
         over.set()
     api.answer = lambda request: (202, {}, {})
     assert made.resume().state == "done" and len(taken(api)) == 10

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from running import Project, files_with
+from running import Project, files_with, interrupted
 
 from qpipe.core import http
 from qpipe.core.component import Context
@@ -546,14 +546,7 @@ def test_a_run_that_learns_its_columns_is_interrupted_at_once(api: Api, tmp_path
         sources: {{items: {{type: rest, url: "{api.url}/items", pagination: {{type: page, size: 10}}, timeout: 60s}}}}
         outputs: {{out: {{path: out.csv}}}}
     """)  # fmt: skip
-    command = [sys.executable, "-m", "qpipe", "run", str(items.spec), "--no-ask", "--quiet"]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert asked.wait(60)
-    running.send_signal(signal.SIGINT)
-    try:
-        assert running.wait(20) == 130
-    finally:
-        running.kill()
+    assert interrupted(items, asked) == 130
     over.set()
     assert items.resume().state == "done" and (tmp_path / "out.csv").read_text().count("\n") == 26
 
