@@ -120,8 +120,11 @@ class File(Output):
         for file, data in made.items():
             write_durably(file, data)
             size += file.stat().st_size
-            with open(file, "rb", buffering=0) as stream:
-                hashlib.file_digest(stream, lambda: digest)
+            if callable(data):  # the file was written without its bytes coming by
+                with open(file, "rb", buffering=0) as stream:
+                    hashlib.file_digest(stream, lambda: digest)
+            else:
+                digest.update(data)
         path = next(iter(made)) if len(made) == 1 else stem
         return Part(seq, str(path), frame.height, size, digest.hexdigest()[:32])
 
