@@ -116,6 +116,7 @@ def _hint(error: BaseException, run: str) -> str:
     hint = getattr(error, "hint", "")
     if not isinstance(error, (Unavailable, CannotCreate)):
         return hint
-    return f"{hint.removesuffix('.')}{'' if hint.endswith('?') else ';'} then go on with `qpipe resume {run}`".removeprefix(
-        "; then "
-    )
+    again = f"go on with `qpipe resume {run}`"
+    if not hint:
+        return again
+    return f"{hint.removesuffix('.')}{' then' if hint.endswith('?') else '; then'} {again}"

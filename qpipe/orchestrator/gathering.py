@@ -97,8 +97,10 @@ class Collectors:
                 told = {"columns": list(verdict.columns), "expected": verdict.expected, "rows": len(verdict.rows)}
                 told |= {"notes": verdict.notes} if verdict.notes else {}
                 verdicts[id].append(told)
-        words = {id: words_of(self._module(id), self._contexts[id]) for id in states}
-        kept = {id: {"state": state.result(), "words": words[id]} for id, state in states.items()}
+        kept = {
+            id: {"state": state.result(), "words": words_of(self._module(id), self._contexts[id])}
+            for id, state in states.items()
+        }
         return {"verdicts": verdicts, "replaced": replaced, "kept": kept}
 
     def _verdicts(self, id: str, collector: Collector, states: Mapping[str, Future[Json]]) -> Sequence[RowVerdict]:
