@@ -12,7 +12,9 @@ from qpipe.sources.file.text.records import Record
 NEVER = 1_000
 LEAST = 4  # cells below which nothing is said of a column
 MOST = 500  # rows looked at
-_RUNS = re.compile(r"[0-9]+|[^\W\d_]+|\s+")
+_LETTERS, _BLANKS = re.compile(r"[^\W\d_]"), re.compile(r"\s")
+_ASCII = "".join("9" if c.isdigit() else "A" if c.isalpha() else " " if c.isspace() else c for c in map(chr, range(128)))
+_REPEATED = re.compile(r"(?<=A)A+|(?<=9)9+|(?<= ) +")
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,13 @@ Looks = tuple[Look, ...]
 
 def shape(cell: str) -> str:
     """``MG-87`` is ``AA-99``."""
-    return _RUNS.sub(lambda run: _of(run[0]) * len(run[0]), cell)
+    plain = cell if cell.isascii() else _BLANKS.sub(" ", _LETTERS.sub("A", cell))
+    return plain.translate(_ASCII)
 
 
 def runs(cell: str) -> str:
     """``MG-87`` is ``A-9``."""
-    return _RUNS.sub(lambda run: _of(run[0]), cell)
-
-
-def _of(run: str) -> str:
-    return "9" if run[0].isdigit() else " " if run[0].isspace() else "A"
+    return _REPEATED.sub("", shape(cell))
 
 
 def _is_words(run: str) -> bool:
@@ -82,13 +81,14 @@ def _look(number: int, rows: Sequence[Record], grammar: Grammar) -> Look:
     cells = [cell for row in rows if (cell := row.cells[number])]
     marks = {is_quoted(row.cells[number], row.raw, grammar) for row in rows if row.cells[number]}
     few = max(1, len(cells) // 4)
-    loosely, exactly = frozenset(map(runs, cells)), frozenset(map(shape, cells))
+    loosely = frozenset(map(runs, cells))
     told = len(loosely) <= few and 2 * sum(map(_is_words, loosely)) < len(loosely)
+    exactly = frozenset(map(shape, cells)) if told else frozenset()
     return Look(
-        exactly if told and len(exactly) <= few else frozenset(),
+        exactly if len(exactly) <= few else frozenset(),
         loosely if told else frozenset(),
-        frozenset(_sign(cell[0]) for cell in cells),
-        frozenset(_sign(cell[-1]) for cell in cells),
+        frozenset(map(_sign, {cell[0] for cell in cells})),
+        frozenset(map(_sign, {cell[-1] for cell in cells})),
         len(cells) < len(rows),
         marks.pop() if len(marks) == 1 else None,
     )

@@ -51,6 +51,7 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
     start = _first_row(table, width, kinds) if dialect.tables else 0
     if dialect.tables and options.header is None:
         start += _titles(table[start:], width)
+    if start:
         kinds = _kinds(table[start:], width)
     at = start if table[start].width != width or not table[start].well_formed else start - 1
     bent, how = other_header(table, at, width, kinds, dialect) if at >= 0 else (None, None)
