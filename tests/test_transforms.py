@@ -409,6 +409,18 @@ def test_answers_of_another_type_must_fit() -> None:
 # ── lookup ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_sample_is_the_same_in_every_version() -> None:
+    rows = pl.DataFrame({"c": [f"c{n % 7}" for n in range(24)]})
+
+    def kept(**values: Any) -> list[int]:
+        return run(made("sample", share="25%", **values), rows).frame[ROW].to_list()
+
+    assert kept() == [8, 21, 22]
+    assert kept(seed=5) == [0, 2, 5, 6, 7, 10, 11, 13, 14, 20, 22]
+    assert kept(seed=-2) == [10]
+    assert kept(by=["c"], seed=1) == [2, 4, 6, 9, 11, 13, 16, 18, 20, 23]
+
+
 def test_lookup_refuses_a_key_that_is_not_unique() -> None:
     table = pl.DataFrame({"k": ["a", "b", "a", None, None], "v": [1, 2, 3, 4, 5]})
     with pytest.raises(DataRefused, match=r"not unique: a \(2 rows\)\n"):

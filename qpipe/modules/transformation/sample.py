@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Transform, Types
-from qpipe.core.lazy import pl
+from qpipe.core.lazy import np, pl
 from qpipe.core.params import Columns, param
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class Sample(Transform):
             yield "share", f"'{self.share}' is no share: write 0.1 or 10%"
 
     def keeps(self, context: Context) -> pl.Expr:
-        return _spread(self._number(), self.seed) < int(self._part * _GRAIN)
+        spread = partial(_spread, seed=self.seed)
+        chance = self._number().map_batches(spread, return_dtype=pl.UInt32(), is_elementwise=True)
+        return chance.cast(pl.UInt64) < int(self._part * _GRAIN)
 
     @property
     def _part(self) -> float:
@@ -68,10 +71,12 @@ class Sample(Transform):
         return stable_hash(self.by)
 
 
-def _spread(number: pl.Expr, seed: int) -> pl.Expr:
-    """Evenly from 0 to 2**32: multiplication and folding, twice (after Knuth, TAOCP 3, 6.4)."""
-    mixed = (number % _GRAIN) ^ (number // _GRAIN)
+def _spread(numbers: pl.Series, seed: int) -> pl.Series:
+    """Evenly from 0 to 2**32: multiplication and folding, twice (after Knuth, TAOCP 3, 6.4), in 32 bits, which wrap around."""
+    wide = numbers.to_numpy()
+    mixed = (wide ^ (wide >> np.uint64(32))).astype(np.uint32)
     for factor in (2654435761, 2246822519):
-        mixed = ((mixed + seed + 1) * factor) % _GRAIN
-        mixed = mixed ^ (mixed // (1 << 15))
-    return mixed % _GRAIN
+        mixed += np.uint32((seed + 1) % _GRAIN)
+        mixed *= np.uint32(factor)
+        mixed ^= mixed >> np.uint32(15)
+    return pl.Series(numbers.name, mixed)
