@@ -9,20 +9,20 @@ compared by its shape.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
+
+from tests.commands import qpipe
 
 ANY = "…"
+SHOWN = {"USER": "ann", "TZ": "UTC"}  # who reads the pages, and where
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<lang>[\w-]*)\n(?P<text>.*?)^ *```$", re.M | re.S)
 _NAMED = re.compile(r"`([\w./-]+\.\w+)`:\s*$")
 _VARYING = [
@@ -130,29 +130,14 @@ class Shell:
             return "".join(f"{row}\n" for row in db.execute(query))
 
     def _qpipe(self, words: Sequence[str]) -> str:
-        from qpipe.cli import main
-
-        printed = io.StringIO()
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(contextlib.chdir(self.folder))
-            stack.enter_context(contextlib.redirect_stdout(printed))
-            stack.enter_context(contextlib.redirect_stderr(printed))
-            stack.enter_context(mock.patch.object(sys, "argv", ["qpipe", *words]))
-            stack.enter_context(mock.patch.object(sys, "stdin", io.StringIO()))
-            stack.enter_context(mock.patch.dict(os.environ, _environment(), clear=True))
-            try:
-                main()
-            except SystemExit as end:
-                self.code = int(end.code or 0)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        return printed.getvalue()
+        done = qpipe(self.folder, *words, code=None, together=True, env=SHOWN)
+        self.code = done.code
+        return done.stdout
 
 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("QPIPE_HOME", "NO_COLOR", "FORCE_COLOR")}
-    return {**kept, "COLUMNS": "100", "USER": "ann", "TZ": "UTC"}
+    return {**kept, "COLUMNS": "100", **SHOWN}
 
 
 def refresh(root: Path) -> None:

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import qpipe
 
+from docs.transcripts import alike
 from qpipe.cli import GROUPS
 from qpipe.cli.help import SECTIONS
 
@@ -34,20 +36,18 @@ outputs:
 """
 
 
-def qpipe(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-m", "qpipe", *words], cwd=folder, capture_output=True, text=True,
-                          env={**os.environ, "COLUMNS": "100"}, stdin=subprocess.DEVNULL)  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+@pytest.fixture
+def before(tmp_path: Path) -> Path:
+    """A folder in which nothing has run."""
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    (tmp_path / "orders.csv").write_text("id,amount\n1,5\n2,-7\n3,2000\n")
+    return tmp_path
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    (tmp_path / "spec.yaml").write_text(SPEC)
-    (tmp_path / "orders.csv").write_text("id,amount\n1,5\n2,-7\n3,2000\n")
-    qpipe(tmp_path, "run", "spec.yaml", "-q", code=75)
-    return tmp_path
+def shop(before: Path) -> Path:
+    qpipe(before, "run", "spec.yaml", "-q", code=75)
+    return before
 
 
 def test_help_names_every_command_once_in_a_section_and_cuts_no_sentence() -> None:
@@ -107,9 +107,17 @@ main()
 """
 
 
-def test_a_command_that_ends_leaves_its_journal_in_one_file(shop: Path) -> None:
-    qpipe(shop, "run", "spec.yaml", code=75)
-    assert [path.name for path in (shop / ".qpipe").glob("journal*")] == ["journal.db"]
+def test_a_command_that_ends_leaves_its_journal_in_one_file(before: Path) -> None:
+    """And a process says what the same command says in this one."""
+    for words in (["nonsense"], ["why", "clean", "id = 3"], ["run", "spec.yaml", "-q"]):
+        command = [sys.executable, "-m", "qpipe", *words]
+        done = subprocess.run(command, cwd=before, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              env={**os.environ, "COLUMNS": "100"})  # fmt: skip
+        if words[0] == "run":
+            assert [path.name for path in (before / ".qpipe").glob("journal*")] == ["journal.db"]
+        here = qpipe(before, *words, code=done.returncode)
+        assert [alike(one, other) for one, other in ((done.stdout, here.stdout), (done.stderr, here.stderr))] == [True, True]
+        assert done.returncode and done.stderr
 
 
 def test_verbose_tells_each_thing_that_happens(shop: Path) -> None:

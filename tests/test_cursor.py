@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import qpipe
 from running import Project
 from test_crash import Killed, stop_at
 
@@ -151,9 +152,8 @@ def test_watching_runs_once_for_every_arrival(tmp_path: Path) -> None:
 
 
 def test_watching_needs_something_that_goes_on(tmp_path: Path) -> None:
-    made = Project(tmp_path, "name: x\nsources: {a: {path: a.csv}}\noutputs: {o: {path: o.csv}}\n", {"a.csv": "id\n1\n"})
-    done = subprocess.run([sys.executable, "-m", "qpipe", "run", str(made.spec), "--watch"], capture_output=True, text=True)
-    assert done.returncode == 2 and "only_new: true" in done.stderr
+    Project(tmp_path, "name: x\nsources: {a: {path: a.csv}}\noutputs: {o: {path: o.csv}}\n", {"a.csv": "id\n1\n"})
+    assert "only_new: true" in qpipe(tmp_path, "run", "spec.yaml", "--watch", code=2).stderr
 
 
 def _until(met: Callable[[], bool], seconds: float = 30) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import qpipe
 
 from qpipe.core.errors import Problem
 from qpipe.orchestrator.conductor import Conductor
@@ -46,3 +47,12 @@ def test_a_file_gets_the_contract_that_its_columns_suggest(tmp_path: Path, name:
     outcome = Conductor(plan, Journal(tmp_path / ".qpipe")).run()
     assert outcome.state == "done", outcome
     assert Journal(tmp_path / ".qpipe").rows("select sum(failed) as n from tally")[0]["n"] == 0
+
+
+def test_a_spec_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    assert "wrote s.yaml" in qpipe(tmp_path, "init", "-o", "s.yaml").stderr
+    (tmp_path / "s.yaml").write_text("mine")
+    assert "exists already" in qpipe(tmp_path, "init", "-o", "s.yaml", code=73).stderr
+    assert (tmp_path / "s.yaml").read_text() == "mine"
+    qpipe(tmp_path, "init", "-o", "s.yaml", "--force")
+    qpipe(tmp_path, "validate", "s.yaml")

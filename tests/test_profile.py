@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
+from commands import qpipe
 
 from qpipe.core.component import Context
 from qpipe.core.registry import Registry
@@ -28,12 +27,6 @@ def profiled(*paths: Path, nulls: tuple[str, ...] = (), quick: bool = False) -> 
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def qpipe(*arguments: str, cwd: Path, code: int = 0) -> str:
-    done = subprocess.run([sys.executable, "-m", "qpipe", *arguments], cwd=cwd, capture_output=True, text=True)
-    assert done.returncode == code, done.stderr
-    return done.stdout
 
 
 def test_figures_of_a_column(tmp_path: Path) -> None:
@@ -122,22 +115,22 @@ def test_drift_names_what_changed_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_profile_is_read_back_from_its_json(tmp_path: Path) -> None:
-    told = qpipe("profile", str(DATA / "elements92.csv"), "--json", cwd=tmp_path)
+    told = qpipe(tmp_path, "profile", str(DATA / "elements92.csv"), "--json").stdout
     back = Profile.from_dict(json.loads(told))
     assert back.tables[0].column("Z").repeated == 0 and back == Profile.from_dict(back.as_dict())
     write(tmp_path / "before.json", told)
-    text = qpipe("profile", str(DATA / "elements118.csv"), "--against", "before.json", cwd=tmp_path)
+    text = qpipe(tmp_path, "profile", str(DATA / "elements118.csv"), "--against", "before.json").stdout
     assert "Changed since the earlier profile" in text and "greatest value" in text
 
 
 def test_the_terminal_tells_what_matters(tmp_path: Path) -> None:
-    text = qpipe("profile", str(DATA / "planes.csv"), "--null", "NA", cwd=tmp_path)
+    text = qpipe(tmp_path, "profile", str(DATA / "planes.csv"), "--null", "NA").stdout
     assert "planes: 3,322 rows, 9 columns" in text and "Keys\n    tailnum" in text
 
 
 def test_html_is_one_file_without_network_and_escapes(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", "id,<b>name\n" + "".join(f"{n},<script>{n % 5}</script>\n" for n in range(60)))
-    qpipe("profile", "t.csv", "--format", "html", "-o", "t.html", cwd=tmp_path)
+    qpipe(tmp_path, "profile", "t.csv", "--format", "html", "-o", "t.html")
     page = (tmp_path / "t.html").read_text()
     assert "<script>1" not in page and "&lt;script&gt;" in page and "http://" not in page and "https://" not in page
 
@@ -146,7 +139,7 @@ def test_the_map_of_relations_is_drawn(tmp_path: Path) -> None:
     write(tmp_path / "orders.csv", "order_id,customer_id,city\n" + "".join(f"{n},{n % 12 + 1},x\n" for n in range(100)))
     write(tmp_path / "customers.csv", "id,shop_id\n" + "".join(f"{n},{n % 3 + 1}\n" for n in range(1, 11)))
     write(tmp_path / "shops.csv", "id,name\n1,A\n2,B\n3,C\n")
-    qpipe("profile", "orders.csv", "customers.csv", "shops.csv", "--format", "html", "-o", "p.html", cwd=tmp_path)
+    qpipe(tmp_path, "profile", "orders.csv", "customers.csv", "shops.csv", "--format", "html", "-o", "p.html")
     page = (tmp_path / "p.html").read_text()
     first = page.partition('<section id="doubts">')[2].partition("</section>")[0]
     assert "To look at" in first and "keys are not there" in first, "what is broken comes first"
@@ -178,8 +171,8 @@ def test_times_with_a_zone_are_moments(tmp_path: Path) -> None:
     assert [c.type for c in table.columns] == ["datetime(UTC)"] * 2 and str(
         table.column("b").least
     ) == "2026-01-01 05:00:00.500000"
-    qpipe("profile", "t.csv", "--suggest", "--confidence", "0.9", "-o", "t.yaml", cwd=tmp_path)
-    qpipe("run", "t.yaml", "--quiet", cwd=tmp_path)
+    qpipe(tmp_path, "profile", "t.csv", "--suggest", "--confidence", "0.9", "-o", "t.yaml")
+    qpipe(tmp_path, "run", "t.yaml", "--quiet")
 
 
 MISTAKES = [
@@ -194,6 +187,5 @@ MISTAKES = [
 @pytest.mark.parametrize(("arguments", "code"), MISTAKES, ids=lambda v: str(v)[:40])
 def test_mistakes_end_as_sentences(tmp_path: Path, arguments: list[str], code: int | None) -> None:
     write(tmp_path / "t.csv", "a\n1\n")
-    done = subprocess.run([sys.executable, "-m", "qpipe", *arguments], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == code if code else done.returncode not in (0, 1)
-    assert done.stderr.startswith("error:") and "Traceback" not in done.stderr
+    done = qpipe(tmp_path, *arguments, code=code)
+    assert done.code not in (0, 1) and done.stderr.startswith("error:")

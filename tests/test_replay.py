@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import qpipe
 
 SPEC = """
 version: 1
@@ -39,10 +37,7 @@ class Shop:
         self("run", "spec.yaml", "-q")
 
     def __call__(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run([sys.executable, "-m", "qpipe", *words], cwd=self.folder, capture_output=True, text=True,
-                              env={**os.environ, "COLUMNS": "120"}, stdin=subprocess.DEVNULL)  # fmt: skip
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
+        done = qpipe(self.folder, *words, code=code)
         return done.stdout + done.stderr
 
     def mend(self, name: str, *changes: tuple[str, str]) -> str:

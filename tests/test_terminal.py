@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import qpipe
 
 from qpipe.orchestrator.journal import Journal
 
@@ -383,39 +384,31 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def qpipe(*words: str, code: int) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, *QPIPE, *words], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
-
-
 def ids(name: str) -> list[str]:
     """The orders that an output holds, sorted."""
     return sorted(line.split(",")[0] for line in Path("out", f"{name}.csv").read_text().splitlines()[1:])
 
 
 def test_without_a_terminal_a_run_parks_and_goes_on(spec: Path) -> None:
-    parked = qpipe("run", str(spec), code=75)
+    parked = qpipe(Path(), "run", str(spec), code=75)
     assert "qpipe decisions" in parked.stderr
     assert ids("clean") == ["a1", "a6"]
     Path("answers.yaml").write_text("- {value: Germny, answer: Germany}\n- {value: Atlantis, answer: reject}\n")
-    qpipe("decide", "--answers", "answers.yaml", code=0)
-    qpipe("decide", "big", "accept", "--all", "--remember", code=0)
-    qpipe("resume", code=0)
+    qpipe(Path(), "decide", "--answers", "answers.yaml")
+    qpipe(Path(), "decide", "big", "accept", "--all", "--remember")
+    qpipe(Path(), "resume")
     assert (ids("clean"), ids("quarantine")) == (["a1", "a2", "a3", "a5", "a6"], ["a4"])
     rows = {q["group"]: q["rows"] for q in Journal(Path(".qpipe")).questions() if q["decision"] == "big"}
     assert rows == {'{"country": "DE"}': 2, '{"country": "FR"}': 1}
-    assert "nothing to resume" in qpipe("resume", code=0).stderr
-    again = qpipe("run", str(spec), "--answers", "answers.yaml", code=0)
+    assert "nothing to resume" in qpipe(Path(), "resume").stderr
+    again = qpipe(Path(), "run", str(spec), "--answers", "answers.yaml")
     assert "accept" in again.stdout
 
 
 def test_a_memory_with_a_mistake_is_refused_before_anything_runs(spec: Path) -> None:
     Path("decisions").mkdir()
     Path("decisions/big.yaml").write_text("- {group: {contry: DE}, answer: accept}\n")
-    assert "decisions/big.yaml:1" in qpipe("run", str(spec), code=78).stderr
+    assert "decisions/big.yaml:1" in qpipe(Path(), "run", str(spec), code=78).stderr
     assert list(Path("out").glob("*")) == []
 
 

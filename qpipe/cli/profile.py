@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qpipe.cli.common import AsJson, Vars, print_json, read_vars, tell
-from qpipe.core.errors import CannotCreate, QpipeError, UsageError
+from qpipe.core.errors import CannotCreate, UsageError
 
 if TYPE_CHECKING:
     from qpipe.core.component import Source
@@ -58,7 +58,7 @@ def profile(
     if output is None and suggest:
         output = Path("qpipe.yaml")
     if suggest and output is not None and output.exists() and not force:
-        raise QpipeError(f"{output} exists already", hint="name another with --output, or say --force")
+        raise CannotCreate(f"{output} exists already", hint="name another with --output, or say --force")
     found, written, directory = _sources(sources, type, _parameters(set, null), read_vars(var))
     profiled = made_of(found, Context(directory=directory), quick=quick and not suggest)
     if suggest:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qpipe.cli.common import AsJson, Vars, print_json, read_vars, tell
-from qpipe.core.errors import Problem, QpipeError, SpecError, UsageError
+from qpipe.core.errors import CannotCreate, Problem, SpecError, UsageError
 
 if TYPE_CHECKING:
     from qpipe.orchestrator.trial import TrialResult
@@ -194,7 +194,7 @@ def init(
     from qpipe.orchestrator.scaffold import scaffold
 
     if output.exists() and not force:
-        raise QpipeError(f"{output} exists already", hint="name another with --output, or say --force")
+        raise CannotCreate(f"{output} exists already", hint="name another with --output, or say --force")
     output.write_text(scaffold(file, output))
     tell(f"wrote {output}", f"  next: qpipe validate {output}; qpipe run {output}")
     return 0
