@@ -34,11 +34,8 @@ class Registry:
     _classes: dict[tuple[str, str], type[Component]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        installed = metadata.entry_points()
-        self._places = {
-            family: dict(_built_in(family)) | {e.name: e.value for e in installed.select(group=f"qpipe.{family}s")}
-            for family in FAMILIES
-        }
+        installed = _installed(tuple(sys.path))
+        self._places = {family: dict(_built_in(family)) | installed[family] for family in FAMILIES}
         for plugin in self.plugins:
             for cls in _classes_in(_import_plugin(plugin, self.directory)):
                 self._classes[cls.family, cls.name] = cls
@@ -65,6 +62,13 @@ def _built_in(family: str) -> Iterable[tuple[str, str]]:
     sources/ and outputs/ hold a file per component; a package whose __init__ is the component counts by its folder's name.
     """
     return _scan(_ROOT / f"{family}s", f"qpipe.{family}s", deep=family == "module")
+
+
+@cache
+def _installed(path: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """family → name → "package.module:Class", of the packages on Python's path: looked through once, which takes 7 ms."""
+    every = metadata.entry_points()
+    return {family: {e.name: e.value for e in every.select(group=f"qpipe.{family}s")} for family in FAMILIES}
 
 
 @cache
