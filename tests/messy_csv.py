@@ -139,6 +139,10 @@ def whole_dialects(table: Table) -> Iterator[Case]:
 def whole_quotes_of_another_kind(table: Table) -> Iterator[Case]:
     lines = [",".join(f"“{value}”" for value in row) for row in [table.header, *table.rows]]
     yield _case(table, "quote-curly", joined(lines), rows=[["" if v == "" else v for v in row] for row in table.rows])
+    for name, (start, end) in {"curly": "“”", "low": "„“", "angle": "«»"}.items():
+        if _has(table, "\n"):  # only where they must be
+            lines = [",".join(f"{start}{v}{end}" if "\n" in v else v for v in row) for row in [table.header, *table.rows]]
+            yield _case(table, f"quote-{name}-over-lines", joined(lines), clean=True)
 
 
 def newlines(table: Table) -> Iterator[Case]:

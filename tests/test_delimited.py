@@ -216,6 +216,15 @@ def test_an_unclosed_quote_swallows_nothing() -> None:
     assert (fault.row, fault.line) == (29_999, 30_001) and "character 7" in fault.message
 
 
+@pytest.mark.parametrize("quotes", ['""', "“”"])
+def test_a_quoted_cell_longer_than_what_is_read_at_once(quotes: str) -> None:
+    start, end = quotes
+    lines = [f"{n},{start}line {n}\nmore, of it{end}\n" for n in range(30)]
+    long = "long, line\n" * 60_000
+    chunks = read("".join(["id,note\n", *lines, f"30,{start}{long}{end}\n", *lines]).encode())
+    assert len(rows_of(chunks)) == 61 and rows_of(chunks)[30] == ["30", long] and not faults_of(chunks)
+
+
 def test_invalid_utf8_far_into_the_file() -> None:
     lines = big(40_000)
     lines[30_000] = b"29999,caf\xe9,x,1\n"

@@ -17,9 +17,11 @@ from qpipe.sources.file.text.blocks import Window
 from qpipe.sources.file.text.compression import members, open_bytes
 from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.encoding import Encoding, Utf8Stream
-from qpipe.sources.file.text.exact import AHEAD, NeedMore, Parsed, read_exact
+from qpipe.sources.file.text.exact import read_exact
 from qpipe.sources.file.text.options import DelimitedOptions, Opener
+from qpipe.sources.file.text.parsed import Parsed
 from qpipe.sources.file.text.sniff import sniff
+from qpipe.sources.file.text.stretch import AHEAD, NeedMore
 from qpipe.sources.file.text.strict import Rows
 from qpipe.sources.file.text.typed import Wanted
 

@@ -245,8 +245,8 @@ def _quote_candidates(text: str, newline: str, options: DelimitedOptions) -> lis
         o, close = re.escape(quote), re.escape(CLOSING.get(quote, quote))
         cell = rf"(?:^|(?<=[^\w\s{o}])|(?<= )){o}[^{o}{close}\n\r]*{close}(?=[^\w{close}]|$)"
         found = [match.start() for match in re.finditer(cell, text, re.MULTILINE)]
-        if not found and quote in "\"'":  # in cells of several lines
-            several = rf"(?:^|[,;|\t]){o}[^{o}]*\n[^{o}]*{o}(?=[,;|\t]|\r?$)"
+        if not found and quote in "\"'“«„":  # in cells of several lines
+            several = rf"(?:^|[,;|\t]){o}[^{o}{close}]*\n[^{o}{close}]*{close}(?=[,;|\t]|\r?$)"
             found = [match.start() for match in re.finditer(several, text, re.MULTILINE)]
         if found and (quote in "\"'“«„`" or len(found) >= 3) and (quote == '"' or not _in_one_line(found, text, newline)):
             wrapped.append((quote, len(found)))
