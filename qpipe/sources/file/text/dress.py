@@ -7,11 +7,10 @@ from functools import cache
 
 from qpipe.core.lazy import pl
 from qpipe.sources.file.text.dialect import Dialect
-from qpipe.sources.file.text.grammar import CLOSING, Cells, Grammar, cut
+from qpipe.sources.file.text.grammar import CLOSING, QUOTES, Cells, Grammar, cut
 from qpipe.sources.file.text.looks import NEVER, Looks, best, is_quoted
 from qpipe.sources.file.text.records import kind_of
 
-QUOTES = ("'", "“", "«", "„", "`", '"')
 MOST_PARTS = 200
 
 Worn = tuple[Cells, str, str]  # the cells, a code and a message

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 Cells = list[str | None]  # None: nothing stood there; "": an empty cell in quotes
 
+QUOTES = ("'", '"', "“", "«", "„", "`")
 CLOSING = {"“": "”", "«": "»", "„": "“", "‘": "’", "‹": "›"}  # noqa: RUF001  (quotes that close with another sign)
 
 

@@ -11,7 +11,7 @@ from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.grammar import Cells, cut
 from qpipe.sources.file.text.options import DelimitedOptions
 from qpipe.sources.file.text.records import Kinds, Record, kind_of
-from qpipe.sources.file.text.repairs import with_a_literal_quote
+from qpipe.sources.file.text.repairs import OTHER_DELIMITERS, with_a_literal_quote
 from qpipe.sources.file.text.traits import groups_names, is_alike, is_enclosed, is_unlike, traits_of
 
 MOST_HEADER_ROWS = 5
@@ -36,7 +36,7 @@ def other_header(
 def _other_cells(line: Record, width: int, dialect: Dialect) -> Iterator[tuple[list[str | None], str, str]]:
     """Other ways to cut a line into so many cells."""
     if "delimiter" not in dialect.fixed:
-        for other in (";", "\t", "|", ",", ":", "^", "~", " "):
+        for other in OTHER_DELIMITERS:
             found = cut(line.raw, 0, replace(dialect.grammar, delimiter=other))
             whole = found and found[1] == len(line.raw) and not any(cell and dialect.delimiter in cell for cell in found[0])
             if other != dialect.delimiter and found and whole and len(found[0]) == width:
@@ -152,14 +152,11 @@ def warning(line: int, code: str, message: str) -> Fault:
 
 
 def _used(rows: Sequence[Record], width: int, named: int) -> int:
-    """How many columns hold something, or have a name."""
+    """How many columns there are, without a last one that holds nothing."""
     used = max(width, named)
     full = [row for row in rows if row.width == width]
-    while full and used > 1 and used >= named and all(used > len(r.cells) or r.cells[used - 1] is None for r in full):
-        used -= 1
-        named = min(named, used)
-        break
-    return used
+    empty = bool(full) and all(used > width or row.cells[used - 1] is None for row in full)
+    return used - 1 if empty and used > 1 else used
 
 
 def _joined(header: Sequence[Record]) -> list[str | None]:

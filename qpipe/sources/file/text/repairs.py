@@ -9,12 +9,11 @@ from typing import Literal
 
 from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.dress import parted_by_blanks
-from qpipe.sources.file.text.grammar import Cells, Grammar, cut
+from qpipe.sources.file.text.grammar import QUOTES, Cells, Grammar, cut
 from qpipe.sources.file.text.records import kind_of
 from qpipe.sources.file.text.shifted import with_lost
 
 OTHER_DELIMITERS = (";", "\t", "|", ",", ":", "^", "~", " ")
-OTHER_QUOTES = ("'", '"', "“", "«", "„", "`")
 WEAK = (":", " ")  # signs that text itself is full of
 STAND_IN = "\ue000"  # for a quote that is taken as text
 MOST_QUOTES = 40
@@ -68,7 +67,7 @@ def _attempts(line: str, dialect: Dialect, ill_formed: bool) -> Iterator[tuple[G
         if ill_formed:
             yield base, True, "unescaped-quote", "a quote inside a quoted cell is not escaped"
     if "quote" not in dialect.fixed:
-        for other in OTHER_QUOTES:
+        for other in QUOTES:
             if other != quote and (delimiter + other in line or line.startswith(other)):
                 yield Grammar(delimiter, other, "", True), False, "other-quote", f"its cells are quoted by {other}"
     if "delimiter" not in dialect.fixed and dialect.width > 1:

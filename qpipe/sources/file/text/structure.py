@@ -65,7 +65,7 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
     header, surplus = without_surplus_name(header, width) if rows else (header, [])
     columns, told = columns_of(header, rows, width, options)
     first = rows[0].start if rows else (header[-1].end if header else len(text))
-    line = rows[0].line if rows else _line_after(text, header, dialect)
+    line = rows[0].line if rows else _line_after(header, dialect)
     preamble = tuple(
         Fault(None, r.line, "preamble", "a line before the header: skipped", raw=r.raw, severity="warning") for r in before
     )
@@ -118,8 +118,8 @@ def _worn(header: Sequence[Record], dialect: Dialect) -> list[Fault]:
     return [warning(line, *worn[1:]) for line, worn in found if worn]
 
 
-def _line_after(text: str, header: Sequence[Record], dialect: Dialect) -> int:
-    return header[-1].line + max(1, header[-1].raw.count(dialect.newline) + 1) if header else 1
+def _line_after(header: Sequence[Record], dialect: Dialect) -> int:
+    return header[-1].line + header[-1].raw.count(dialect.newline) + 1 if header else 1
 
 
 def _given_skips(
@@ -228,7 +228,7 @@ def _titles(table: Sequence[Record], width: int) -> int:
     count = 0
     while count < len(table) - 1 and table[count].width == width and not any(table[count].cells[1:]):
         count += 1
-    if width < 3 and not any(not any(record.cells) for record in table[:count]):
+    if width < 3 and all(any(record.cells) for record in table[:count]):
         return 0
     header = table[count]
     named = header.width == width and all(header.cells)
