@@ -84,6 +84,28 @@ def test_a_disk_that_fills_while_polars_writes_is_told_alike(wide: Project, form
     assert pl.concat([read(p) for p in (folder / "disk/clean").glob("*.*")])["id"].n_unique() == 20_000
 
 
+@pytest.mark.parametrize("step", ["unique: id", "sort: text"])
+def test_a_disk_that_is_full_of_what_a_run_keeps_is_told_alike(wide: Project, step: str) -> None:
+    folder = wide.folder
+    letters = random.Random(7)
+    texts = "".join(f"{n},{letters.randbytes(20).hex()}\n" for n in range(200_000))  # four megabytes, however packed
+    (folder / "wide.csv").write_text("id,text\n" + texts)
+    spec = (
+        (folder / "spec.yaml")
+        .read_text()
+        .replace("unique: {columns: [id]}", step)
+        .replace("disk/", "out/")
+        .replace("2000", "100000")
+    )
+    (folder / "spec.yaml").write_text(spec)
+    stopped = command(wide, "run", "spec.yaml", "--home", "disk/home")
+    assert stopped.returncode == 73, stopped.stderr
+    assert "disk is full" in stopped.stderr and "qpipe resume" in stopped.stderr, stopped.stderr
+    remount(folder / "disk", "size=256m")
+    resumed = command(wide, "resume", "latest", "--home", "disk/home")
+    assert resumed.returncode == 0, resumed.stderr
+
+
 def test_a_disk_that_may_not_be_written_is_told_before_anything_is_read(wide: Project) -> None:
     remount(wide.folder / "disk", "ro")
     stopped = command(wide, "run", "spec.yaml")

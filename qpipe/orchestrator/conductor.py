@@ -65,8 +65,9 @@ class Conductor:
             wishes = Wishes(self.ask, self.answers, self.given, self.strict, self.afresh, self.stop)
             outcome = Execution(self.plan.of_run(run, started), wishes, writer, started).through()
         except BaseException as error:
-            outcome = _ended(writer, error)
-            if not isinstance(error, QpipeError):
+            told = _told(error, self.journal.home)
+            outcome = _ended(writer, told)
+            if not isinstance(told, QpipeError):
                 raise
         return outcome
 
@@ -80,6 +81,14 @@ def _versions() -> dict[str, str]:
 
 
 _STATES = {65: "refused", 75: "waiting", 130: "interrupted", 143: "interrupted"}
+
+
+def _told(error: BaseException, home: Path) -> BaseException:
+    """The error; a disk that is full under what the run keeps for itself, in our words, whether Python, Polars or DuckDB met it."""
+    if isinstance(error, QpipeError) or not re.search(r"No space left on device|Disk quota exceeded", str(error)):
+        return error
+    file = getattr(error, "filename", None) or home
+    return CannotCreate("the disk is full", file=str(file), hint="make room")
 
 
 def _named(error: BaseException) -> str:
