@@ -342,13 +342,13 @@ def _tell_end(conductor: Conductor, outcome: Outcome, seen: Seen) -> None:
     summary = load(conductor.journal, found, conductor.plan)
     if seen.as_json:
         print_json({"run": outcome.run, "state": outcome.state, "exit_code": outcome.exit_code, "message": outcome.message,
-                    "summary": summary.to_json()})  # fmt: skip
+                    "hint": outcome.hint, "summary": summary.to_json()})  # fmt: skip
         return
-    shown = not seen.quiet and not seen.events
-    if shown:
+    shown = ""
+    if not seen.quiet and not seen.events:
         from qpipe.report.text import show
 
-        print(show(summary))
+        print(shown := show(summary))
     if outcome.message:
-        hint = [] if shown or not outcome.hint else [f"  {outcome.hint}"]  # what was shown says what to do next
+        hint = [] if outcome.hint in shown else [f"  {outcome.hint}"]  # what was shown may say it already
         tell(f"{outcome.state}: {outcome.message}", *hint)
