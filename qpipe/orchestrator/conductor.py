@@ -84,7 +84,7 @@ _STATES = {65: "refused", 75: "waiting", 130: "interrupted", 143: "interrupted"}
 
 
 def _told(error: BaseException, home: Path) -> BaseException:
-    """The error; a disk that is full under what the run keeps for itself, in our words, whether Python, Polars or DuckDB met it."""
+    """The error; a disk that is full under what the run keeps for itself, in our words, whoever met it."""
     if isinstance(error, QpipeError) or not re.search(r"No space left on device|Disk quota exceeded", str(error)):
         return error
     file = getattr(error, "filename", None) or home
