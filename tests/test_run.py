@@ -208,7 +208,8 @@ def test_a_changed_spec_or_input_is_refused(tmp_path: Path) -> None:
     for options in ([], ["-q"]):  # what to do is told whether a summary is shown or not
         told = qpipe(tmp_path, "resume", "latest", *options, code=None)
         assert told.code == 65 and told.stderr.count("put the old input back") == 1, told.stderr
-    assert json.loads(qpipe(tmp_path, "resume", "latest", "--json", code=None).stdout)["hint"].startswith("put the old input back")
+    as_json = json.loads(qpipe(tmp_path, "resume", "latest", "--json", code=None).stdout)
+    assert as_json["hint"].startswith("put the old input back")
     project.spec.write_text(project.spec.read_text() + "\n")
     told = qpipe(tmp_path, "resume", "latest", "-q", code=None)
     assert told.code != 0 and "has changed" in told.stderr and "--spec old" in told.stderr
