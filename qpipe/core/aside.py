@@ -20,8 +20,14 @@ _LOOK = 0.1  # seconds between two looks at whether to go on waiting
 
 def aside(work: Callable[[], T], check: Callable[[], None]) -> T:
     """What ``work`` gives. ``check`` is called now and then meanwhile: what it raises ends the waiting."""
-    with Crew(1, "qpipe-aside") as crew:
-        return waited(crew.begin(work), check)
+    return waited(begun(work, "qpipe-aside"), check)
+
+
+def begun(work: Callable[[], T], name: str) -> Future[T]:
+    """What ``work``, in a thread that is called so, is going to give."""
+    future: Future[T] = Future()
+    threading.Thread(target=_do, args=(future, work), name=name, daemon=True).start()
+    return future
 
 
 def waited(future: Future[T], check: Callable[[], None]) -> T:

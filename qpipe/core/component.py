@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, dataclass_transform
 
 from qpipe.core.batch import Chunk, Json, Severity
 from qpipe.core.lazy import pl
@@ -439,6 +439,19 @@ class Part:
     digest: str = ""
 
 
+class Loading(Protocol):
+    """Rows on their way to where an output will show them, while others are still read. ``publish`` shows them."""
+
+    def add(self, part: Part) -> None:
+        """The next part, in the order of ``seq``. Returns at once: a thread does the work, and keeps what fails to itself."""
+
+    def publish(self, parts: Sequence[Part], token: str) -> Json | None:
+        """As ``Output.publish``. None: it has come to nothing and nothing was changed, so that one must be called."""
+
+    def close(self) -> None:
+        """Leave nothing behind of what was not published. It is called in any case, perhaps more than once."""
+
+
 class Output(Component):
     """Keeps rows. ``stage`` makes them durable where no reader looks; ``publish`` shows them all, once."""
 
@@ -471,6 +484,13 @@ class Output(Component):
         Called with no parts, too: zero rows are a result, with the columns of ``types``. Returns what was written, where.
         """
         raise NotImplementedError
+
+    def loading(self, types: Types, context: Context) -> Loading | None:
+        """For a destination that takes long to fill and can hide rows meanwhile: begin to. None: ``publish`` does it all.
+
+        It gets the parts that are recorded, and may be given up at any time: ``publish`` needs nothing of it.
+        """
+        return None
 
     def discard(self, parts: Sequence[Part], context: Context) -> None:
         """Forget staged parts: the run is over or was refused."""

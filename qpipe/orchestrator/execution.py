@@ -103,6 +103,13 @@ class Execution:
         self.began = time.time()
 
     def through(self) -> Outcome:
+        try:
+            return self._through()
+        finally:
+            if "publisher" in vars(self):
+                self.publisher.release()
+
+    def _through(self) -> Outcome:
         self._open()
         try:
             for each in self.passes:
@@ -248,6 +255,7 @@ class Execution:
         progress = self._progress(each)
         for done in in_order(self._batches(each, start), worker.do, workers(self.plan)):
             self.record.batch(each, done)
+            self.publisher.load(done.parts)
             progress.add(done)
             progress.tell(done.read)
             self._check_stop()

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from qpipe.core.batch import Json
-from qpipe.core.component import Context, Judging, Output, Part, Types
+from qpipe.core.component import Context, Judging, Loading, Output, Part, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.judgement import judge_rows
@@ -36,6 +36,7 @@ class Publisher:
     raw: Types  # the columns of rows as they came
     strict: bool = False
     patience: Patience = field(default_factory=Patience)
+    loadings: dict[str, Loading | None] = field(default_factory=dict)  # of outputs that have begun before all is through
 
     def gate(self, gates: Gates) -> None:
         """Nothing is published when an error gate does not pass, or a check fails beyond its tolerance."""
@@ -92,6 +93,28 @@ class Publisher:
         found = drift.doubts(self.plan, self.writer.journal, self.writer.run)
         return {name: f"{name.removesuffix('-columns')}: {told}" for name, told in found.items()}
 
+    def load(self, parts: Mapping[str, Part]) -> None:
+        """Parts that are recorded: an output that can may take them ahead, hidden, so that less is left to do at the end."""
+        for id, part in parts.items():
+            if id not in self.loadings:
+                self.loadings[id] = self._begun(id)
+            elif loading := self.loadings[id]:
+                loading.add(part)
+
+    def _begun(self, id: str) -> Loading | None:
+        """With everything that is recorded already."""
+        shown = self._publications(id, "done")
+        loading = self._adding(id, bool(shown)).loading(self._types(self.plan.outputs[id]), self.context)
+        if loading:
+            for part in self.parts(id)[sum(row["parts"] for row in shown) :]:
+                loading.add(part)
+        return loading
+
+    def release(self) -> None:
+        """Nothing is on its way any more."""
+        for loading in filter(None, self.loadings.values()):
+            loading.close()
+
     def publish(self) -> None:
         """Show every output's rows, once. What a parked run has shown already stays; later rows are added to it."""
         self.finish()
@@ -115,8 +138,7 @@ class Publisher:
                 self._show(id, self.parts(id)[start : start + row["parts"]], row["token"], bool(shown))
 
     def _show(self, id: str, parts: Sequence[Part], token: str, more: bool) -> None:
-        node = self.plan.outputs[id]
-        output = adding(node.output) if more else node.output
+        output = self._adding(id, more)
         result = self.patience.through(lambda: self._published(id, output, parts, token))
         rows = sum(part.rows for part in parts)
         with self.writer.commit("published") as tx:
@@ -126,7 +148,15 @@ class Publisher:
 
     def _published(self, id: str, output: Output, parts: Sequence[Part], token: str) -> Json:
         effect(f"output.{id}.publish")
+        loading = self.loadings.get(id)
+        if loading and (told := loading.publish(parts, token)) is not None:
+            return told
+        self.release()  # or one might hold what this publication waits for
         return output.publish(parts, self._types(self.plan.outputs[id]), token, self.context)
+
+    def _adding(self, id: str, more: bool) -> Output:
+        output = self.plan.outputs[id].output
+        return adding(output) if more else output
 
     def discard(self, *, keep: bool = False) -> None:
         """The run is over: what was staged and spooled is of no more use, but for what a replay will need (``keep``)."""

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from qpipe.core import effects
-from qpipe.core.component import Context, Output, Part
+from qpipe.core.component import Context, Loading, Output, Part
 from qpipe.core.lazy import pl
 from qpipe.core.types import DataType
 from qpipe.testing.sources import ODD, Rows, as_texts, numbered
@@ -78,6 +78,37 @@ class OutputSuite:
         opened.output.discard(opened.stage(numbered(9)), opened.context)
         assert opened.place.seen() == []
         assert [p for p in opened.directory.rglob("*") if p.is_file()] == []
+
+    def test_rows_on_their_way_are_seen_when_they_are_published(self, opened: Opened) -> None:
+        """Some of the parts are loaded ahead, the others when they are published: each row once, in order."""
+        parts = opened.stage(numbered(20), size=3)
+        loading = opened.loading(parts[:4])
+        assert opened.place.seen() == []
+        if loading and loading.publish(parts, "token-1") is None:
+            loading.close()
+            opened.publish(parts)
+        elif loading is None:
+            opened.publish(parts)
+        if opened.once:
+            opened.publish(parts)
+        self.same(opened, numbered(20))
+
+    def test_rows_on_their_way_that_are_not_published_leave_nothing(self, opened: Opened) -> None:
+        if not (loading := opened.loading(opened.stage(numbered(9)))):
+            pytest.skip("it loads nothing ahead")
+        loading.close()
+        assert loading.publish([], "token-1") is None
+        assert opened.place.seen() == []
+        opened.publish(opened.stage(numbered(7)))
+        self.same(opened, numbered(7))
+
+    def test_other_parts_than_those_on_their_way_are_published(self, opened: Opened) -> None:
+        if not (loading := opened.loading(opened.stage(numbered(9)))):
+            pytest.skip("it loads nothing ahead")
+        parts = opened.stage(numbered(7))
+        assert loading.publish(parts, "token-1") is None
+        opened.publish(parts)
+        self.same(opened, numbered(7))
 
     def test_no_rows_are_a_result(self, opened: Opened) -> None:
         opened.publish([])
@@ -182,6 +213,14 @@ class Opened:
 
     def publish(self, parts: Sequence[Part], token: str = "token-1") -> Any:
         return self.output.publish(parts, self.types, token, self.context)
+
+    def loading(self, parts: Sequence[Part]) -> Loading | None:
+        """These parts on their way, if the output begins before all is through."""
+        loading = self.output.loading(self.types, self.context)
+        if loading:
+            for part in parts:
+                loading.add(part)
+        return loading
 
     def stopped(self, parts: Sequence[Part], number: int) -> bool:
         """Publish, but stop at the n-th effect. False: there were not so many."""

@@ -27,6 +27,7 @@ DIALECTS = {
     "sqlite": "sqlite", "duckdb": "duckdb",
 }  # fmt: skip
 POOLED = ("postgresql", "mysql")  # dialects that several connections may read at once
+EARLY = ("postgresql",)  # dialects whose transaction may stay open for long with rows in it, and is in nobody's way
 EXTRAS = {"postgresql": "postgres", "mysql": "mysql"}
 
 
@@ -57,6 +58,19 @@ class Session(Protocol):
 
     def load(self, table: str, frame: pl.DataFrame, key: Sequence[str]) -> None:
         """Add the rows; with a key, in the place of those that have the same one."""
+
+
+class EarlySession(Session, Protocol):
+    """A transaction that is open while a run goes on."""
+
+    def begin(self, table: str, types: Types, replace: bool) -> str | None:
+        """The table that ``load`` may fill from now on; None where another transaction of this kind fills it.
+
+        A table that is not there is made under another name, since names keep others waiting.
+        """
+
+    def end(self, table: str, filled: str, key: Sequence[str]) -> None:
+        """What was filled is the table."""
 
 
 class Database(Protocol):

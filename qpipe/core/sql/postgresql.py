@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 LEDGER = "_qpipe_commit"
 _SLICE = 10_000  # rows sent at a time
+_LOCKS = 0x71706970  # the first key of the advisory locks on tables: "qpip"
+_LOCK_TIMEOUT = 2_000  # milliseconds that a transaction which stays open waits for another
+_ALIVE = ("idle=30", "interval=10", "count=3")  # seconds: a client that is cut off keeps its locks for a minute at most
 _HINT = 4 << 20  # bytes of one of Arrow's batches
 _PLAIN = {
     "bool": "bool", "int2": "int16", "int4": "int32", "int8": "int", "float4": "float32", "float8": "float", "text": "string",
@@ -154,9 +157,8 @@ class PostgreSQL:
 
     def _options(self, writing: bool = False) -> str:
         """How a session is set."""
-        options = ["-c timezone=UTC", "-c datestyle=ISO", "-c idle_in_transaction_session_timeout=0"] + (
-            [] if writing else ["-c default_transaction_read_only=on"]
-        )
+        options = ["-c timezone=UTC", "-c datestyle=ISO", "-c idle_in_transaction_session_timeout=0"]
+        options += [f"-c tcp_keepalives_{name}" for name in _ALIVE] if writing else ["-c default_transaction_read_only=on"]
         if self._statement_timeout:
             options.append(f"-c statement_timeout={int(self._statement_timeout * 1000)}")
         return " ".join(options)
@@ -204,7 +206,35 @@ class _Session:
         self._db.execute(f"create table {table} ({', '.join(columns)})")
 
     def clear(self, table: str) -> None:
+        """One after the other: a second one that began before the first has ended would not see its rows."""
+        self._db.execute("select pg_advisory_xact_lock(%s, to_regclass(%s)::oid::int4)", [_LOCKS, table])
         self._db.execute(f"delete from {table}")
+
+    def begin(self, table: str, types: Types, replace: bool) -> str | None:
+        """Others are not kept waiting, so neither does it wait for them."""
+        self._db.execute(f"set local lock_timeout = {_LOCK_TIMEOUT}")
+        if self.columns(table) is None:
+            *schema, _ = self._names(table)
+            filled = ".".join(map(self._quoted, [*schema, f"_qpipe_{self._db.info.backend_pid}"]))
+            self.create(filled, types, ())
+            return filled
+        lock = "select pg_try_advisory_xact_lock(%s, to_regclass(%s)::oid::int4)"
+        (free,) = self._db.execute(lock, [_LOCKS, table]).fetchone() or (False,)
+        if free and replace:
+            self.clear(table)
+        return table if free else None
+
+    def _names(self, table: str) -> list[str]:
+        """Schema, if one is given, and table, as the server keeps them."""
+        found = self._db.execute("select parse_ident(%s)", [table]).fetchone()
+        return list(found[0]) if found else [table]
+
+    def end(self, table: str, filled: str, key: Sequence[str]) -> None:
+        if filled == table:
+            return
+        self._db.execute(f"alter table {filled} rename to {self._quoted(self._names(table)[-1])}")
+        if key:
+            self._db.execute(f"alter table {table} add primary key ({', '.join(map(self._quoted, key))})")
 
     def load(self, table: str, frame: pl.DataFrame, key: Sequence[str]) -> None:
         names = ", ".join(map(self._quoted, frame.columns))

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from qpipe.core.batch import Json
-from qpipe.core.component import Context, Output, Part, Types
+from qpipe.core.component import Context, Loading, Output, Part, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, Duration, SecretText, param
 from qpipe.core.secrets import reveal
-from qpipe.core.sql import DIALECTS, EXTRAS, database, scheme_of, shown
+from qpipe.core.sql import DIALECTS, EARLY, EXTRAS, database, scheme_of, shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,6 +39,10 @@ class Database(Output):
     table: str = param(help="the table; made if it is not there")
     mode: Literal["append", "replace", "upsert"] = param("append", help="what becomes of the rows that are there")
     key: Columns | None = param(None, help="the columns that tell every row: for upsert, and the primary key of a new table")
+    early: bool = param(
+        True,
+        help="PostgreSQL: load rows while later ones are still read, in a transaction that stays open until the run is through",
+    )
     timeout: Duration = param(10.0, help="how long to wait for a connection")
     statement_timeout: Duration | None = param(None, help="how long the server may work on a statement")
 
@@ -73,7 +77,7 @@ class Database(Output):
         return Part(seq, str(file), frame.height, len(data), hashlib.sha256(data).hexdigest()[:32])
 
     def publish(self, parts: Sequence[Part], types: Types, token: str, context: Context) -> Json:
-        told: Json = {"table": self.table, "place": shown(self.url), "rows": sum(part.rows for part in parts)}
+        told = self.told(parts)
         with self._database(context).session() as session:
             effect("output.sql.claim")
             if not session.claim(token):
@@ -92,6 +96,17 @@ class Database(Output):
             effect("output.sql.commit")
         effect("output.sql.committed")
         return told
+
+    def told(self, parts: Sequence[Part]) -> dict[str, Any]:
+        """What is said of a publication."""
+        return {"table": self.table, "place": shown(self.url), "rows": sum(part.rows for part in parts)}
+
+    def loading(self, types: Types, context: Context) -> Loading | None:
+        if not self.early or self.mode == "upsert" or DIALECTS[scheme_of(self.url)] not in EARLY:
+            return None
+        from qpipe.outputs.database.early import Early
+
+        return Early(self, self._database(context), types, context)
 
     def discard(self, parts: Sequence[Part], context: Context) -> None:
         for part in parts:
