@@ -1,5 +1,5 @@
 # make demo   set up, run the main job on real flight data, show the report's path
-# make test   set up, run the tests
+# make test   set up, run the tests: first test-unit, then test-servers, each of which tells its time
 # make services  start real servers on loopback, for developing connectors
 # make check  lint, format, types, layers, docs fresh      make bench  speed and memory, as ratios
 # make bench-connectors  databases, streams, stores and APIs beside their bare clients
@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench bench-connectors bench-catalogue bench-quality services docs clean
+.PHONY: demo test test-unit test-servers check bench bench-connectors bench-catalogue bench-quality services docs clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qpipe needs Python 3.11 or newer; set PYTHON=python3.11")'
@@ -22,8 +22,14 @@ $(READY): pyproject.toml
 demo: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh specs/flights/demo.sh
 
-test: $(READY)
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+test: test-unit test-servers
+
+test-unit: $(READY)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not servers"
+
+# they wait more than they compute: twice as many workers as cores
+test-servers: $(READY)
+	$(BIN)/python -m pytest -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist loadgroup -m servers
 
 check: $(READY)
 	$(BIN)/ruff check .

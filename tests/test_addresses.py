@@ -17,7 +17,7 @@ from qpipe.core import effects
 from tests.servers import absent, folder
 
 KINDS = ("sftp", "ftp", "web")
-pytestmark = pytest.mark.xdist_group("addresses")
+pytestmark = pytest.mark.servers("addresses")
 WORD = "pa55-word"
 
 SPEC = """

@@ -27,7 +27,7 @@ from qpipe.sources.file.parquet_footer import read_footer
 from tests.servers import fixture
 
 s3 = fixture("s3")
-pytestmark = pytest.mark.xdist_group("s3")
+pytestmark = pytest.mark.servers("s3")
 SECRET = "very-secret-key-1234"
 
 SPEC = """

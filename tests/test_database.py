@@ -25,7 +25,7 @@ from qpipe.sources.database import Database as DatabaseSource
 from tests.servers import running
 
 KINDS = ("postgres", "mariadb", "sqlite", "duckdb")
-pytestmark = pytest.mark.xdist_group("databases")
+pytestmark = pytest.mark.servers("databases")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from qpipe.outputs.database import Database
 from tests.servers import absent, fixture, folder
 
 postgres = fixture("postgres")
-pytestmark = pytest.mark.xdist_group("databases")
+pytestmark = pytest.mark.servers("databases apart")
 ENDING = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'qpipe' and pid <> pg_backend_pid()"
 ROWS = 200_000
 

@@ -21,7 +21,7 @@ from tests.servers import fixture
 
 postgres = fixture("postgres")
 mariadb = fixture("mariadb")
-pytestmark = pytest.mark.xdist_group("databases")
+pytestmark = pytest.mark.servers("databases")
 
 MIXED = ["'a'", "'B'", "'c'", "'D'", "'ä'", "'_x'", "'aa'", "'Ab'", "''"]
 CASELESS = ["'a'", "'B'", "'c'", "'D'", "'_x'", "'Ab'"]

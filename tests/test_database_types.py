@@ -23,7 +23,7 @@ from tests.servers import fixture
 
 postgres = fixture("postgres")
 mariadb = fixture("mariadb")
-pytestmark = pytest.mark.xdist_group("databases")
+pytestmark = pytest.mark.servers("databases")
 KINDS = ("postgres", "mariadb", "sqlite", "duckdb")
 PAGE = (Path(__file__).parents[1] / "docs/databases-and-apis.md").read_text()
 DECLARED = {

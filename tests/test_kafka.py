@@ -26,7 +26,7 @@ from tests.servers import absent, fixture, folder
 from tests.servers import kafka as server
 
 kafka = fixture("kafka")
-pytestmark = pytest.mark.xdist_group("kafka")
+pytestmark = pytest.mark.servers("kafka")
 
 SPEC = """
     name: events

@@ -22,7 +22,7 @@ from tests.servers import fixture
 
 deltalake = pytest.importorskip("deltalake", reason="pip install 'qpipe[delta]'")
 s3 = fixture("s3")
-pytestmark = pytest.mark.xdist_group("s3")
+pytestmark = pytest.mark.servers("lakehouse")
 
 
 def frame_of(rows: Rows) -> pl.DataFrame:

@@ -22,7 +22,7 @@ from tests.servers import absent, fixture, folder
 from tests.servers import nats as server
 
 nats = fixture("nats")
-pytestmark = pytest.mark.xdist_group("nats")
+pytestmark = pytest.mark.servers("nats")
 
 SPEC = """
     name: events

@@ -19,7 +19,7 @@ from tests.servers import absent, fixture, folder
 from tests.servers import redis as server
 
 redis = fixture("redis")
-pytestmark = pytest.mark.xdist_group("redis")
+pytestmark = pytest.mark.servers("redis")
 
 SPEC = """
     name: events

@@ -26,7 +26,7 @@ from tests.servers import fixture, running
 from tests.servers.api import Api, Request, Reset
 
 postgres, mariadb, redis, nats, kafka, s3 = (fixture(name) for name in ("postgres", "mariadb", "redis", "nats", "kafka", "s3"))
-pytestmark = pytest.mark.xdist_group("databases")
+pytestmark = pytest.mark.servers("databases apart")
 
 WORD = "Zq7x+w0rd/&?=\"x'y"  # with what encodings change
 SERVERS = "pa55-word"  # of the servers that tests start

@@ -20,7 +20,7 @@ from tests.servers import nats as nats_server
 from tests.servers import redis as redis_server
 
 kafka, redis, nats = fixture("kafka"), fixture("redis"), fixture("nats")
-pytestmark = pytest.mark.xdist_group("kafka")
+pytestmark = pytest.mark.servers("kafka")
 
 SPEC = """
     name: send

@@ -18,7 +18,6 @@ from tests.servers.api import Api, Request
 redis = fixture("redis")
 postgres = fixture("postgres")
 mariadb = fixture("mariadb")
-pytestmark = pytest.mark.xdist_group("databases")
 
 
 def names_of(rows: Rows) -> list[str]:
@@ -134,12 +133,14 @@ class TestDuckdb(Databases):
         return f"duckdb:///{tmp_path}/suite.db"
 
 
+@pytest.mark.servers("databases apart")
 class TestPostgres(Databases):
     @pytest.fixture
     def url(self, postgres: str) -> str:
         return postgres
 
 
+@pytest.mark.servers("databases apart")
 class TestMariadb(Databases):
     @pytest.fixture
     def url(self, mariadb: str) -> str:
@@ -178,6 +179,7 @@ class TestRest(SourceSuite):
         }
 
 
+@pytest.mark.servers("databases apart")
 class TestRedis(SourceSuite):
     secrets = ("pa55-word",)
     empty_has_columns = False
@@ -265,10 +267,12 @@ class TestDuckdbOut(DatabasesOut):
     url = TestDuckdb.url
 
 
+@pytest.mark.servers("databases apart")
 class TestPostgresOut(DatabasesOut):
     url = TestPostgres.url
 
 
+@pytest.mark.servers("databases apart")
 class TestMariadbOut(DatabasesOut):
     url = TestMariadb.url
 

@@ -129,7 +129,9 @@ def _loader() -> Any:
     """As in a spec, keys are text: ``on:`` is no boolean."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
+    fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # C where it was built
+
+    class Loader(fast):
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             for key, _ in node.value:
                 if isinstance(key, yaml.ScalarNode):
