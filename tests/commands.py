@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
+import typer
+from typer.testing import CliRunner, Result
+
 _OWN = ("QPIPE_HOME", "NO_COLOR", "FORCE_COLOR")  # of the person who runs the tests: they do not count
 
 
@@ -64,3 +67,15 @@ def _as_a_process(folder: Path, env: Mapping[str, str]) -> Iterator[None]:
         gc.set_threshold(*thresholds)
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def history(home: Path, *words: str) -> Result:
+    """A command that tells of earlier runs, of this journal; what it raises is raised."""
+    from qpipe.cli import history
+
+    app = typer.Typer()
+    history.register(app)
+    result = CliRunner().invoke(app, [*words, "--home", str(home)], standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    return result

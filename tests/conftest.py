@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.servers import running
+from tests.servers.api import Api
 
 if os.access("/dev/shm", os.W_OK) and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
     root = Path("/dev/shm/qpipe-tests")
@@ -20,3 +24,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         mark = item.get_closest_marker("servers")
         if mark is not None:
             item.add_marker(pytest.mark.xdist_group(mark.args[0]))
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """An API of the test's own, in this process."""
+    yield from running("api")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting is what is measured elsewhere."""
+    from qpipe.core.retry import Retry
+
+    monkeypatch.setattr("qpipe.core.http.PATIENCE", Retry(5, first=0.01))

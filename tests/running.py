@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,22 @@ class Project:
     def balance(self) -> dict[str, Any]:
         balance = dict(self.journal.run()["result"]["balance"])
         return balance
+
+
+class Killed(BaseException):
+    """Not an Exception: nobody may catch it by accident."""
+
+
+def stop_at(number: int) -> tuple[Callable[[str], None], list[str]]:
+    """A listener that stops the run at its n-th effect, and at every later one: a dead process does nothing."""
+    seen: list[str] = []
+
+    def listener(name: str) -> None:
+        seen.append(name)
+        if len(seen) > number:
+            raise Killed(name)
+
+    return listener, seen
 
 
 def interrupted(project: Project, asked: threading.Event, after: float = 0.0) -> int:

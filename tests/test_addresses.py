@@ -10,8 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from running import Project, files_with
-from test_crash import Killed, stop_at
+from running import Killed, Project, files_with, stop_at
 
 from qpipe.core import effects
 from tests.servers import absent, folder
@@ -209,7 +208,7 @@ def test_stopped_at_every_effect_of_publishing_over_sftp(sftp: Any, tmp_path: Pa
 def test_a_full_disk_and_a_forbidden_folder_of_sftp(sftp: Any, tmp_path: Path) -> None:
     import subprocess
 
-    from test_disk import mount, remount
+    from disks import mount, remount
 
     rows = {"in.csv": "id\n" + "".join(f"{n:08d}\n" for n in range(200_000))}
     disk = sftp.folder / "small"

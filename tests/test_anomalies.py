@@ -11,11 +11,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-import typer
+from commands import history
 from running import Project
-from typer.testing import CliRunner
 
-from qpipe.cli import history
 from qpipe.core.component import Context, Earlier, Verdict
 from qpipe.core.params import build
 from qpipe.core.registry import Registry
@@ -292,7 +290,7 @@ def test_runs_learn_from_the_journal_but_not_from_incidents(tmp_path: Path) -> N
         (tmp_path / "in.csv").write_text("x\n" + "1\n" * count)
         project.run()
         if count == 5000:
-            called(tmp_path, "incident", "latest", "--reason", "sent twice")
+            history(tmp_path / ".qpipe", "incident", "latest", "--reason", "sent twice")
     told = [event.data for event in project.events if event.name == "gate.judged"]
     volume = [(t["outcome"], t["observed"]["row_count"]) for t in told if t["gate"] == "volume"]
     assert volume == [*[("not evaluated", n) for n in (100.0, 101.0, 99.0, 100.0, 102.0)], ("warn", 5.0), ("pass", 100.0),
@@ -302,7 +300,7 @@ def test_runs_learn_from_the_journal_but_not_from_incidents(tmp_path: Path) -> N
     assert moved[-2:] == ["warn", "pass"]  # compared with the run before the incident
     name, last = "volume", project.journal.run()["id"]
     assert 5000.0 not in project.journal.history(name, "", "volume", "row_count")
-    called(tmp_path, "incident", project.journal.runs(2)[1]["id"], "--undo")
+    history(tmp_path / ".qpipe", "incident", project.journal.runs(2)[1]["id"], "--undo")
     assert 5000.0 in project.journal.history(name, last, "volume", "row_count")
 
 
@@ -316,14 +314,6 @@ modules:
 outputs:
   clean: {type: file, path: clean.parquet}
 """
-
-
-def called(folder: Path, *args: str) -> None:
-    app = typer.Typer()
-    history.register(app)
-    result = CliRunner().invoke(app, [*args, "--home", str(folder / ".qpipe")], standalone_mode=False)
-    if result.exception:
-        raise result.exception
 
 
 def test_the_first_run_is_not_refused_for_want_of_earlier_ones(tmp_path: Path) -> None:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Project, files_with, interrupted
-from test_crash import Killed, stop_at
+from running import Killed, Project, files_with, interrupted, stop_at
 
 from qpipe.core import effects
-from qpipe.core.retry import Retry
-from tests.servers import running
 from tests.servers.api import Api, Request, Reset
 
 SPEC = """
@@ -32,16 +28,9 @@ SPEC = """
 CITIES = {"Bonn": ("DE", 330), "Metz": ("FR", 120), "a/b & c?": ("XX", 1)}
 
 
-@pytest.fixture
-def api() -> Iterator[Api]:
-    for server in running("api"):
-        server.answer = answer
-        yield server
-
-
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qpipe.core.http.PATIENCE", Retry(5, first=0.01))
+def answering(api: Api, quick: None) -> None:
+    api.answer = answer
 
 
 def answer(request: Request) -> Any:

@@ -12,8 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from running import Project
-from test_crash import Killed, stop_at
+from running import Killed, Project, stop_at
 
 from qpipe.core import effects
 

@@ -12,12 +12,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
-from running import Project
+from running import Killed, Project, stop_at
 
 from qpipe.core import effects
 
@@ -57,22 +56,6 @@ def data() -> dict[str, str]:
         amount = "bad" if n % 41 == 7 else f"{-5 if n % 29 == 3 else n}.50"
         rows.append(f"{n if n % 37 else 5},{n % 12},{amount},{['DE', 'FR', 'XX', 'IT'][n % 4]}")
     return {"orders.csv": "\n".join(rows) + "\n", "customers.csv": "id\n" + "\n".join(str(n) for n in range(10)) + "\n"}
-
-
-class Killed(BaseException):
-    """Not an Exception: nobody may catch it by accident."""
-
-
-def stop_at(number: int) -> tuple[Callable[[str], None], list[str]]:
-    """A listener that stops the run at its n-th effect, and at every later one: a dead process does nothing."""
-    seen: list[str] = []
-
-    def listener(name: str) -> None:
-        seen.append(name)
-        if len(seen) > number:
-            raise Killed(name)
-
-    return listener, seen
 
 
 ANSWERS = {"stranger": "accept"}

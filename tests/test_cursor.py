@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from commands import qpipe
-from running import Project
-from test_crash import Killed, stop_at
+from running import Killed, Project, stop_at
 
 from qpipe.core import effects
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from running import Project
-from test_crash import Killed, stop_at
+from running import Killed, Project, stop_at
 
 from qpipe.core import effects
 from qpipe.core.component import Context

@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from disks import mount, remount
 from running import Project
 from test_database import rows_of, run, source
-from test_disk import mount, remount
 
 from qpipe.core import effects
 from qpipe.core.component import Context

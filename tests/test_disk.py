@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from disks import mount, remount
 from running import Project
 
 SPEC = """
@@ -19,16 +20,6 @@ SPEC = """
     outputs: {clean: {path: disk/clean/, format: csv}, quarantine: {path: disk/bad.ndjson}}
     settings: {batch_size: 2000, workers: 1}
 """
-
-
-def mount(disk: Path, *options: str) -> None:
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(disk)], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-
-
-def remount(disk: Path, *options: str) -> None:
-    subprocess.run(["mount", "-o", ",".join(("remount", *options)), str(disk)], check=True)
 
 
 @pytest.fixture

@@ -10,11 +10,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-import typer
+from commands import history, qpipe
 from journals import Told, frame, plan, write
-from typer.testing import CliRunner, Result
 
-from qpipe.cli import history
 from qpipe.core.errors import CannotCreate, UsageError
 from qpipe.orchestrator.journal import Journal
 
@@ -24,17 +22,8 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / ".qpipe"
 
 
-def call(home: Path, *args: str) -> Result:
-    app = typer.Typer()
-    history.register(app)
-    result = CliRunner().invoke(app, [*args, "--home", str(home)], standalone_mode=False)
-    if result.exception:
-        raise result.exception
-    return result
-
-
 def told(home: Path, *args: str) -> Any:
-    return json.loads(call(home, *args, "--json").stdout)
+    return json.loads(history(home, *args, "--json").stdout)
 
 
 def leave(home: Path, state: str, **owner: Any) -> str:
@@ -53,7 +42,7 @@ def test_runs(home: Path) -> None:
         (second, "done", 100, 4),
         (first, "done", 100, 4),
     ]
-    text = call(home, "runs", "-n", "1").stdout
+    text = history(home, "runs", "-n", "1").stdout
     assert second in text and first not in text and " 4 s" in text
 
 
@@ -65,7 +54,7 @@ def test_a_run_whose_process_is_gone_is_called_dead(home: Path) -> None:
 def test_show(home: Path) -> None:
     run = write(home)
     assert told(home, "show", run)["balance"]["delivered"] == 90
-    text = call(home, "show").stdout
+    text = history(home, "show").stdout
     assert "balanced" in text and "filled · amount" in text and "not evaluated" in text
 
 
@@ -84,7 +73,7 @@ def test_show(home: Path) -> None:
 )
 def test_report(home: Path, tmp_path: Path, args: list[str], file: str | None, starts: str) -> None:
     write(home)
-    done = call(home, "report", *[a.replace("OUT", str(tmp_path)) for a in args])
+    done = history(home, "report", *[a.replace("OUT", str(tmp_path)) for a in args])
     text = (tmp_path / file).read_text() if file else done.stdout
     assert text.startswith(starts)
 
@@ -92,7 +81,7 @@ def test_report(home: Path, tmp_path: Path, args: list[str], file: str | None, s
 def test_html_without_a_name_is_written_beside(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run = write(home)
-    done = call(home, "report", "--format", "html")
+    done = history(home, "report", "--format", "html")
     assert done.stdout == "" and f"wrote {run}.html" in done.stderr and (tmp_path / f"{run}.html").exists()
 
 
@@ -109,7 +98,7 @@ def test_html_without_a_name_is_written_beside(home: Path, tmp_path: Path, monke
 def test_refusals(home: Path, args: list[str], error: type[Exception]) -> None:
     write(home)
     with pytest.raises(error):
-        call(home, *args)
+        history(home, *args)
 
 
 def test_diff_of_equals(home: Path) -> None:
@@ -117,7 +106,7 @@ def test_diff_of_equals(home: Path) -> None:
     found = told(home, "diff", first, second)
     assert found["same"] is True
     assert all(shift == pytest.approx(0) for _, shift in found["shifts"]) and found["shifts"]
-    assert "nothing changed" in call(home, "diff", first, second, "--exit-code").stdout
+    assert "nothing changed" in history(home, "diff", first, second, "--exit-code").stdout
 
 
 def test_diff_tells_what_changed(home: Path) -> None:
@@ -138,14 +127,14 @@ def test_diff_tells_what_changed(home: Path) -> None:
     assert "orders.id: int → string" in found["schema"] and "orders.extra: new, int" in found["schema"]
     assert found["shifts"][0][0] == "amount" and found["shifts"][0][1] > 0.25
     assert "mail" not in dict(found["shifts"])  # personal
-    shown = call(home, "diff", first, second, "--exit-code")
+    shown = history(home, "diff", first, second, "--exit-code")
     assert shown.return_value == 1 and "+20" in shown.stdout and "very different" in shown.stdout
 
 
 def test_rm(home: Path) -> None:
     old, new = write(home), write(home, now=time.time() - 60)
     assert told(home, "rm", "--older-than", "30d", "--dry-run") == {"removed": [], "would_remove": [old]}
-    assert f"removed {old}" in call(home, "rm", "--older-than", "30d").stderr
+    assert f"removed {old}" in history(home, "rm", "--older-than", "30d").stderr
     journal = Journal(home)
     assert [r["id"] for r in journal.runs()] == [new]
     assert not journal.directory(old).exists() and journal.directory(new).exists()
@@ -157,15 +146,15 @@ def test_rm(home: Path) -> None:
 def test_rm_spares_what_can_be_resumed(home: Path, state: str) -> None:
     run = leave(home, state)
     with pytest.raises(UsageError, match="can be resumed"):
-        call(home, "rm", run)
-    assert "nothing to remove" in call(home, "rm", "--older-than", "1s").stderr
+        history(home, "rm", run)
+    assert "nothing to remove" in history(home, "rm", "--older-than", "1s").stderr
     assert told(home, "rm", run, "--force")["removed"] == [run]
 
 
 def test_rm_never_takes_a_living_run(home: Path) -> None:
     run = write(home, finish=False)
     with pytest.raises(UsageError, match="running"):
-        call(home, "rm", run, "--force")
+        history(home, "rm", run, "--force")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +177,7 @@ def test_health(home: Path, state: str, owner: dict[str, Any], ill: str | None) 
     found = told(home, "health")
     assert found["healthy"] == (ill is None)
     assert [(r["run"], r["state"]) for r in found["runs"]] == ([(run, ill)] if ill else [])
-    assert call(home, "health").return_value == (1 if ill else 0)
+    assert history(home, "health").return_value == (1 if ill else 0)
 
 
 def test_watch_follows_until_the_end(home: Path) -> None:
@@ -202,7 +191,7 @@ def test_watch_follows_until_the_end(home: Path) -> None:
 
     ending = threading.Thread(target=end)
     ending.start()
-    done = CliRunner().invoke(_app(), ["watch", run, "--events", "--home", str(home)], standalone_mode=False)
+    done = history(home, "watch", run, "--events")
     ending.join()
     names = [json.loads(text)["name"] for text in done.stdout.splitlines()]
     assert names[0] == "run.started" and "progress" in names and done.return_value == 0
@@ -212,17 +201,10 @@ def test_watch_follows_until_the_end(home: Path) -> None:
 
 def test_watch_of_a_dead_run_says_so(home: Path) -> None:
     run = leave(home, "running", pid=2**22 + 1)
-    done = call(home, "watch", run)
+    done = history(home, "watch", run)
     assert done.return_value == 1 and "qpipe resume" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["runs", "show", "watch", "report", "diff", "rm", "health"])
 def test_help_has_an_example(command: str) -> None:
-    done = CliRunner().invoke(_app(), [command, "--help"])
-    assert done.exit_code == 0 and f"qpipe {command}" in done.stdout
-
-
-def _app() -> typer.Typer:
-    app = typer.Typer(rich_markup_mode=None)
-    history.register(app)
-    return app
+    assert f"qpipe {command}" in qpipe(Path(), command, "--help").stdout.partition("Example:")[2]

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Project, files_with, interrupted
-from test_crash import Killed, stop_at
+from running import Killed, Project, files_with, interrupted, stop_at
 
 from qpipe.core import effects
-from qpipe.core.retry import Retry
-from tests.servers import running
 from tests.servers.api import Api, Reset
 
 SPEC = """
@@ -25,11 +21,12 @@ SPEC = """
 """
 
 
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    monkeypatch.setattr("qpipe.core.http.PATIENCE", Retry(5, first=0.01))
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+@pytest.fixture(autouse=True)
+def token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOOK_TOKEN", "h00k-t0k3n")
-    yield from running("api")
 
 
 def project(folder: Path, api: Api, more: str = "method: POST") -> Project:

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Project, files_with
-from test_crash import Killed, stop_at
+from running import Killed, Project, files_with, stop_at
 
 from qpipe.core import effects
 from qpipe.core.component import Context

@@ -11,9 +11,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from running import Project, files_with
+from running import Killed, Project, files_with, stop_at
 from test_cloud import SECRET, bucket
-from test_crash import Killed, stop_at
 
 from qpipe.core import effects
 from qpipe.testing.outputs import OutputSuite, Place

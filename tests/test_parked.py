@@ -8,8 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from running import Project
-from test_crash import Killed, stop_at
+from running import Killed, Project, stop_at
 
 from qpipe.core import effects
 

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from running import Project
-from test_crash import Killed, stop_at
+from running import Killed, Project, stop_at
 
 from qpipe.core import effects
 from qpipe.core.component import Context

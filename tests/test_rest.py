@@ -1,53 +1,29 @@
-"""APIs over HTTP: pages, authorisation, bad days, exact restart; and conversations recorded from a real one."""
+"""APIs over HTTP: pages, records, exact restart; and conversations recorded from a real one."""
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import json
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from running import Project, files_with, interrupted
+from apis import ITEMS, page_of, rows
+from running import Project
 
-from qpipe.core import http
 from qpipe.core.component import Context
-from qpipe.core.errors import NotPermitted, QpipeError
+from qpipe.core.errors import QpipeError
 from qpipe.core.params import build
-from qpipe.core.retry import Retry
-from qpipe.core.secrets import Secret
 from qpipe.core.texts import reader
 from qpipe.core.types import DataType
 from qpipe.sources.rest import Rest
-from tests.servers import api as api_server
-from tests.servers import running
-from tests.servers.api import Api, Drip, Request, Reset, Truncated
+from tests.servers.api import Api, Request
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 RECORDED = json.loads((Path(__file__).parent / "data/api/octokit.json").read_text())
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    yield from running("api")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting is what is measured elsewhere."""
-    monkeypatch.setattr("qpipe.core.http.PATIENCE", Retry(5, first=0.01))
-
-
-def rows(api: Api, path: str = "/items", size: int = 1000, **values: Any) -> list[dict[str, Any]]:
-    source = build(Rest, {"url": api.url + path, **values})
-    return [row for chunk in source.read(Context(), None, size) for row in chunk.frame.to_dicts()]
 
 
 def replay(name: str, api: Api) -> None:
@@ -62,14 +38,6 @@ def replay(name: str, api: Api) -> None:
         return entry["status"], headers, entry["response"]
 
     api.answer = answer
-
-
-ITEMS = [{"id": n, "price": 1.10, "tags": ["a", n], "on": n % 2 == 0, "note": None} for n in range(1, 26)]
-
-
-def page_of(request: Request, size: int = 10) -> list[dict[str, Any]]:
-    start = (int(request.params.get("page", 1)) - 1) * size
-    return ITEMS[start : start + size]
 
 
 # ── recorded conversations ──
@@ -339,316 +307,3 @@ def test_quarantine_holds_rows_as_the_api_wrote_them(api: Api, tmp_path: Path) -
 def test_other_formats(api: Api, kind: str, body: bytes) -> None:
     api.answer = lambda request: (200, {"content-type": kind}, body)
     assert [row["id"] for row in rows(api, records="r.item" if "xml" in kind else None)] == ["1", "2"]
-
-
-# ── authorisation ──
-
-
-def test_keys_and_passwords_are_sent_and_never_seen(api: Api, tmp_path: Path) -> None:
-    def answer(request: Request) -> Any:
-        good = request.headers.get("authorization") == "Bearer t0k3n-t0k3n" or request.params.get("key") == "t0k3n-t0k3n"
-        return (200, {"link": f'<{api.url}/items?page=2&key=t0k3n-t0k3n>; rel="next"'} if "page" not in request.params else {},
-                [{"id": request.number}]) if good else (401, {}, {"message": "who are you?"})  # fmt: skip
-
-    api.answer = answer
-    for auth in (
-        "{type: bearer, token: '${env:API_TOKEN}'}",
-        "{type: api_key, in: query, name: key, value: '${env:API_TOKEN}'}",
-    ):
-        spec = f"""
-            name: items
-            sources: {{items: {{type: rest, url: "{api.url}/items", auth: {auth}, pagination: {{type: link_header}}}}}}
-            outputs: {{out: {{path: out.csv}}}}
-        """
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("API_TOKEN", "t0k3n-t0k3n")
-            items = Project(tmp_path / str(len(api.asked)), spec)
-            assert items.run().state == "done"
-            patch.setenv("API_TOKEN", "wr0ng-wr0ng")
-            refused = Project(items.folder / "wrong", spec).run()
-            assert refused.exit_code == 77 and "who are you?" in refused.message
-        assert files_with(items.folder, "t0k3n-t0k3n", "wr0ng-wr0ng") == []
-
-
-def test_a_token_that_expires_in_the_middle_is_renewed(api: Api) -> None:
-    given: list[str] = []
-
-    def answer(request: Request) -> Any:
-        if request.path == "/token":
-            given.append(request.body.decode())
-            return 200, {}, {"access_token": f"t{len(given)}", "token_type": "Bearer", "expires_in": 3600}
-        page = int(request.params.get("page", 1))
-        if request.headers.get("authorization") != f"Bearer t{1 if page < 2 else 2}":
-            return 401, {}, {"message": "expired"}
-        return 200, {}, page_of(request)
-
-    api.answer = answer
-    auth = {"type": "oauth2", "token_url": f"{api.url}/token", "client_id": "me", "client_secret": Secret("s3cret-s3cret")}
-    assert len(rows(api, auth=auth, pagination={"type": "page", "size": 10})) == 25
-    assert len(given) == 2 and "grant_type=client_credentials" in given[0]
-    api.asked.clear()
-    given.clear()
-    rows(
-        api,
-        auth={**auth, "grant": "password", "username": "u", "password": Secret("p")},
-        pagination={"type": "page", "size": 10},
-    )
-    assert "grant_type=password" in given[0] and "username=u" in given[0]
-
-
-def _tokens(given: list[str], **more: Any) -> Any:
-    """An endpoint of tokens, each good for one page."""
-
-    def answer(request: Request) -> Any:
-        if request.path == "/token":
-            given.append(request.body.decode())
-            return 200, {}, {"access_token": f"t{len(given)}", "token_type": "Bearer", **more}
-        page = int(request.params.get("page", 1))
-        good = request.headers.get("authorization") == f"Bearer t{len(given)}" and len(given) >= page
-        return (200, {}, page_of(request)) if good else (401, {}, {"message": "expired"})
-
-    return answer
-
-
-@pytest.mark.parametrize("auth, grants", [
-    ({"client_id": "me", "client_secret": "s"}, ["client_credentials"] * 3),
-    ({"username": "u", "password": "p"}, ["password"] * 3),
-    ({"username": "u", "password": "p", "more": {"refresh_token": "r1"}}, ["password", "refresh_token", "refresh_token"]),
-    ({"refresh_token": "r0"}, ["refresh_token"] * 3),
-    ({"client_id": "me", "client_secret": "s", "more": {"expires_in": 0}}, ["client_credentials"] * 3),
-    ({"username": "u", "password": "p", "more": {"expires_in": 0}}, ["password"] * 3),
-], ids=str)  # fmt: skip
-def test_each_grant_is_asked_for_again_when_its_token_has_run_out(api: Api, auth: dict[str, Any], grants: list[str]) -> None:
-    given: list[str] = []
-    auth = dict(auth)
-    api.answer = _tokens(given, **auth.pop("more", {}))
-    auth |= {"type": "oauth2", "token_url": f"{api.url}/token"}
-    assert len(rows(api, auth=auth, pagination={"type": "page", "size": 10})) == 25
-    asked = [form.split("grant_type=")[1].split("&")[0] for form in given]
-    assert asked == grants, given
-
-
-def test_readers_side_by_side_ask_for_one_token(api: Api) -> None:
-    """A server that takes each refresh token once would refuse the second."""
-    given: list[str] = []
-    used: set[str] = set()
-
-    def answer(request: Request) -> Any:
-        if request.path == "/token":
-            form = request.body.decode()
-            if form in used:
-                return 400, {}, {"error": "invalid_grant"}
-            used.add(form)
-            given.append(form)
-            time.sleep(0.05)
-            return 200, {}, {"access_token": f"t{len(given)}", "token_type": "Bearer", "refresh_token": f"r{len(given)}"}
-        old = request.headers.get("authorization") == "Bearer t1" and len(api.asked) > 3
-        return (401, {}, {}) if old else (200, {}, page_of(request))
-
-    api.answer = answer
-    auth = {"type": "oauth2", "token_url": f"{api.url}/token", "refresh_token": "r0"}
-    assert len(rows(api, auth=auth, pagination={"type": "page", "size": 10}, concurrency=4)) == 25
-    assert len(given) == 2
-
-
-def test_a_token_s_server_has_bad_days_too_and_refuses(api: Api) -> None:
-    def answer(request: Request) -> Any:
-        if request.path == "/token":
-            return (200, {}, {"access_token": "t", "token_type": "Bearer"}) if request.number > 2 else (503, {}, {})
-        return 401, {}, {"message": "not you"}
-
-    api.answer = answer
-    auth = {"type": "oauth2", "token_url": f"{api.url}/token", "client_id": "me", "client_secret": Secret("s3cret-s3cret")}
-    with pytest.raises(NotPermitted, match="not you"):
-        rows(api, auth=auth)
-    assert [request.path for request in api.asked] == ["/token"] * 3 + ["/items", "/token", "/items"], "renewed once, not more"
-    api.answer = lambda request: (401, {}, {"error": "invalid_client", "error_description": "no s3cret-s3cret here"})
-    api.asked.clear()
-    with pytest.raises(NotPermitted, match=r"invalid_client: no \*\*\* here"):
-        rows(api, auth=auth)
-    assert len(api.asked) == 1
-
-
-# ── bad days ──
-
-
-@pytest.mark.parametrize("target", ["ftp://127.0.0.1/items", "gopher://x/"])
-def test_what_cannot_pass_is_not_tried_again(api: Api, target: str) -> None:
-    api.answer = lambda request: (302, {"location": target}, b"")
-    with pytest.raises(QpipeError, match="/items"):
-        rows(api)
-    assert len(api.asked) == 1
-
-
-def _failing(times: int, how: Any) -> Any:
-    """Answers that fail so often before they are good."""
-
-    def answer(request: Request) -> Any:
-        if request.number <= times:
-            if isinstance(how, Exception):
-                raise how
-            return how
-        return 200, {}, [{"id": 7}]
-
-    return answer
-
-
-FAULTS = {
-    "429 with Retry-After": (429, {"retry-after": "0"}, {"message": "slow down"}),
-    "500": (500, {}, b"oops"),
-    "503": (503, {}, b""),
-    "connection reset": Reset(),
-    "truncated body": Truncated(),
-    "half a JSON": (200, {}, b'[{"id": 1'),
-    "a page that is no JSON": (200, {"content-type": "text/html"}, b"<html>we are sorry</html>"),
-    "slow drips": Drip(5),
-}
-
-
-@pytest.mark.parametrize("concurrency", [1, 3])
-def test_a_run_that_waits_as_the_server_asked_is_interrupted_all_the_same(api: Api, tmp_path: Path, concurrency: int) -> None:
-    asked = threading.Event()
-
-    def answer(request: Request) -> Any:
-        if request.params.get("page") == "1":
-            return 200, {}, page_of(request)
-        asked.set()
-        return 429, {"retry-after": "120"}, {}
-
-    api.answer = answer
-    items = Project(tmp_path, f"""
-        name: items
-        sources:
-          items: {{type: rest, url: "{api.url}/items", pagination: {{type: page, size: 10}}, concurrency: {concurrency}}}
-        outputs: {{out: {{path: out.csv}}}}
-    """)  # fmt: skip
-    command = [sys.executable, "-m", "qpipe", "run", str(items.spec), "--no-ask", "--quiet"]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert asked.wait(60)
-    time.sleep(1)
-    running.send_signal(signal.SIGINT)
-    assert running.wait(60) == 130
-    api.answer = lambda request: (200, {}, page_of(request))
-    assert items.resume().state == "done" and (tmp_path / "out.csv").read_text().count("\n") == 26
-
-
-def test_a_run_that_learns_its_columns_is_interrupted_at_once(api: Api, tmp_path: Path) -> None:
-    asked, over = threading.Event(), threading.Event()
-
-    def answer(request: Request) -> Any:
-        asked.set()
-        over.wait(60)
-        return 200, {}, page_of(request)
-
-    api.answer = answer
-    items = Project(tmp_path, f"""
-        name: items
-        sources: {{items: {{type: rest, url: "{api.url}/items", pagination: {{type: page, size: 10}}, timeout: 60s}}}}
-        outputs: {{out: {{path: out.csv}}}}
-    """)  # fmt: skip
-    assert interrupted(items, asked) == 130
-    over.set()
-    assert items.resume().state == "done" and (tmp_path / "out.csv").read_text().count("\n") == 26
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_what_passes_is_tried_again(api: Api, name: str) -> None:
-    api.answer = _failing(2, FAULTS[name])
-    assert rows(api, timeout=0.1 if "slow" in name else 30.0) == [{"id": "7"}] and len(api.asked) == 3
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_what_does_not_pass_stops_the_run_which_goes_on_later(api: Api, tmp_path: Path, name: str) -> None:
-    def answer(request: Request) -> Any:
-        if int(request.params.get("page", 1)) >= 2 and not well:
-            return _failing(10_000, FAULTS[name])(request)
-        return 200, {}, page_of(request)
-
-    well: list[int] = []
-    api.answer = answer
-    patience = f"retries: 1, timeout: {'100ms' if 'slow' in name else '10s'}"
-    items = Project(tmp_path, f"""
-        name: items
-        sources: {{items: {{type: rest, url: "{api.url}/items", {patience}, pagination: {{type: page, size: 10}}}}}}
-        outputs: {{out: {{path: out.csv}}}}
-        settings: {{batch_size: 4}}
-    """)  # fmt: skip
-    stopped = items.run()
-    assert (stopped.exit_code, stopped.state) == (69, "failed"), stopped
-    assert api.url in stopped.message and "resume" in stopped.hint, stopped
-    assert not (tmp_path / "out.csv").exists()
-    well.append(1)
-    assert items.resume().state == "done"
-    assert (tmp_path / "out.csv").read_text().count("\n") == 26
-
-
-def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refused at once: it would be the same the next time. A file of certificates to trust may be named."""
-    with api_server.start(tmp_path, certificate(tmp_path)) as api:
-        api.answer = lambda request: (200, {}, ITEMS[:2])
-        waits: list[float] = []
-        monkeypatch.setattr("qpipe.core.http.time.sleep", waits.append)
-        with pytest.raises(QpipeError, match="CERTIFICATE_VERIFY_FAILED") as refused:
-            rows(api)
-        assert not waits and not api.asked and "SSL_CERT_FILE" in refused.value.hint
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
-        http._certificates.cache_clear()
-        assert [row["id"] for row in rows(api)] == ["1", "2"]
-    http._certificates.cache_clear()
-
-
-def certificate(folder: Path) -> Path:
-    """Of 127.0.0.1, signed by nobody else, for a day; and its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "api")])
-    now = dt.datetime.now(dt.UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - dt.timedelta(days=1), now + dt.timedelta(days=1))
-    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    signed = made.add_extension(here, critical=False).sign(key, hashes.SHA256())
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    file = folder / "server.pem"
-    file.write_bytes(signed.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    return file
-
-
-def test_new_and_lost_fields_are_told(api: Api, tmp_path: Path) -> None:
-    api.answer = lambda request: (200, {}, [{"id": 1, "a": 1}] if request.params["page"] == "1" else
-                                  [{"id": 2, "new": 1}] if request.params["page"] == "2" else [])  # fmt: skip
-    items = Project(tmp_path, f"""
-        name: items
-        sources: {{items: {{type: rest, url: "{api.url}/items", pagination: {{type: page}}}}}}
-        outputs: {{out: {{path: out.csv}}}}
-    """)  # fmt: skip
-    assert items.run().state == "done"
-    assert (tmp_path / "out.csv").read_text() == "id,a\n1,1\n2,\n"
-    assert [e.data["message"] for e in items.events if e.name == "source.note"] == ["new is new in this file: left out"]
-
-
-def test_incremental_runs_ask_for_what_is_newer(api: Api, tmp_path: Path) -> None:
-    def answer(request: Request) -> Any:
-        since = int(request.params.get("since", 0))
-        return 200, {}, [item for item in ITEMS[: len(api.asked) * 5] if item["id"] > since]
-
-    api.answer = answer
-    items = Project(tmp_path, f"""
-        name: items
-        sources: {{items: {{type: rest, url: "{api.url}/items", incremental: {{field: id, param: since}}}}}}
-        outputs: {{out: {{path: out/, format: csv, mode: append}}}}
-    """)  # fmt: skip
-    for _ in range(3):
-        assert items.run().state == "done"
-    texts = [p.read_text().splitlines()[1:] for p in sorted((tmp_path / "out").glob("[!.]*.csv"))]
-    ids = [int(line.split(",")[0]) for text in texts for line in text]
-    assert len(ids) == len(set(ids)) and set(ids) == set(range(1, max(ids) + 1))
-
-
-def test_the_rate_limit_holds(api: Api) -> None:
-    import time
-
-    api.answer = lambda request: (200, {}, page_of(request, 2))
-    began = time.monotonic()
-    rows(api, pagination={"type": "page", "size": 2}, rate_limit="5/s")
-    assert len(api.asked) == 13 and time.monotonic() - began > 1.5

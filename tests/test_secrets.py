@@ -22,7 +22,7 @@ from urllib.parse import quote, quote_plus, unquote_plus, urlencode, urlsplit
 
 import pytest
 
-from tests.servers import fixture, running
+from tests.servers import fixture
 from tests.servers.api import Api, Request, Reset
 
 postgres, mariadb, redis, nats, kafka, s3 = (fixture(name) for name in ("postgres", "mariadb", "redis", "nats", "kafka", "s3"))
@@ -322,11 +322,6 @@ AUTHS = {
     "password": '{type: oauth2, token_url: "URL/token", grant: password, client_id: me, username: ann, password: SECRET}',
 }
 TOKEN = "t0ken-the-server-gave"
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    yield from running("api")
 
 
 def echo(request: Request) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from qpipe.testing.outputs import OutputSuite, Place
 from qpipe.testing.sources import Given, Rows, SourceSuite
-from tests.servers import fixture, running
+from tests.servers import fixture
 from tests.servers.api import Api, Request
 
 redis = fixture("redis")
@@ -148,11 +148,6 @@ class TestMariadb(Databases):
 
 
 # ── the rest ──
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    yield from running("api")
 
 
 class TestRest(SourceSuite):

@@ -7,28 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
+from commands import history
 from hypothesis import given
 from hypothesis import strategies as st
 from journals import Told, write
 from running import Project
-from typer.testing import CliRunner, Result
 
-from qpipe.cli import history
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.reliability import reliability
 from qpipe.orchestrator.results import interval
 from qpipe.report import report
 from qpipe.spec.compile import plan_of
-
-
-def call(home: Path, *args: str) -> Result:
-    app = typer.Typer()
-    history.register(app)
-    result = CliRunner().invoke(app, [*args, "--home", str(home)], standalone_mode=False)
-    if result.exception:
-        raise result.exception
-    return result
 
 
 def leave(home: Path, failed: list[int]) -> list[str]:
@@ -40,7 +29,7 @@ def leave(home: Path, failed: list[int]) -> list[str]:
 
 
 def told(home: Path, *args: str) -> dict[str, Any]:
-    found = json.loads(call(home, "trend", *args, "--json").stdout)
+    found = json.loads(history(home, "trend", *args, "--json").stdout)
     return found | {"by": {line["dimension"]: line for line in found["lines"]}}
 
 
@@ -85,11 +74,11 @@ def test_an_incident_is_shown_but_makes_no_trend(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("COLUMNS", "120")
     runs = leave(tmp_path, [1, 2, 3, 4, 5, 0, 6])
     before = told(tmp_path)["by"]["overall"]["chance"]
-    call(tmp_path, "incident", runs[5], "--reason", "half a file")
+    history(tmp_path, "incident", runs[5], "--reason", "half a file")
     found = told(tmp_path)
     assert found["by"]["overall"]["chance"] < before
     assert found["by"]["overall"]["direction"] == "falling"
-    text = call(tmp_path, "trend").stdout
+    text = history(tmp_path, "trend").stdout
     assert "incident: half a file" in text
     assert "falling" in text
     assert "99%" in text
@@ -132,7 +121,7 @@ def test_a_refused_run_is_shown(tmp_path: Path) -> None:
     found = told(tmp_path / ".qpipe")
     assert [point["state"] for point in found["runs"]] == ["done", "done", "refused"]
     assert found["by"]["validity"]["values"] == [1.0, pytest.approx(0.95), pytest.approx(0.75)]  # cells that parse count, too
-    assert "refused" in call(tmp_path / ".qpipe", "trend").stdout
+    assert "refused" in history(tmp_path / ".qpipe", "trend").stdout
 
 
 TWO = """
@@ -158,19 +147,19 @@ def test_scores_of_columns_and_sources(tmp_path: Path, batch: int) -> None:
     }
     project = Project(tmp_path, TWO.replace("BATCH", str(batch)), files)
     project.run()
-    made = json.loads(call(tmp_path / ".qpipe", "report", "--json").stdout)
+    made = json.loads(history(tmp_path / ".qpipe", "report", "--json").stdout)
     columns = {s["column"]: (s["value"], s["evaluated"], s["failed"]) for s in made["column_scores"]}
     assert columns == {"city": (5 / 7, 7, 2), "amount": (18 / 21, 21, 3), "id": (1.0, 14, 0)}, "worst first"
     assert [s["column"] for s in made["column_scores"]] == ["city", "amount", "id"]
     sources = {s["source"]: (s["evaluated"], s["failed"], s["value"]) for s in made["source_scores"]}
     assert sources == {"shops": (15, 2, pytest.approx(12 / 13.5)), "web": (20, 3, pytest.approx(15.5 / 18))}
     assert all(s["low"] < s["value"] <= s["high"] for s in made["column_scores"] + made["source_scores"])
-    text = call(tmp_path / ".qpipe", "show").stdout
+    text = history(tmp_path / ".qpipe", "show").stdout
     assert "source web" in text and "column city" in text and "column id" not in text and "35.89% to 91.78%" in text
     trend = told(tmp_path / ".qpipe")
     assert [line["dimension"] for line in trend["columns"]] == ["city", "amount", "id"]
     assert [line["values"] for line in trend["sources"]] == [[pytest.approx(12 / 13.5)], [pytest.approx(15.5 / 18)]]
-    assert "web" in call(tmp_path / ".qpipe", "trend", "--of", "source").stdout
+    assert "web" in history(tmp_path / ".qpipe", "trend", "--of", "source").stdout
 
 
 def test_a_single_source_has_the_score_of_all(tmp_path: Path) -> None:
