@@ -456,6 +456,52 @@ def test_a_dirty_row_begins_no_table(kind: str, count: int) -> None:
     assert len(rows_of(chunks)) == len(lines) - 1 and not faults_of(chunks)
 
 
+TABLES_OF_TEXTS = {
+    "other signs": ["product,colour,made in", *(f"{n}. pump,blue,Lyon" for n in "abcdefgh")],
+    "known names": ["name,phone,land", *(f"Bo Roe,none {n},FR" for n in "abcdefgh")],
+}
+PEOPLE = [
+    "name,mail,land",
+    *(f"Ann Lee,{n}@example.org,{land}" for n, land in zip("abcdefghi", ["FR", "TR", "DE"] * 3, strict=True)),
+]
+
+
+@pytest.mark.parametrize("blank", [[], [""]], ids=["right below", "after a blank line"])
+@pytest.mark.parametrize("kind", TABLES_OF_TEXTS)
+def test_a_table_of_texts_under_a_table_of_texts(kind: str, blank: list[str]) -> None:
+    chunks = read(messy_csv.joined([*PEOPLE, *blank, *TABLES_OF_TEXTS[kind]]))
+    assert chunks[0].frame.columns == ["name", "mail", "land"] and len(rows_of(chunks)) == 9
+    assert [(f.code, f.line) for f in faults_of(chunks) if f.code != "blank-line"] == [("other-table", 11 + len(blank))]
+
+
+def test_a_table_of_texts_under_a_table_of_numbers() -> None:
+    numbers = ["date,qty", *(f"2024-01-0{n},{n}" for n in range(1, 10))]
+    chunks = read(messy_csv.joined([*numbers, "product,colour", *(f"{n} pump,blue" for n in "abcde")]))
+    assert len(rows_of(chunks)) == 9 and [(f.code, f.line) for f in faults_of(chunks)] == [("other-table", 11)]
+
+
+def test_a_table_that_only_its_names_tell_near_the_beginning() -> None:
+    lines = [line for year in (2023, 2024) for line in ["date,qty", *(f"{year}-01-0{n},{n}" for n in range(1, 9))]]
+    lines[9] = "day,count"
+    chunks = read(messy_csv.joined(lines))
+    assert len(rows_of(chunks)) == 17 and [(f.code, f.row) for f in faults_of(chunks)] == [("names-in-a-row", 8)]
+
+
+TEXTS_THAT_ARE_ROWS = {
+    "a mail without its sign": "Bo Roe,bo at example,FR",
+    "another country": "Bo Roe,x@example.org,Norway",
+    "a known name": "name,x@example.org,DE",
+    "nothing is known": "unknown,missing,none",
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS_THAT_ARE_ROWS)
+@pytest.mark.parametrize("blank", [[], [""]], ids=["", "after a blank line"])
+def test_an_odd_row_of_texts_begins_no_table(kind: str, blank: list[str]) -> None:
+    chunks = read(messy_csv.joined([*PEOPLE[:6], *blank, TEXTS_THAT_ARE_ROWS[kind], *PEOPLE[6:]]))
+    assert len(rows_of(chunks)) == 10 and {f.code for f in faults_of(chunks)} <= {"blank-line"}
+
+
 def test_texts_after_numbers_are_no_table() -> None:
     long = [b"key,value\n", *(b"a%d,%d\n" % (n, n) for n in range(30)), *(b"b%d,word %d\n" % (n, n) for n in range(30))]
     assert not faults_of(read(b"".join(long)))

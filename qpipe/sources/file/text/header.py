@@ -61,7 +61,8 @@ def names_columns(record: Record, kinds: Kinds, rows: Sequence[Record]) -> bool:
             return True
         years = [cell for cell in cells if cell and re.fullmatch(r"(?:19|20)\d\d", cell.strip())]
         return len(years) > 1 and len(set(named)) == len(named) and all(not kind_of(c) or c in years for c in named)
-    return not (_recurs(record, rows) or is_alike(record, traits_of(_others(record, rows), record.width)))
+    traits = traits_of(_others(record, rows), record.width)
+    return is_unlike(record, traits) or not (_recurs(record, rows) or is_alike(record, traits))
 
 
 def _others(record: Record, rows: Sequence[Record]) -> list[Record]:
