@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
+from operator import eq
 from typing import Literal
 
 from qpipe.core.lazy import pl
@@ -39,9 +40,10 @@ def first_head_below(table: Sequence[Record], width: int, grammar: Grammar) -> i
     rows = table[:SAMPLE]
     first = _First(rows, width)
     for at in range(3, len(rows) - 2):
-        row, below = rows[at], _beside(table[at + 1 : at + 1 + MOST], width)
-        if row.width != width or not below or not (sign := first.sign_of_another(row, below[0])):
+        row, after = rows[at], rows[at + 1]
+        if row.width != width or after.width != width or not (sign := first.sign_of_another(row, after)):
             continue
+        below = _beside(table[at + 1 : at + 1 + MOST], width)
         if not _are_names(row.cells, below) or first.recurs(row):
             continue
         above = [row for row in rows[1:at] if row.width == width]
@@ -67,10 +69,10 @@ class _First:
 
     def sign_of_another(self, row: Record, after: Record) -> Sign | None:
         """Why a row may be another table's header; a quick look which says of most rows that none is."""
-        known = sum(one == other for one, other in zip(row.cells, self.names, strict=False))
+        known = sum(map(eq, row.cells, self.names))
         if 2 * known >= row.width > known:
             return "names"
-        if any(kind_of(row.cells[n]) for n in self._typed[:1]) or kind_of(row.cells[0]):
+        if kind_of(row.cells[0]) or any(kind_of(row.cells[n]) for n in self._typed[:1]) or self.recurs(row):
             return None
         if _DIGIT.search(after.raw) and any(map(kind_of, after.cells)):
             return "numbers"
@@ -100,8 +102,7 @@ def _is_told(
     """Whether what stands above and below a row says that it is a header."""
     width = row.width
     if sign == "names":
-        known = sum(one == other for one, other in zip(row.cells, names, strict=True))
-        return known > 1 or before.end != row.start
+        return sum(map(eq, row.cells, names)) > 1 or before.end != row.start
     if sign == "traits":
         traits = traits_of(above, width)
         return len(above) >= LEAST_ABOVE and all(is_unlike(one, traits) for one in (row, *below))
@@ -117,7 +118,8 @@ def plain_columns(rows: Sequence[Record], kinds: Kinds) -> tuple[int, ...]:
 
     A row of letters in all of them, which is there once, may be names, and does not count.
     """
-    typed = [number for number, kind in enumerate(kinds) if kind]
+    if not (typed := [number for number, kind in enumerate(kinds) if kind]):
+        return ()
     full = [row.cells for row in rows if row.width == len(kinds)][:SAMPLE]
     full = [cells for cells in full if not all(_begins_late(cells[n]) for n in typed) or full.count(cells) > 1]
     cells = {number: [c for row in full if (c := row[number])] for number in typed}

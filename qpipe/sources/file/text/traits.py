@@ -50,8 +50,13 @@ def is_alike(record: Record, traits: Sequence[Trait]) -> bool:
 
 def is_unlike(record: Record, traits: Sequence[Trait]) -> bool:
     """Whether a record is no row: in two columns or more, and in all that tell, another kind of text."""
-    votes = [vote for vote in _votes(record, traits) if vote]
-    return len(votes) > 1 and max(votes) < 0
+    unlike = 0
+    for cell, trait in zip(record.cells, traits, strict=False):
+        vote = trait.judge(cell) if cell else 0
+        if vote > 0:
+            return False
+        unlike += vote < 0
+    return unlike > 1
 
 
 def is_enclosed(record: Record, rows: Sequence[Record]) -> bool:
