@@ -21,9 +21,11 @@ def delimiters(text: str, newline: str, options: DelimitedOptions) -> list[str]:
     control = {chr(c) for c in range(1, 32)} - {"\t", "\n", "\r", newline, *DELIMITERS}
     single += [d for d in sorted(control) if sum(d in line for line in lines) >= enough]
     several = Counter(run for line in lines[:20] for run in set(re.findall(r"[^\w\s\"'.\-()]{2,4}|<\w{2,5}>", line)))
-    longer = [run for run, count in several.items() if count >= min(enough, 3) and len(set(run)) <= 3]
+    formula = {f"{d}=" for d in ",;|" if f'{d}="' in text}  # ="007": so a spreadsheet keeps a text
+    longer = [run for run, count in several.items() if count >= min(enough, 3) and len(set(run)) <= 3 and run not in formula]
     for d in (",", ";", "|", ":", "\t"):
-        longer += [pad for pad in (f" {d} ", f"{d} ") if d in single and sum(pad in line for line in lines) >= enough]
+        padded = (f" {d} ", f"{d} ", f"\t{d}\t") if d in single else ()
+        longer += [pad for pad in padded if sum(pad in line for line in lines) >= enough]
     halves = [run[: len(run) // 2] for run in longer if len(run) in (2, 4) and run[: len(run) // 2] == run[len(run) // 2 :]]
     return list(dict.fromkeys([*longer, *(h for h in halves if len(h) > 1), *single])) or [","]
 
@@ -37,7 +39,7 @@ def quotes(text: str, newline: str, options: DelimitedOptions) -> list[str]:
         cell = rf"(?:^|(?<=[^\w\s{o}])|(?<= )){o}[^{o}{close}\n\r]*{close}(?=[^\w{close}]|$)"
         found = [match.start() for match in re.finditer(cell, text, re.MULTILINE)]
         if not found and quote in "\"'“«„":  # in cells of several lines
-            several = rf"(?:^|[,;|\t]){o}[^{o}{close}]*\n[^{o}{close}]*{close}(?=[,;|\t]|\r?$)"
+            several = rf"(?:^|[,;|\t:^~]){o}[^{o}{close}]*\n[^{o}{close}]*{close}(?=[,;|\t:^~]|\r?$)"
             found = [match.start() for match in re.finditer(several, text, re.MULTILINE)]
         if found and (quote in "\"'“«„`" or len(found) >= 3) and (quote == '"' or not _in_one_line(found, text, newline)):
             wrapped.append((quote, len(found)))
@@ -52,12 +54,15 @@ def _in_one_line(places: list[int], text: str, newline: str) -> bool:
     return newline not in text[places[0] : places[-1]] and text.rstrip(newline).count(newline) > 2
 
 
+def apart_from(delimiter: str, quotes: list[str]) -> list[str]:
+    """The quotes that are no part of a delimiter."""
+    return [quote for quote in quotes if not quote or quote not in delimiter] or ['"']
+
+
 def grammars(text: str, delimiter: str, quotes: list[str], options: DelimitedOptions) -> list[Grammar]:
     """The plain grammars first: a later one must be better, not as good."""
     found = []
     for quote in quotes:
-        if quote and quote in delimiter:
-            continue
         given = options.escape
         escapes = [given] if given is not None else ["", *_escapes(text, delimiter, quote)]
         for escape in escapes:
@@ -68,9 +73,10 @@ def grammars(text: str, delimiter: str, quotes: list[str], options: DelimitedOpt
 
 
 def _mostly_spaced(text: str, delimiter: str, quote: str) -> bool:
-    """Whether blanks stand before most opening quotes, not just in single rows."""
-    d, q = re.escape(delimiter), re.escape(quote)
-    return len(re.findall(rf"{d}[ \t]+{q}", text)) > len(re.findall(rf"{d}{q}(?!{d})", text))
+    """Whether blanks stand before most opening quotes, or after most closing ones, not just in single rows."""
+    d, q = re.escape(delimiter), re.escape(CLOSING.get(quote, quote))
+    before = len(re.findall(rf"{d}[ \t]+{quote}", text)) > len(re.findall(rf"{d}{quote}(?!{d})", text))
+    return before or len(re.findall(rf"{q}[ \t]+{d}", text)) > len(re.findall(rf"(?<!{d}){q}{d}", text))
 
 
 def _escapes(text: str, delimiter: str, quote: str) -> list[str]:
@@ -78,6 +84,8 @@ def _escapes(text: str, delimiter: str, quote: str) -> list[str]:
         return ["\\"] if "\\" + delimiter in text else []
     close = re.escape(CLOSING.get(quote, quote))
     signs = Counter(re.findall(rf"([^\w\s{close}]){close}", text))
-    inside = Counter(re.findall(rf"([^\w\s{close}]){close}(?![ \t]*(?:{re.escape(delimiter)}|[\r\n]|\Z))", text))
+    d = re.escape(delimiter)
+    begins = rf"(?<!{d})(?<![\r\n])"  # what a cell begins with escapes nothing: ="007"
+    inside = Counter(re.findall(rf"{begins}([^\w\s{close}]){close}(?![ \t]*(?:{d}|[\r\n]|\Z))", text))
     likely = [sign for sign, count in inside.most_common(4) if 2 * count >= signs[sign]]  # else it ends a text: "really!"
     return [sign for sign in likely if sign not in delimiter and sign in "\\^/!?%'`~$#@&*+=|_"]

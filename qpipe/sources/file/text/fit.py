@@ -16,9 +16,11 @@ CLEANED = 100  # and of those that are wide as most
 
 # What separates cells, and how far it is to be believed against another that fits as well.
 DELIMITERS = {",": 1.0, ";": 1.0, "\t": 1.0, "|": 1.0, "\x1f": 1.0, "\x01": 1.0, "§": 0.98, "¦": 0.98, "^": 0.96, "~": 0.96,
-               "#": 0.7, "&": 0.7, "*": 0.7, "!": 0.7, "@": 0.7, "$": 0.7, "%": 0.7, ":": 0.6, " ": 0.75, "=": 0.5,
+               "\uff0c": 0.98, "\u061b": 0.98,               "#": 0.7, "&": 0.7, "*": 0.7, "!": 0.7, "@": 0.7, "$": 0.7, "%": 0.7, ":": 0.6, " ": 0.75, "=": 0.5,
                "/": 0.5, "+": 0.5, "\\": 0.6}  # fmt: skip
 _WEAK = frozenset(" :=/+@$%#&*!\\")  # signs that text itself is full of
+
+_PARTS = ({","}, {";"}, {"|"})
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ def fit(text: str, newline: str, grammar: Grammar) -> Fit:
         return Fit(grammar, 0.0, 1, 1.0, 1)
     rows = [record for record in records if record.width == width]
     share = len(rows) / len(records)
+    if len(rows) > 1 and any({row.cells[number] for row in rows} in _PARTS for number in range(width)):
+        return Fit(grammar, 0.0, width, share, records[0].width, len(records))  # what parts cells is none
     near = sum(min(r.width, width) / max(r.width, width) for r in records) / len(records)
     broken = sum(not record.well_formed for record in records)
     formed = 1 - broken / len(records)

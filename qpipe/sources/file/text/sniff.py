@@ -24,6 +24,7 @@ SAMPLE = 1 << 18  # bytes looked at
 JUDGED = 1 << 16  # characters that every candidate is tried on
 DELIMITERS_TRIED = 4  # the likeliest ones, with every quote and escape
 
+_AROUND = frozenset("~^|<>[]{}#*=/\\&%!:;_")  # signs that a delimiter of several may have on both sides
 _NEWLINES = ("\x1e", "\x85", "\u2028", "\u2029", "\x1d", "\x0c", "\x0b")
 
 
@@ -151,7 +152,6 @@ def find_grammar(text: str, newline: str, options: DelimitedOptions) -> Fit:
     """The delimiter, quote and escape under which the sample is most of all a table."""
     text = _body(text, options, newline)
     quotes = candidates.quotes(text, newline, options)
-    first = quotes[0]
 
     @cache
     def fit_of(grammar: Grammar) -> Fit:
@@ -159,19 +159,22 @@ def find_grammar(text: str, newline: str, options: DelimitedOptions) -> Fit:
 
     ranked = []
     for delimiter in candidates.delimiters(text, newline, options):
-        tried = [fit_of(Grammar(delimiter, quote)) for quote in quotes[:3] if quote or quote == first]
+        apart = candidates.apart_from(delimiter, quotes)
+        tried = [fit_of(Grammar(delimiter, quote)) for quote in apart[:3] if quote or quote == apart[0]]
         ranked.append((max(one.score for one in tried), tried[0]))
     best: Fit | None = None
     for _, plain in sorted(ranked, key=lambda found: -found[0])[:DELIMITERS_TRIED]:
-        for grammar in candidates.grammars(text, plain.grammar.delimiter, quotes, options):
-            if grammar.quote == "" != first and plain.formed:
+        apart = candidates.apart_from(plain.grammar.delimiter, quotes)
+        for grammar in candidates.grammars(text, plain.grammar.delimiter, apart, options):
+            if grammar.quote == "" != apart[0] and plain.formed:
                 continue  # quotes that do their work are no text, however wide the table would look without them
             found = fit_of(grammar)
             better = best is None or is_better(found, best)
             if better and (options.delimiter is not None or is_table(found, text, newline)):
                 best = found
     if best:
-        return _padded(best, fit_of)
+        best = _padded(best, fit_of)
+        return best if options.delimiter is not None else _widened(best, text, newline, fit_of)
     return Fit(_one_column(text, newline, quotes, options), 0.0, 1, 1.0, 1)
 
 
@@ -192,6 +195,22 @@ def _padded(best: Fit, fit_of: Callable[[Grammar], Fit]) -> Fit:
         return best
     found = fit_of(replace(grammar, delimiter=grammar.delimiter + " ", space=False))
     return found if found.width == best.width and found.share == 1 and found.formed else best
+
+
+def _widened(best: Fit, text: str, newline: str, fit_of: Callable[[Grammar], Fit]) -> Fit:
+    """The same with the signs as part of the delimiter that stand on both sides of every one, or are its own once more."""
+    delimiter = best.grammar.delimiter
+    records = [r for r in read_records(text, best.grammar, newline, most=RECORDS, whole=False) if not r.blank]
+    if best.share < 1 or best.first != best.width or len(records) < 3 or not delimiter.strip():
+        return best
+    before = {(cell or " ")[-1] for record in records for cell in record.cells[:-1]}
+    behind = {(cell or " ")[0] for record in records for cell in record.cells[1:]}
+    left, right = (signs.pop().strip() if len(signs) == 1 else "" for signs in (before, behind))
+    bracket = left in _AROUND and right in _AROUND and left and right
+    if not bracket and not (left + right and set(left + right) <= set(delimiter)):
+        return best
+    found = fit_of(replace(best.grammar, delimiter=f"{left}{delimiter}{right}"))
+    return _widened(found, text, newline, fit_of) if found.width == best.width and found.share == 1 and found.formed else best
 
 
 def _body(text: str, options: DelimitedOptions, newline: str) -> str:
