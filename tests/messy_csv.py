@@ -146,7 +146,7 @@ def whole_quotes_of_another_kind(table: Table) -> Iterator[Case]:
 
 
 def newlines(table: Table) -> Iterator[Case]:
-    for name, newline in {"crlf": "\r\n", "cr": "\r", "record-separator": "\x1e"}.items():
+    for name, newline in {"crlf": "\r\n", "cr": "\r", "record-separator": "\x1e", "line-separator": "\u2028"}.items():
         if name == "cr" and _has(table, "\n"):
             continue
         yield _case(table, f"newline-{name}", joined(write(table), newline))
@@ -490,8 +490,83 @@ def nul(table: Table) -> Iterator[Case]:
         yield _case(table, "nul", b"\n".join(lines), rows=rows, told_rows=(1,))
 
 
+# ---- as files come from spreadsheets, databases and other systems
+
+
+def exports(table: Table) -> Iterator[Case]:
+    """Whole files, as other programs leave them."""
+    lines, names = write(table), table.header
+    for name, delimiter in {
+        "tilde-bar": "~|~",
+        "hash-bar": "#|#",
+        "angles": "<|>",
+        "carets": "^^^^^",
+        "tab-bar": "\t|\t",
+    }.items():
+        yield _case(table, f"delimiter-{name}", joined(write(table, delimiter=delimiter)))
+    yield _case(table, "delimiter-fullwidth-comma", joined(write(table, delimiter="\uff0c")))
+    if not _has(table, "'", "\n"):
+        yield _case(table, "quote-39-carets", joined(write(table, delimiter="^", quote="'")))
+    if not _has(table, ",", "\n", '"'):
+        formulas = [",".join([*row[:-1], f'="{row[-1]}"']) for row in table.rows]
+        rows: list[Row] = [[*(value or None for value in row[:-1]), f'="{row[-1]}"'] for row in table.rows]
+        yield _case(table, "formula-last", joined([lines[0], *formulas]), rows=rows, clean=True)
+        blanks = [",".join([row[0], f'"{row[1]}" ', *row[2:]]) for row in [names, *table.rows]]
+        if table.name != "sparse":
+            yield _case(table, "blank-after-quote-all", joined(blanks))
+    yield _case(table, "newline-crcrlf", joined(lines, "\r\r\n"), clean=True)
+    mark = "\ufeff".encode()
+    yield _case(table, "marks-two", mark * 2 + joined(lines), told=("byte-order-mark",))
+    appended = mark + joined(lines) + mark + joined([lines[0], lines[-1]])
+    again = [*expected(table), expected(table)[-1]]
+    if not _has(table, "\n"):
+        yield _case(table, "marks-appended", appended, rows=again, told=("byte-order-mark", "repeated-header"))
+
+
+def titles_in_pairs(table: Table) -> Iterator[Case]:
+    """Names and values before the table, as a spreadsheet saves them."""
+    lines, width = write(table), len(table.header)
+    if table.name not in ("sparse", "members") and width > 3:
+        head = ["Report" + "," * (width - 1), "Created,2024-01-01" + "," * (width - 2), "," * (width - 1)]
+        yield _case(table, "preamble-padded-pairs", joined([*head, *lines]), told=("preamble",) * 3)
+
+
+def days_across(table: Table) -> Iterator[Case]:
+    """A column for each day."""
+    if table.name == "sales":
+        names = ["station", *(row[0] for row in table.rows[:4])]
+        rows = [[f"S{n}", *(f"{n}.{day}" for day in range(4))] for n in range(9)]
+        data = joined([",".join(row) for row in [names, *rows]])
+        yield _case(table, "header-of-days", data, header=names, rows=[[*row] for row in rows], clean=True)
+
+
+def one_row_elsewhere(table: Table) -> Iterator[Case]:
+    """A row that is quoted as a whole, or whose delimiters are escaped."""
+    for at in (0, len(table.rows) // 2):
+        lines, rows = write(table), expected(table)
+        if "\n" in lines[at + 1]:
+            continue
+        whole = '"' + lines[at + 1].replace('"', '""') + '"'
+        data = joined([*lines[: at + 1], whole, *lines[at + 2 :]])
+        yield _case(table, f"row-{at}-quoted-as-a-whole", data, told_rows=(at,))
+        if table.name in ("sales", "people") and not any("," in (cell or "") for cell in rows[at]):
+            bent = ",".join([*(cell or "" for cell in rows[at][:-1]), f"{rows[at][-1]}\\, more"])
+            rows[at] = [*rows[at][:-1], f"{rows[at][-1]}, more"]
+            data = joined([*lines[: at + 1], bent, *lines[at + 2 :]])
+            yield _case(table, f"row-{at}-escaped-delimiter", data, rows=rows, told_rows=(at,))
+
+
+def lines_as_one_column(table: Table) -> Iterator[Case]:
+    """Lines that nothing parts: what they are is told."""
+    if not _has(table, "\n", '"', ","):
+        texts = [",".join(row) for row in [table.header, *table.rows]]
+        data = joined([f'"{text}"' for text in texts])
+        yield _case(table, "all-quoted-as-a-whole", data, header=texts[:1], rows=[[t] for t in texts[1:]], told=("one-column",))
+
+
 KINDS: tuple[Callable[[Table], Iterator[Case]], ...] = (
     whole_dialects, whole_quotes_of_another_kind, newlines, encodings, one_western_line, preambles, blank_lines, footnotes,
     headers, headers_of_texts, header_widths, header_dialects, header_defects, the_same_table_again,
     further_tables, trailing, blanks_before_quotes, one_row, nul,
+    exports, titles_in_pairs, days_across, one_row_elsewhere, lines_as_one_column,
 )  # fmt: skip

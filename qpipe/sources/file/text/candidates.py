@@ -20,13 +20,13 @@ def delimiters(text: str, newline: str, options: DelimitedOptions) -> list[str]:
     single = [d for d in DELIMITERS if sum(d in line for line in lines) >= enough]
     control = {chr(c) for c in range(1, 32)} - {"\t", "\n", "\r", newline, *DELIMITERS}
     single += [d for d in sorted(control) if sum(d in line for line in lines) >= enough]
-    several = Counter(run for line in lines[:20] for run in set(re.findall(r"[^\w\s\"'.\-()]{2,4}|<\w{2,5}>", line)))
+    several = Counter(run for line in lines[:20] for run in set(re.findall(r"[^\w\s\"'.\-()]{2,6}|<\w{2,5}>", line)))
     formula = {f"{d}=" for d in ",;|" if f'{d}="' in text}  # ="007": so a spreadsheet keeps a text
     longer = [run for run, count in several.items() if count >= min(enough, 3) and len(set(run)) <= 3 and run not in formula]
     for d in (",", ";", "|", ":", "\t"):
         padded = (f" {d} ", f"{d} ", f"\t{d}\t") if d in single else ()
         longer += [pad for pad in padded if sum(pad in line for line in lines) >= enough]
-    halves = [run[: len(run) // 2] for run in longer if len(run) in (2, 4) and run[: len(run) // 2] == run[len(run) // 2 :]]
+    halves = [run[: len(run) // 2] for run in longer if len(run) in (2, 4, 6) and run[: len(run) // 2] == run[len(run) // 2 :]]
     return list(dict.fromkeys([*longer, *(h for h in halves if len(h) > 1), *single])) or [","]
 
 
@@ -67,16 +67,18 @@ def grammars(text: str, delimiter: str, quotes: list[str], options: DelimitedOpt
         escapes = [given] if given is not None else ["", *_escapes(text, delimiter, quote)]
         for escape in escapes:
             found.append(Grammar(delimiter, quote, escape))
-            if quote and delimiter.strip() and _mostly_spaced(text, delimiter, quote):
+            if is_mostly_spaced(text, delimiter, quote):
                 found.append(Grammar(delimiter, quote, escape, space=True))
     return found
 
 
-def _mostly_spaced(text: str, delimiter: str, quote: str) -> bool:
+def is_mostly_spaced(text: str, delimiter: str, quote: str) -> bool:
     """Whether blanks stand before most opening quotes, or after most closing ones, not just in single rows."""
-    d, q = re.escape(delimiter), re.escape(CLOSING.get(quote, quote))
-    before = len(re.findall(rf"{d}[ \t]+{quote}", text)) > len(re.findall(rf"{d}{quote}(?!{d})", text))
-    return before or len(re.findall(rf"{q}[ \t]+{d}", text)) > len(re.findall(rf"(?<!{d}){q}{d}", text))
+    if not quote or not delimiter.strip():
+        return False
+    d, o, c = re.escape(delimiter), re.escape(quote), re.escape(CLOSING.get(quote, quote))
+    before = len(re.findall(rf"{d}[ \t]+{o}", text)) > len(re.findall(rf"{d}{o}(?!{d})", text))
+    return before or len(re.findall(rf"{c}[ \t]+{d}", text)) > len(re.findall(rf"(?<!{d}){c}{d}", text))
 
 
 def _escapes(text: str, delimiter: str, quote: str) -> list[str]:
@@ -84,8 +86,7 @@ def _escapes(text: str, delimiter: str, quote: str) -> list[str]:
         return ["\\"] if "\\" + delimiter in text else []
     close = re.escape(CLOSING.get(quote, quote))
     signs = Counter(re.findall(rf"([^\w\s{close}]){close}", text))
-    d = re.escape(delimiter)
-    begins = rf"(?<!{d})(?<![\r\n])"  # what a cell begins with escapes nothing: ="007"
-    inside = Counter(re.findall(rf"{begins}([^\w\s{close}]){close}(?![ \t]*(?:{d}|[\r\n]|\Z))", text))
+    inside = Counter(re.findall(rf"([^\w\s{close}]){close}(?![ \t]*(?:{re.escape(delimiter)}|[\r\n]|\Z))", text))
     likely = [sign for sign, count in inside.most_common(4) if 2 * count >= signs[sign]]  # else it ends a text: "really!"
-    return [sign for sign in likely if sign not in delimiter and sign in "\\^/!?%'`~$#@&*+=|_"]
+    signs_known = "\\^/!?%'`~$#@&*+|_" + ("" if f"{delimiter}={quote}" in text else "=")  # ="007" is a formula
+    return [sign for sign in likely if sign not in delimiter and sign in signs_known]

@@ -36,13 +36,18 @@ def detect_encoding(sample: bytes, given: str | None, name: str, *, whole: bool 
         return _given(sample, given, name)
     for mark, encoding in _BOMS:
         if sample.startswith(mark):
-            return Encoding(encoding, len(mark))
+            return Encoding(encoding, len(sample) - len(_without(sample, mark)))
     wide = _wide(sample)
     if wide:
         return Encoding(wide, guessed=True)
     if _is_utf8(sample, whole):
         return Encoding("utf-8")
     return Encoding(_legacy(sample), guessed=True)
+
+
+def _without(sample: bytes, mark: bytes) -> bytes:
+    """The sample without its marks: there are two where a program put one before text that had it."""
+    return sample if not sample.startswith(mark) else _without(sample[len(mark) :], mark)
 
 
 def _given(sample: bytes, given: str, name: str) -> Encoding:

@@ -16,7 +16,8 @@ CLEANED = 100  # and of those that are wide as most
 
 # What separates cells, and how far it is to be believed against another that fits as well.
 DELIMITERS = {",": 1.0, ";": 1.0, "\t": 1.0, "|": 1.0, "\x1f": 1.0, "\x01": 1.0, "§": 0.98, "¦": 0.98, "^": 0.96, "~": 0.96,
-               "\uff0c": 0.98, "\u061b": 0.98,               "#": 0.7, "&": 0.7, "*": 0.7, "!": 0.7, "@": 0.7, "$": 0.7, "%": 0.7, ":": 0.6, " ": 0.75, "=": 0.5,
+               "\uff0c": 0.98, "\u061b": 0.98,
+               "#": 0.7, "&": 0.7, "*": 0.7, "!": 0.7, "@": 0.7, "$": 0.7, "%": 0.7, ":": 0.6, " ": 0.75, "=": 0.5,
                "/": 0.5, "+": 0.5, "\\": 0.6}  # fmt: skip
 _WEAK = frozenset(" :=/+@$%#&*!\\")  # signs that text itself is full of
 

@@ -55,8 +55,12 @@ def names_columns(record: Record, kinds: Kinds, rows: Sequence[Record]) -> bool:
     typed = [number for number, kind in enumerate(kinds) if kind and number < record.width]
     cells = [record.cells[number] for number in typed]
     if sum(cell is not None for cell in cells) * 2 >= len(cells) > 0:
-        numbers = sum(kind_of(cell) is not None for cell in cells)
         named = [cell for cell in record.cells if cell]
+        days = len(set(named)) == len(record.cells)  # over numbers they are names: a column for each day
+        numbers = sum(
+            (kind := kind_of(cell)) is not None and not (days and kind == "date" and kinds[number] == "number")
+            for number, cell in zip(typed, cells, strict=True)
+        )
         if numbers == 0 or (5 * numbers <= len(cells) and len(set(named)) == len(record.cells)):
             return True
         years = [cell for cell in cells if cell and re.fullmatch(r"(?:19|20)\d\d", cell.strip())]
@@ -66,8 +70,9 @@ def names_columns(record: Record, kinds: Kinds, rows: Sequence[Record]) -> bool:
 
 
 def _others(record: Record, rows: Sequence[Record]) -> list[Record]:
-    """The rows that are as wide, and no repetition of the record."""
-    return [row for row in rows[:500] if row.width == record.width and row.cells != record.cells]
+    """The rows that are as wide, and no repetition of the record; one after a byte order mark is one, too."""
+    again = (record.cells, [f"\ufeff{record.cells[0]}", *record.cells[1:]])
+    return [row for row in rows[:500] if row.width == record.width and row.cells not in again]
 
 
 def _recurs(record: Record, rows: Sequence[Record]) -> bool:

@@ -43,6 +43,10 @@ def readings(text: str, line: str, dialect: Dialect, ill_formed: bool, cells: Ce
         yield from with_a_literal_quote(text, line, dialect)
     if text == line and "delimiter" not in dialect.fixed:
         yield from _with_other_cuts(line, dialect, cells)
+    if text == line and cells and len(cells) == 1 and dialect.width > 1 and line[:1] == line[-1:] == dialect.quote != "":
+        found = cut(cells[0] or "", 0, dialect.grammar, newline=dialect.newline)
+        if found and len(found[0]) == dialect.width and found[1] == len(cells[0] or ""):
+            yield Reading(found[0], len(line), "quoted-row", "the row as a whole is quoted")
 
 
 def _with_other_cuts(line: str, dialect: Dialect, cells: Cells | None) -> Iterator[Reading]:
@@ -58,6 +62,8 @@ def _attempts(line: str, dialect: Dialect, ill_formed: bool) -> Iterator[tuple[G
     if "delimiter" not in dialect.fixed and delimiter.strip() == delimiter and line.count(delimiter + " ") >= dialect.width - 1:
         spaced = Grammar(delimiter + " ", quote, dialect.escape, True)
         yield spaced, False, "space-after-delimiter", "a blank stands after every delimiter"
+    if "\\" + delimiter in line and not dialect.escape and "escape" not in dialect.fixed:
+        yield Grammar(delimiter, quote, "\\"), False, "other-escape", "its delimiters are escaped by a backslash"
     if quote and quote in line:
         if "\\" + quote in line and not dialect.escape and "escape" not in dialect.fixed:
             yield Grammar(delimiter, quote, "\\", True), False, "other-escape", "its quotes are escaped by a backslash"

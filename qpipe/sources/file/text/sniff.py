@@ -122,6 +122,8 @@ def _told(encoding: Encoding, options: DelimitedOptions) -> tuple[Fault, ...]:
 def find_newlines(text: str) -> list[str]:
     """What may end a record, the likeliest first: "\\n" (also after "\\r"), "\\r", or a sign that does so rarely."""
     feeds, returns = text.count("\n"), text.count("\r") - text.count("\r\n")
+    if feeds > 1 and 2 * text.count("\r\r\n") > feeds:
+        return ["\r\r\n"]  # written as text by a system that makes "\r\n" of "\n", of a text that had it
     usual = ["\r", "\n"] if returns > 3 * feeds else ["\n", "\r"]
     found = [sign for sign in usual if (feeds if sign == "\n" else returns) > 0]
     if feeds > 10 * returns or returns > 10 * feeds:
@@ -161,6 +163,8 @@ def find_grammar(text: str, newline: str, options: DelimitedOptions) -> Fit:
     for delimiter in candidates.delimiters(text, newline, options):
         apart = candidates.apart_from(delimiter, quotes)
         tried = [fit_of(Grammar(delimiter, quote)) for quote in apart[:3] if quote or quote == apart[0]]
+        if candidates.is_mostly_spaced(text, delimiter, apart[0]):
+            tried.append(fit_of(Grammar(delimiter, apart[0], space=True)))
         ranked.append((max(one.score for one in tried), tried[0]))
     best: Fit | None = None
     for _, plain in sorted(ranked, key=lambda found: -found[0])[:DELIMITERS_TRIED]:
@@ -200,8 +204,8 @@ def _padded(best: Fit, fit_of: Callable[[Grammar], Fit]) -> Fit:
 def _widened(best: Fit, text: str, newline: str, fit_of: Callable[[Grammar], Fit]) -> Fit:
     """The same with the signs as part of the delimiter that stand on both sides of every one, or are its own once more."""
     delimiter = best.grammar.delimiter
-    records = [r for r in read_records(text, best.grammar, newline, most=RECORDS, whole=False) if not r.blank]
-    if best.share < 1 or best.first != best.width or len(records) < 3 or not delimiter.strip():
+    records = [r for r in read_records(text, best.grammar, newline, most=RECORDS, whole=False) if r.width == best.width]
+    if best.share < 0.5 or best.first != best.width or len(records) < 3 or not delimiter.strip():
         return best
     before = {(cell or " ")[-1] for record in records for cell in record.cells[:-1]}
     behind = {(cell or " ")[0] for record in records for cell in record.cells[1:]}
@@ -210,7 +214,8 @@ def _widened(best: Fit, text: str, newline: str, fit_of: Callable[[Grammar], Fit
     if not bracket and not (left + right and set(left + right) <= set(delimiter)):
         return best
     found = fit_of(replace(best.grammar, delimiter=f"{left}{delimiter}{right}"))
-    return _widened(found, text, newline, fit_of) if found.width == best.width and found.share == 1 and found.formed else best
+    good = found.width == best.width and found.share >= best.share and found.formed
+    return _widened(found, text, newline, fit_of) if good else best
 
 
 def _body(text: str, options: DelimitedOptions, newline: str) -> str:

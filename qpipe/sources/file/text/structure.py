@@ -71,6 +71,7 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
     )
     blank = [r for r in records if r.blank and r.start < first]
     told = (*told, how) if how else told
+    told = (*told, *_one_column(table, width, dialect))
     told = (*worn, *surplus, *skipped, *_blanks(blank), *_comments(comments, first), *preamble, *told)
     return replace(
         dialect,
@@ -91,13 +92,27 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
 def _header_texts(header: Record, dialect: Dialect) -> tuple[str, ...]:
     """How a header may stand in a file again: as it is written, and without quotes."""
     plain = dialect.delimiter.join(cell or "" for cell in header.cells)
-    return tuple(dict.fromkeys(text for text in (header.raw, plain) if "\n" not in text))
+    texts = (header.raw, plain, f"\ufeff{header.raw}")  # files that begin with a mark, one after the other
+    return tuple(dict.fromkeys(text for text in texts if "\n" not in text))
 
 
 def _opening(rows: Sequence[Record]) -> tuple[tuple[str | None, ...], ...]:
     """The first three rows, if each is another: by them the table is known when it stands in a file twice."""
     head = tuple(tuple(cell or None for cell in row.cells) for row in rows[:3])
     return head if len(set(head)) == 3 else ()
+
+
+_PARTS = (*map(re.compile, (",", ";", "\t", r"\|", r"\S {2,}\S")),)
+
+
+def _one_column(records: Sequence[Record], width: int, dialect: Dialect) -> list[Fault]:
+    """What is told of lines that nothing parts alike, though most have a sign that parts cells, or stand in columns."""
+    lines = [record.raw for record in records[:500]]
+    if width > 1 or not dialect.tables or "delimiter" in dialect.fixed or len(lines) < 2:
+        return []
+    message = "no delimiter fits its lines, so it is read as one column: say delimiter, or widths, if it has more"
+    told = any(sum(part.search(line) is not None for line in lines) >= 0.8 * len(lines) for part in _PARTS)
+    return [warning(records[0].line, "one-column", message)] if told else []
 
 
 def _is_habit(rows: Sequence[Record], width: int, dialect: Dialect) -> bool:
@@ -225,14 +240,23 @@ def _first_row(table: Sequence[Record], width: int, kinds: Kinds) -> int:
 
 def _titles(table: Sequence[Record], width: int) -> int:
     """How many lines before the header are a title and empty cells, as spreadsheets write it, or empty cells alone."""
-    count = 0
-    while count < len(table) - 1 and table[count].width == width and not any(table[count].cells[1:]):
-        count += 1
+    count = next((n for n, record in enumerate(table) if record.width != width or not _is_title(record)), 0)
+    if count >= len(table) - 1:
+        return 0
     if width < 3 and all(any(record.cells) for record in table[:count]):
         return 0
     header = table[count]
     named = header.width == width and all(header.cells)
-    return count if count and named and names_columns(header, _kinds(table[count:], width), table[count + 1 :]) else 0
+    kinds = _kinds(table[count:], width)
+    pairs = any(any(record.cells[1:]) for record in table[:count])  # such as a name and what it is: rows may look so, too
+    sure = named and (not pairs or any(kinds)) and names_columns(header, kinds, table[count + 1 :])
+    return count if count and sure else 0
+
+
+def _is_title(record: Record) -> bool:
+    """Whether a line has its texts on the left, and empty cells in at least half of its width."""
+    filled = sum(bool(cell) for cell in record.cells)
+    return all(record.cells[:filled]) and (filled < 2 or 2 * filled <= record.width)
 
 
 # ---- where the table ends
