@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import qpipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import Project
@@ -154,7 +156,7 @@ def test_a_route_that_refuses_the_data(tmp_path: Path, when: str, code: int) -> 
 
 
 def test_a_failed_batch_may_warn_and_its_rows_go_on(tmp_path: Path) -> None:
-    """The second batch has three bad rows of four; so does what the question holds."""
+    """The second batch has three bad rows of four; so does what the question holds. Rows taken before are not told of."""
     routes = """- {when: amount > 900, to: b}
       - {id: dirty, when: batch_share(error) > 0.5, to: warn}
       - {when: failed(error), ask: what}
@@ -162,17 +164,18 @@ def test_a_failed_batch_may_warn_and_its_rows_go_on(tmp_path: Path) -> None:
       - {to: a}"""
     spec = SPEC.format(modules=CHECKS, routes=routes, outputs=FOUR, batch=4)
     spec += "    decisions: {what: {question: 'what now?', choices: {accept: c, stop: fail}}}\n"
-    rows = "id,kind,amount\n" + "".join(f"{n},a,{-n if n in (1, 5, 6, 7) else n}\n" for n in range(1, 9))
+    rows = "id,kind,amount\n" + "".join(f"{n},a,{-n if n in (1, 5, 6, 7) else 999 if n == 8 else n}\n" for n in range(1, 9))
     project = Project(tmp_path, spec, {"s.csv": rows})
     outcome = project.run(given={"what": "accept"})
     assert outcome.exit_code == 0, outcome
     assert {name: _ids(data) for name, data in project.outputs().items() if _ids(data)} == {
-        "a.csv": [2, 3, 4, 8],
+        "a.csv": [2, 3, 4],
+        "b.csv": [8],
         "c.csv": [1, 5, 6, 7],
     }
     told = [event.data for event in project.events if event.name == "source.note"]
     assert [(note["code"], note["message"]) for note in told] == [
-        ("dirty", "route dirty warns of 4 of 4 rows of batch 1: batch_share(error) > 0.5")
+        ("dirty", "route dirty warns of 3 of 4 rows of batch 1: batch_share(error) > 0.5")
     ]
 
 
@@ -180,6 +183,24 @@ def test_a_failed_batch_may_warn_and_its_rows_go_on(tmp_path: Path) -> None:
 def test_a_warning_takes_no_row(tmp_path: Path, route: str) -> None:
     with pytest.raises(SpecError, match="'warn' stands alone, with a condition"):
         routed(tmp_path, f"- {route}\n      - {{to: a}}")
+
+
+def test_a_warning_is_no_end_for_rows(tmp_path: Path) -> None:
+    """Whatever its condition: the route after it is reached."""
+    for condition in ("true", "id > 1"):
+        found = routed(tmp_path / condition[0], f"- {{when: {condition}, to: warn}}\n      - {{to: a}}")
+        assert found == {"a": [1, 2, 3, 4, 5, 6]}
+        told = qpipe(tmp_path / condition[0], "explain", "spec.yaml").stdout
+        assert re.search(rf"{re.escape(condition)} +→ +told of, and on", told), told
+
+
+def test_a_warning_counts_the_rows_that_are_left_of_a_batch(tmp_path: Path) -> None:
+    modules = f"- filter: id <> 4\n      {CHECKS}"
+    routes = "- {id: dirty, when: batch_share(error) >= 0.6, to: warn}\n      - {to: a}"
+    project = Project(tmp_path, SPEC.format(modules=modules, routes=routes, outputs=FOUR, batch=100), {"s.csv": ROWS})
+    assert project.run().exit_code == 0
+    notes = [event.data["message"] for event in project.events if event.name == "source.note"]
+    assert notes == ["route dirty warns of 5 of 5 rows of batch 0: batch_share(error) >= 0.6"]
 
 
 def reasons_of(project: Project) -> list[str]:

@@ -1,9 +1,9 @@
 """A spec's own tests: rows in, through the real engine in a folder of its own, and what came out held against ``expect``.
 
 No source is opened and no output is written. What can be expected: rows or a number of rows for each output; ``findings`` by
-check, ``dropped`` rows by step, ``held`` rows and ``questions`` by decision, verdicts by ``gates``, and the run's ``outcome``.
-Of a row only the columns that are named count; ``failed`` names checks. Gates are not obeyed, unless an outcome is expected:
-a test has few rows.
+check, ``dropped`` rows by step, ``held`` rows and ``questions`` by decision, verdicts by ``gates``, and the run's ``state``:
+done, waiting, refused, failed. Of a row only the columns that are named count; ``failed`` names checks. Gates are not obeyed,
+unless a state is expected: a test has few rows.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _in_memory(plan: Plan, test: SpecTest, kept: Mapping[str, list[Any]]) -> Pla
     named = test.source or (streams[0].id if streams else "")
     sources = tuple(_source(node, test, named) for node in plan.sources)
     outputs = {id: replace(node, output=_kept(kept[id])) for id, node in plan.outputs.items()}
-    settings = plan.settings if "outcome" in test.expect else replace(plan.settings, fail_on="never")
+    settings = plan.settings if "state" in test.expect else replace(plan.settings, fail_on="never")
     return replace(plan, sources=sources, outputs=outputs, settings=settings, tests=())
 
 
@@ -86,7 +86,7 @@ def _differences(
     plan: Plan, test: SpecTest, kept: Mapping[str, list[Any]], journal: Journal, outcome: Outcome
 ) -> Iterator[str]:
     expected = dict(test.expect)
-    wanted = expected.pop("outcome", None)
+    wanted = expected.pop("state", None)
     if wanted is not None and wanted != outcome.state:
         yield f"the run is {outcome.state}{f' ({outcome.message})' if outcome.message else ''}, expected {wanted}"
     elif wanted is None and outcome.state not in ("done", "waiting"):

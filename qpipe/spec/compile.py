@@ -89,7 +89,7 @@ def _decision(document: Document, id: str, values: Mapping[str, Any], settings: 
 def _routes(document: Document, outputs: Mapping[str, OutputNode], settings: Settings) -> tuple[Route, ...]:
     """The routes as written; what the spec leaves unsaid is added, and marked as implied."""
     written = [_route(document.spec, entry, outputs) for entry in document.routes]
-    if not written or written[-1].when is not None or written[-1].warns:
+    if not written or written[-1].when is not None:
         rest = tuple(id for id, node in outputs.items() if not node.original and node.follows is None)
         if not written and QUARANTINE in outputs:
             written.append(Route("failed", Expression.parse("failed(error)"), (QUARANTINE,), implied=True))
