@@ -73,6 +73,12 @@ def test_samples_show_where_and_why(tmp_path: Path) -> None:
     assert first["reasons"] == ["between: amount is large"]
 
 
+def test_what_was_found_is_marked_beside_what_is_asked_about(tmp_path: Path) -> None:
+    journal, run = begin(tmp_path)
+    open_all(journal, run, plan_of(tmp_path), (), HELD)
+    assert {tuple(row["marked"]) for q in journal.questions(run) for row in q["sample"]} == {("country", "amount")}
+
+
 def test_masked_cells_stay_masked(tmp_path: Path) -> None:
     journal, run = begin(tmp_path)
     plan = plan_of(tmp_path, scope="row", question="what of {order_id}, {country}?")

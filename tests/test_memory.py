@@ -63,6 +63,8 @@ MEMORIES: list[tuple[str, str, dict[str, str]]] = [
     ("when", "- {when: amount > 40000, answer: reject, by: bob}\n", {'{"when": "amount > 40000"}': "reject"}),
     ("when, then a later group", "- {when: amount > 10500, answer: reject}\n- {group: {country: DE}, answer: accept}\n",
      {'{"when": "amount > 10500"}': "reject", '{"country": "DE"}': "accept"}),
+    ("when of all, then a later group", "- {when: amount > 10000, answer: reject}\n- {group: {country: DE}, answer: accept}\n",
+     {'{"when": "amount > 10000"}': "reject", '{"country": "DE"}': "accept"}),
     ("comments, other line ends, indented", "# ours\r\n  - answer: reject # all\r\n    reason: |\r\n      long\r\n",
      {'{"country": "DE"}': "reject", **REST}),
     ("empty", "# nothing yet\n", {}),
@@ -142,6 +144,15 @@ def test_uses_are_counted_by_runs(tmp_path: Path) -> None:
     for run in runs:
         open_all(journal, run, plan_of(tmp_path), (2, 5))
     assert [journal.questions(run)[0]["state"] for run in runs] == ["answered", "answered", "open"]
+
+
+def test_a_run_uses_an_entry_for_all_its_questions(tmp_path: Path) -> None:
+    journal, _ = begin(tmp_path)
+    remembered(tmp_path, "- {answer: accept, uses: 1}\n")
+    runs = [journal.begin(**NOTHING) for _ in range(2)]
+    for run in runs:
+        open_all(journal, run, plan_of(tmp_path, scope="group", by=("country",)), range(1, 8))
+    assert [{q["state"] for q in journal.questions(run)} for run in runs] == [{"answered"}, {"open"}]
 
 
 def test_a_row_is_remembered_by_its_cells(tmp_path: Path) -> None:
