@@ -143,7 +143,7 @@ CASES = {
     "soda": (SODA, 19, ["change for row_count between -5 and 50", "distribution_difference(amount) > 0.05"]),
     "dbt": (DBT, 17, ["elementary.dimension_anomalies", "my_package.looks_nice(amount)"]),
     "odcs": (ODCS, 9, ["text(state)", "retention(orders.day)"]),
-    "frictionless": (json.dumps(FRICTIONLESS), 10, ["deviated-cell"]),
+    "frictionless": (json.dumps(FRICTIONLESS), 9, ["deviated-cell"]),
     "pandera": (PANDERA, 8, ["odd_thing(amount)", "sums_up of the whole"]),
 }
 
@@ -163,6 +163,83 @@ def test_a_suite_becomes_a_spec_that_validates(kind: str, tmp_path: Path) -> Non
         spec = spec.replace("modules:", f"  {other}: {{path: c.csv, role: reference, schema: {others[other]}}}\nmodules:", 1)
     (tmp_path / "spec.yaml").write_text(spec)
     assert len(plan_of(tmp_path / "spec.yaml").steps) == turned
+
+
+def suite_of(folder: Path, kind: str, text: str) -> tuple[dict[str, object], list[object], list[str]]:
+    """The types of a suite's columns, its modules, and what is not turned."""
+    file = folder / ("suite.json" if text.startswith("{") else "suite.yaml")
+    file.write_text(text)
+    suite = read_suites(kind, file)[0]
+    made = [claim.module for claim in suite.claims if claim.module]
+    return suite.types, made, [claim.origin for claim in suite.claims if not claim.module]
+
+
+def test_how_values_are_written_comes_along_or_is_named(tmp_path: Path) -> None:
+    fields = [
+        {"name": "day", "type": "date", "format": "%d/%m/%Y"},
+        {"name": "price", "type": "number", "decimalChar": ",", "constraints": {"minimum": 0}},
+        {"name": "place", "type": "geopoint"},
+        {"name": "paid", "type": "boolean", "trueValues": ["ja"]},
+    ]
+    types, made, lost = suite_of(tmp_path, "frictionless", json.dumps({"fields": fields}))
+    assert types == {"day": {"type": "date", "format": "%d/%m/%Y"}, "price": "string", "paid": "bool"}
+    assert made == [{"parse_number": {"column": "price", "type": "float", "decimal": ","}},
+                    {"between": {"column": "price", "min": 0}}]  # fmt: skip
+    assert lost == ["type geopoint(place)", "trueValues(paid)"]
+    (tmp_path / "suite.json").write_text(json.dumps(FRICTIONLESS))
+    assert "    nulls: [N/A]\n" in spec_of(read_suites("frictionless", tmp_path / "suite.json")[0])
+    contract = """
+schema:
+  - name: orders
+    properties:
+      - {name: day, logicalType: date, logicalTypeOptions: {format: dd.MM.yyyy}}
+      - {name: at, logicalType: timestamp, logicalTypeOptions: {format: "yyyy-MM-dd'T'HH:mm:ss"}}
+      - {name: odd, logicalType: date, logicalTypeOptions: {format: EEE dd}}
+"""
+    types, made, lost = suite_of(tmp_path, "odcs", contract)
+    assert types["day"] == {"type": "date", "format": "%d.%m.%Y"} and types["at"] == {
+        "type": "datetime",
+        "format": "%Y-%m-%dT%H:%M:%S",
+    }
+    assert lost == ["format(odd)"]
+
+
+def test_a_filter_of_rows_an_age_and_a_pattern_of_columns_come_along_or_are_named(tmp_path: Path) -> None:
+    checks = """
+filter orders [new]: {where: "day > '2026-01-01'"}
+checks for orders [new]:
+  - missing_count(id) = 0
+  - missing_count(mail) = 0: {filter: country = 'US'}
+"""
+    _, made, _ = suite_of(tmp_path, "soda", checks)
+    assert made == [
+        {"not_null": {"column": "id", "where": "day > '2026-01-01'"}},
+        {"not_null": {"column": "mail", "where": "(country = 'US') and (day > '2026-01-01')"}},
+    ]
+    _, made, lost = suite_of(tmp_path, "soda", checks.replace("'2026-01-01'", "${NOW}"))
+    assert made == [] and len(lost) == 2
+    source = """
+sources:
+  - name: raw
+    loaded_at_field: ts
+    tables:
+      - {name: t, freshness: {warn_after: {count: 12, period: hour}, error_after: {count: 2, period: day}}}
+"""
+    _, made, _ = suite_of(tmp_path, "dbt", source)
+    assert made == [
+        {"freshness": {"column": "ts", "max_age": "12h", "severity": "warning"}},
+        {"freshness": {"column": "ts", "max_age": "2d", "severity": "error"}},
+    ]
+    schema = """
+columns:
+  "st.*": {dtype: str, nullable: false, regex: true, checks: {isin: [a]}}
+  at: {dtype: "datetime64[ns, UTC]", nullable: true}
+  odd: {dtype: complex128, nullable: true}
+strict: true
+"""
+    types, made, lost = suite_of(tmp_path, "pandera", schema)
+    assert types == {"at": "datetime(UTC)"} and made == []
+    assert lost == ["columns st.*", "dtype complex128(odd)", "strict"]
 
 
 def test_what_they_tolerate_and_how_bad_it_is(tmp_path: Path) -> None:

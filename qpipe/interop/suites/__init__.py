@@ -36,9 +36,10 @@ class Suite:
     """What a file says of one table."""
 
     table: str
-    types: dict[str, str] = field(default_factory=dict)  # column → type word of ours
+    types: dict[str, Any] = field(default_factory=dict)  # column → type word of ours, or {type, format}
     claims: list[Claim] = field(default_factory=list)
     path: str = ""  # where the data is, if the file tells
+    nulls: list[str] = field(default_factory=list)  # what its cells say for nothing, beside being empty
 
 
 def read_suites(kind: str, file: Path) -> list[Suite]:
@@ -101,6 +102,7 @@ def spec_of(suite: Suite) -> str:
 
     lines = ["version: 1", f"name: {_plain(suite.table)}", "sources:", f"  {_plain(suite.table)}:",
              f"    path: {_plain(suite.path or suite.table + '.csv')}   # where the data is"]  # fmt: skip
+    lines += [f"    nulls: {_plain(suite.nulls)}"] if suite.nulls else []
     if suite.types:
         lines += ["    schema:", *(f"      {_plain(name)}: {_plain(word)}" for name, word in suite.types.items())]
     made = [claim for claim in suite.claims if claim.module]
@@ -118,7 +120,7 @@ def spec_of(suite: Suite) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _plain(text: str) -> str:
+def _plain(text: Any) -> str:
     import yaml
 
     return yaml.safe_dump(text, default_flow_style=True, width=10**6, allow_unicode=True).removesuffix("\n...\n").strip()
@@ -176,6 +178,8 @@ _TYPES = {
 
 def type_word(theirs: Any) -> str | None:
     """Our word for a type of theirs; None where there is none."""
+    if zoned := re.fullmatch(r"datetime64\[\w+, ([\w/+-]+)\]", str(theirs)):
+        return f"datetime({zoned[1]})"
     word = str(theirs or "").strip().lower()
     head, _, inside = word.partition("(")
     if head in ("decimal", "numeric") and inside:

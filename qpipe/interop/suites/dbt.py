@@ -11,10 +11,16 @@ from qpipe.interop.suites import Claim, Suite, bounds, gx, type_word
 
 def suites(data: Any, name: str) -> Iterator[Suite]:
     tables = [table for kind in ("models", "seeds", "snapshots") for table in data.get(kind) or ()]
-    tables += [table for source in data.get("sources") or () for table in source.get("tables") or ()]
+    of_source = ("loaded_at_field", "freshness")  # may be said of all tables of a source
+    tables += [
+        {**{name: source[name] for name in of_source if name in source}, **table}
+        for source in data.get("sources") or ()
+        for table in source.get("tables") or ()
+    ]
     for table in tables:
         suite = Suite(table["name"])
         key = next((c["name"] for c in table.get("columns") or () if "unique" in _tests(c)), None)
+        suite.claims += _freshness(table)
         for test in _tests(table):
             suite.claims += _claims(test, None, key)
         for column in table.get("columns") or ():
@@ -23,6 +29,19 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
             for test in _tests(column):
                 suite.claims += _claims(test, column["name"], key)
         yield suite
+
+
+def _freshness(table: Mapping[str, Any]) -> Iterator[Claim]:
+    """How old a source's table may be."""
+    told = {**(table.get("config") or {}), **table}
+    for level, severity in {"warn_after": "warning", "error_after": "error"}.items():
+        if age := (told.get("freshness") or {}).get(level):
+            origin, column = f"freshness, {level}", str(told.get("loaded_at_field") or "")
+            if column.isidentifier():
+                values = {"column": column, "max_age": f"{age['count']}{age['period'][0]}", "severity": severity}
+                yield Claim(origin, {"freshness": values})
+            else:
+                yield Claim(origin, why="loaded_at_field names no column")
 
 
 def _tests(of: Mapping[str, Any]) -> Sequence[Any]:

@@ -25,15 +25,25 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
         for key in schema.get("foreignKeys") or ():
             suite.claims.append(_foreign(key, suite.table))
         if values := [v for v in schema.get("missingValues") or () if v]:
-            suite.claims.insert(0, Claim("missingValues", {"normalize_nulls": {"placeholders": values}}))
+            suite.nulls = values  # before the contract reads them as numbers
         yield suite
 
 
 def _field(field: Mapping[str, Any], suite: Suite) -> Iterator[Claim]:
     name, limits = field["name"], field.get("constraints") or {}
     format = str(field.get("format") or "")
-    if word := type_word(field.get("type") or "any"):
+    word = type_word(field.get("type") or "any")
+    if word and "%" in format:
+        suite.types[name] = {"type": word, "format": format}
+    elif word in ("int", "float") and (marks := _marks(field)):
+        suite.types[name] = "string"
+        yield Claim(f"{', '.join(marks)}({name})", {"parse_number": {"column": name, "type": word, **_written(field)}})
+    elif word:
         suite.types[name] = word
+    else:
+        yield Claim(f"type {field['type']}({name})", why="there is no counterpart")
+    if values := [key for key in ("trueValues", "falseValues") if key in field]:
+        yield Claim(f"{', '.join(values)}({name})", why="which words are true and false is not told to a source")
     if format in ("email", "uri", "uuid"):
         yield Claim(f"format({name})", {"format_is": {"column": name, "kind": {"uri": "url"}.get(format, format)}})
     if limits.get("required"):
@@ -50,6 +60,18 @@ def _field(field: Mapping[str, Any], suite: Suite) -> Iterator[Claim]:
     if "minLength" in limits or "maxLength" in limits:
         yield Claim(f"minLength, maxLength({name})", {
             "length": {"column": name, **bounds(limits.get("minLength"), limits.get("maxLength"))}})  # fmt: skip
+
+
+def _marks(field: Mapping[str, Any]) -> list[str]:
+    """What is said of how its numbers are written, where it is not as usual."""
+    usual = {"decimalChar": ".", "groupChar": "", "bareNumber": True}
+    return [key for key, value in usual.items() if field.get(key, value) != value]
+
+
+def _written(field: Mapping[str, Any]) -> dict[str, Any]:
+    marks = {"decimal": field.get("decimalChar"), "thousands": field.get("groupChar")}
+    signs = {} if field.get("bareNumber", True) else {"currency": True}
+    return {name: mark for name, mark in marks.items() if mark} | signs
 
 
 def _check(check: Mapping[str, Any]) -> Claim:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,6 +29,11 @@ def _property(column: Mapping[str, Any], suite: Suite, *, alone: bool) -> Iterat
     name, options = column["name"], column.get("logicalTypeOptions") or {}
     if word := type_word(column.get("logicalType")):
         suite.types[name] = word
+    if word in ("date", "datetime", "time") and (pattern := options.get("format")):
+        if written := _strptime(str(pattern)):
+            suite.types[name] = {"type": word, "format": written}
+        else:
+            yield Claim(f"format({name})", why=f"{pattern} is not read")
     if column.get("required") or column.get("primaryKey"):
         yield Claim(f"required({name})", {"not_null": {"column": name}})
     if column.get("unique") or (column.get("primaryKey") and alone):
@@ -50,6 +56,13 @@ def _property(column: Mapping[str, Any], suite: Suite, *, alone: bool) -> Iterat
         yield Claim(f"relationship({name})", {"foreign_key": {"column": name, "references": str(other["to"])}})
     for rule in column.get("quality") or ():
         yield _quality(rule, name)
+
+
+def _strptime(pattern: str) -> str:
+    """A pattern of Java's as one of ours; empty where it has a sign that we do not know."""
+    signs = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S", "'T'": "T"}
+    written = re.sub("|".join(signs), lambda found: signs[found[0]], pattern)
+    return "" if re.search(r"(?<!%)[A-SU-Za-z]|'", written) else written
 
 
 _FORMATS = {"email": "email", "uri": "url", "url": "url", "uuid": "uuid", "ipv4": "ip", "ipv6": "ip"}

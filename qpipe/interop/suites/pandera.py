@@ -14,8 +14,13 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
     suite = Suite(data.get("name") or name)
     columns = data["columns"]
     for column, told in columns.items():
+        if told.get("regex"):
+            suite.claims.append(Claim(f"columns {column}", why="a pattern of names: repeat the checks for each column"))
+            continue
         if word := type_word(told.get("dtype")):
             suite.types[column] = word
+        elif told.get("dtype"):
+            suite.claims.append(Claim(f"dtype {told['dtype']}({column})", why="there is no such type"))
         if not told.get("nullable", False):
             suite.claims.append(Claim(f"nullable=False({column})", {"not_null": {"column": column}}))
         if told.get("unique"):
@@ -28,9 +33,12 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
         suite.claims.append(Claim(f"{told} of the whole", why="a check of the whole table is a function of its own"))
     if unique := data.get("unique"):
         suite.claims.append(Claim("unique", {"unique": {"columns": list(unique)}}))
+    patterns = [column for column, told in columns.items() if told.get("regex")]
     absent = [column for column, told in columns.items() if told.get("required") is False]
     optional = {"optional": absent} if absent else {}
-    if data.get("strict"):
+    if data.get("strict") and patterns:
+        suite.claims.append(Claim("strict", why=f"{', '.join(patterns)} stands for columns that are not named"))
+    elif data.get("strict"):
         order = "exact" if data.get("ordered") else "any"
         suite.claims.append(
             Claim("strict", {"schema": {"columns": list(columns), **optional, "order": order, "extra": "forbid"}})

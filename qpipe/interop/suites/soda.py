@@ -27,10 +27,25 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
         yield _contract(data, name)
         return
     for key, checks in data.items():
-        if found := re.match(r"checks for\s+(\S+)", str(key)):
+        if found := re.match(r"checks for\s+(\S+)(?:\s+(\[.+\]))?", str(key)):
             suite = Suite(found[1])
             suite.claims = [claim for check in checks or () for claim in _levels(check)]
+            if found[2]:
+                part = f"filter {found[1]} {found[2]}"
+                rows = str((data.get(part) or {}).get("where") or "")
+                suite.claims = [_of_part(claim, rows, part) for claim in suite.claims]
             yield suite
+
+
+def _of_part(claim: Claim, rows: str, part: str) -> Claim:
+    """The claim about some of the rows only."""
+    if claim.module is None:
+        return claim
+    if not rows or "${" in rows:
+        return Claim(claim.origin, why=f"{part} has variables" if rows else f"there is no {part}")
+    ((module, values),) = claim.module.items()
+    where = f"({values['where']}) and ({rows})" if values.get("where") else rows
+    return Claim(claim.origin, {module: {**values, "where": where}})
 
 
 def _levels(check: Any) -> Iterator[Claim]:
