@@ -1,7 +1,7 @@
 """Parquet in S3 beside the same file here, an API's pages beside bare httpx: ``python -m benchmarks.remote [--rows 1000000]``.
 
 Starts servers of its own on loopback. Each measure is a process of its own, in turn; the median of the paired ratios is what
-counts. S3 is moto, which is no fast one: a bare download is measured, too, so that its share can be told.
+counts. S3 is SeaweedFS. What the server and the way to it cost anybody is told by Polars' own scan of both files.
 """
 
 from __future__ import annotations
@@ -13,22 +13,27 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.__main__ import Measured, generate, run
-from tests.servers import folder, free_port, listens, s3, until
+from tests.servers import folder, free_port, listens, seaweed, until
 
 REPEAT = 3
 PAGE = 500  # records
-S3_SPEC = "sources: {{o: {{path: '{path}', TAKE}}}}\noutputs: {{c: {{path: out.parquet}}}}\n"
 REST_SPEC = """
 sources:
   o: {{type: rest, url: '{url}/items', pagination: {{type: page, size: {page}}}, concurrency: {concurrency},
       schema: {{id: int, customer: int, amount: float, country: string, note: string}}}}
 outputs: {{c: {{path: out.parquet}}}}
 """
-DOWNLOAD = "import sys, s3fs; s3fs.S3FileSystem(endpoint_url=sys.argv[1]).get('bench/orders.parquet', 'download.parquet')"
+POLARS = """
+import sys, polars as pl
+path, endpoint, *columns = sys.argv[1:]
+storage = {"aws_endpoint_url": endpoint, "aws_allow_http": "true"} if "://" in path else None
+pl.scan_parquet(path, storage_options=storage).select(columns or pl.all()).sink_parquet("polars.parquet")
+"""
+TWO = ("order_id", "amount")
 BARE = {
     1: """
         import sys, httpx2, polars as pl
@@ -86,34 +91,36 @@ def main() -> None:
 
 
 def over_s3(file: Path, rows: int) -> None:
-    """All columns, and two of them, from S3 and from here; and a bare download."""
-    if how := s3.missing():
+    """All columns, and two of them, from S3 and from here, by qpipe and by Polars alone."""
+    if how := seaweed.missing():
         print(f"no S3 here: {how}")
         return
     os.environ |= {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "word", "AWS_DEFAULT_REGION": "us-east-1"}
-    with folder("s3") as place, s3.start(place) as url:
+    with folder("seaweed") as place, seaweed.start(place) as url:
         import boto3
 
         client = boto3.client("s3", endpoint_url=url)
         client.create_bucket(Bucket="bench")
         client.upload_file(str(file), "bench", "orders.parquet")
-        for name, take in (("all columns", ""), ("two columns", "take: [order_id, amount], ")):
-            specs = {
-                "S3": S3_SPEC.replace("TAKE", f"{take}storage: {{{{endpoint_url: '{url}'}}}}").format(
-                    path="s3://bench/orders.parquet"
-                ),
-                "here": S3_SPEC.replace("TAKE", take).format(path=file),
-            }
-            seen = compare({kind: _qpipe(spec) for kind, spec in specs.items()} | (
-                {} if take else {"download": lambda _: [sys.executable, "-c", DOWNLOAD, url]}))  # fmt: skip
+        paths = {"S3": "s3://bench/orders.parquet", "here": str(file)}
+        for name, columns in (("all columns", ()), ("two columns", TWO)):
+            commands = {f"qpipe, {where}": _qpipe(_spec(path, columns, url)) for where, path in paths.items()}
+            commands |= {f"Polars, {where}": _polars(path, columns, url) for where, path in paths.items()}
+            seen = compare(commands)
             print(f"\nParquet, {rows:,} rows, {name}")
             _tell(seen, rows, "rows")
-            print(f"  S3 / here: wall {_ratio(seen, 'S3', 'here'):.2f}")
-            if not take:
-                beside = [
-                    a.wall / (b.wall + c.wall) for a, b, c in zip(seen["S3"], seen["here"], seen["download"], strict=True)
-                ]
-                print(f"  S3 / (here + a bare download): wall {statistics.median(beside):.2f}")
+            for who in ("qpipe", "Polars"):
+                print(f"  {who}, S3 / here: wall {_ratio(seen, f'{who}, S3', f'{who}, here'):.2f}")
+
+
+def _spec(path: str, columns: Sequence[str], endpoint: str) -> str:
+    take = f"take: [{', '.join(columns)}], " if columns else ""
+    storage = f"storage: {{endpoint_url: '{endpoint}'}}" if "://" in path else ""
+    return f"sources: {{o: {{path: '{path}', {take}{storage}}}}}\noutputs: {{c: {{path: out.parquet}}}}\n"
+
+
+def _polars(path: str, columns: Sequence[str], endpoint: str) -> Callable[[Path], list[str]]:
+    return lambda _: [sys.executable, "-c", POLARS, path, endpoint, *columns]
 
 
 def over_http(pages: int) -> None:
@@ -171,7 +178,7 @@ def _ratio(seen: Mapping[str, list[Measured]], one: str, other: str) -> float:
 def _tell(seen: Mapping[str, list[Measured]], count: int, what: str) -> None:
     for name, found in seen.items():
         best = min(found, key=lambda measured: measured.wall)
-        print(f"  {name:9} wall {best.wall:6.2f} s   cpu {best.cpu:6.2f} s   {best.memory:5.0f} MiB   "
+        print(f"  {name:13} wall {best.wall:6.2f} s   cpu {best.cpu:6.2f} s   {best.memory:5.0f} MiB   "
               f"{count / best.wall:11,.0f} {what}/s")  # fmt: skip
 
 
