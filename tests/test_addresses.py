@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from running import Killed, Project, files_with, stop_at
+from test_cloud import meanwhile
 
 from qpipe.core import effects
 from tests.servers import absent, folder
@@ -280,3 +281,46 @@ def test_another_store_in_and_out(store: tuple[str, str, Any], tmp_path: Path) -
     absent = Project(tmp_path / "absent", project("x").spec.read_text().replace("/in/*.csv", "/in/absent.csv"))
     outcome = absent.run()
     assert outcome.exit_code == 69 and "in/absent.csv" in outcome.message, outcome
+
+
+@pytest.mark.parametrize("store", ["azure"], indirect=True)
+@pytest.mark.parametrize("mode", ["append", "replace"])
+@pytest.mark.parametrize("path, effect", [("one.csv", "output.publish.upload"), ("all/", "output.publish.manifest")])
+def test_two_writers_of_one_blob_are_noticed(
+    store: tuple[str, str, Any], tmp_path: Path, path: str, effect: str, mode: str
+) -> None:
+    """As in S3: the second to come is refused, or adds to what the first has written. A stop is no other writer."""
+    url, storage, system = store
+
+    def writer(name: str, ids: Sequence[int]) -> Project:
+        return Project(tmp_path / name, f"""
+            sources: {{orders: {{path: in.csv, schema: {{id: int}}}}}}
+            outputs: {{out: {{path: "{url}/{path}", format: csv, mode: {mode}, storage: {storage}}}}}
+        """, {"in.csv": "id\n" + "".join(f"{n}\n" for n in ids)})  # fmt: skip
+
+    def written() -> list[int]:
+        system.invalidate_cache()
+        bodies = [system.cat_file(name) for name in system.find("shop") if name.endswith(".csv")]
+        return sorted(int(line) for body in bodies for line in body.decode().split()[1:])
+
+    seen: list[str] = []
+    with effects.listening(seen.append):
+        assert writer("before", [1]).run().state == "done"
+    first, second = writer("first", [2]), writer("second", [3])
+    with effects.listening(meanwhile(effect, lambda: second.run())):
+        outcome = first.run()
+    assert second.journal.run()["state"] == "done"
+    both = (path, mode) == ("all/", "append")
+    if both:
+        assert outcome.state == "done", outcome
+    else:
+        assert (outcome.state, outcome.exit_code) == ("failed", 73) and "another run" in outcome.message, outcome
+    there = ([1, 2, 3] if both else [1, 3]) if mode == "append" else [3]
+    assert written() == there
+    for n in [n for n, name in enumerate(seen) if name.startswith("output.publish")]:
+        stopped = writer(f"stop-{n}", [n + 10])
+        with effects.listening(stop_at(n)[0]), pytest.raises(Killed):
+            stopped.run()
+        assert stopped.resume().state == "done", seen[n]
+        there = [*there, n + 10] if mode == "append" else [n + 10]
+        assert written() == there, seen[n]

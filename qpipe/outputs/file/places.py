@@ -20,11 +20,12 @@ from qpipe.core.effects import effect
 from qpipe.core.errors import CannotCreate, NotPermitted, QpipeError
 from qpipe.core.lazy import pl
 from qpipe.core.storage import open_store, reaching
-from qpipe.outputs.file.conditional import forget_uploads, mark_of, put_over
+from qpipe.outputs.file import conditional, conditional_azure
 
 AZURE = ("abfs", "abfss", "az")
 S3 = ("s3", "s3a")
 Content = bytes | memoryview | Callable[[Path], Any]  # of a file: its bytes, or what writes them
+_CONDITIONAL = dict.fromkeys(S3, conditional) | dict.fromkeys(AZURE, conditional_azure)
 OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")  # a put shows a whole object or none
 
 
@@ -123,7 +124,7 @@ class Remote:
         with self._refusing(name), self._begun(file, target):
             effect("output.publish.upload")
             if over is not None:
-                put_over(self._system, file, target, over, token)
+                _CONDITIONAL[self._protocol].put_over(self._system, file, target, over, token)
             elif self._protocol in OBJECT_STORES:
                 again = {"overwrite": True} if self._protocol in AZURE else {}  # a repeat after a stop
                 self._system.put_file(str(file), target, **again)
@@ -142,14 +143,15 @@ class Remote:
         sending = file.with_name(file.name + ".sending")
         if self._protocol in S3:
             if sending.exists():
-                forget_uploads(self._system, target)
+                conditional.forget_uploads(self._system, target)
             sending.touch()
         yield
         sending.unlink(missing_ok=True)
 
     def mark(self, name: str) -> str | None:
         with self._refusing(name):
-            return mark_of(self._system, f"{self._path}/{name}") if self._protocol in S3 else None
+            asked = _CONDITIONAL.get(self._protocol)
+            return asked.mark_of(self._system, f"{self._path}/{name}") if asked else None
 
     def settle(self, names: Sequence[str]) -> None:
         pass  # a store keeps what it has taken
