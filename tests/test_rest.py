@@ -262,12 +262,26 @@ ODD = [  # each alone among plain ones must not be
 ]  # fmt: skip
 
 
+AROUND = {  # an answer, and where its records are
+    "nothing": ("PAGE", None),
+    "an envelope": ('{"data": {"n": 1, "items": PAGE}, "total": 999}', "data.items"),
+    "brackets": ('{"said": "\\"items\\": [1]", "items": [], "data": {"items":PAGE, "other": ["}]", []]}}', "$.data.items"),
+    "the same name": ('{"items": {"items": PAGE, "n": 2.50}, "more": {"items": [7]}}', "items.items"),
+}
+
+
 @pytest.mark.parametrize("size", [1, 2, 1000])
 @pytest.mark.parametrize("pages", [PAGES, PLAIN, *([*PLAIN, odd, *PLAIN] for odd in ODD)])
-def test_numbers_read_at_once_are_what_their_texts_say(api: Api, pages: list[str], size: int) -> None:
+@pytest.mark.parametrize("around", AROUND)
+def test_numbers_read_at_once_are_what_their_texts_say(api: Api, pages: list[str], size: int, around: str) -> None:
     """And a row asked for again is as the API wrote it."""
-    api.answer = lambda request: (200, {}, [*pages, *["[]"] * 4][int(request.params["page"]) - 1].encode())
-    source = build(Rest, {"url": api.url + "/items", "pagination": {"type": "page"}, "concurrency": 2})
+    whole, path = AROUND[around]
+    api.answer = lambda request: (
+        200,
+        {},
+        whole.replace("PAGE", [*pages, *["[]"] * 4][int(request.params["page"]) - 1]).encode(),
+    )
+    source = build(Rest, {"url": api.url + "/items", "pagination": {"type": "page"}, "concurrency": 2, "records": path})
     contract = {name: DataType.parse(word) for name, word in {"n": "int", "x": "float", "on": "bool", "s": "string"}.items()}
 
     def read(context: Context) -> tuple[list[dict[str, Any]], pl.DataFrame]:
@@ -279,6 +293,52 @@ def test_numbers_read_at_once_are_what_their_texts_say(api: Api, pages: list[str
 
     (texts, slow), (again, fast) = read(Context()), read(Context(contract=contract))
     assert len(texts) >= 6 and texts == again and fast.equals(slow, null_equal=True)
+
+
+def test_a_cursor_that_stands_beside_or_inside_the_records(api: Api) -> None:
+    """Pages that could be decoded at once, and the token as it is written."""
+    tokens = ["1.10", "1.20", None]
+
+    def answer(request: Request) -> Any:
+        at = [None, "1.10", "1.20"].index(request.params.get("cursor"))
+        items = ", ".join(f'{{"id": {n}, "token": {tokens[at] or "null"}}}' for n in range(10 * at, 10 * at + 10))
+        return 200, {}, f'{{"data": [{items}], "next": {tokens[at] or "null"}}}'.encode()
+
+    api.answer = answer
+    contract = {"id": DataType.parse("int"), "token": DataType.parse("string")}
+    for path in ("next", "data[-1].token"):
+        asked = {"url": api.url, "records": "data", "pagination": {"type": "cursor", "path": path}}
+        chunks = list(build(Rest, asked).read(Context(contract=contract), None, 7))
+        assert [int(row["id"]) for chunk in chunks for row in chunk.frame.to_dicts()] == list(range(30))
+
+
+ONCE = {
+    "pages": "pagination: {type: page, size: 10}",
+    "pages side by side": "{pagination: {type: page, size: 10}, concurrency: 3}",
+    "of a POST": "{method: POST, body: {filter: all}, pagination: {type: page, size: 10, in: body}}",
+    "only what is newer": "{pagination: {type: page, size: 10}, incremental: {field: id, param: since, start: 0}}",
+}
+
+
+@pytest.mark.parametrize("kind", ONCE)
+def test_a_run_asks_for_each_page_once(api: Api, tmp_path: Path, kind: str) -> None:
+    def page_of(request: Request) -> int:
+        return int((json.loads(request.body) if request.method == "POST" else request.params)["page"])
+
+    def answer(request: Request) -> Any:
+        page = page_of(request)
+        return 200, {}, {"data": ITEMS[(page - 1) * 10 : page * 10]}
+
+    api.answer = answer
+    more = ONCE[kind].removeprefix("{").removesuffix("}") if ONCE[kind][0] == "{" else ONCE[kind]
+    project = Project(tmp_path, f"""
+        name: items
+        sources: {{items: {{type: rest, url: "{api.url}/items", records: data, {more}}}}}
+        outputs: {{good: {{path: good.csv}}}}
+    """)  # fmt: skip
+    assert project.run().state == "done" and len((tmp_path / "good.csv").read_text().splitlines()) == 26
+    pages = sorted(map(page_of, api.asked))
+    assert pages[:3] == [1, 2, 3] and len(set(pages)) == len(pages)  # side by side: perhaps beyond the end, too
 
 
 def test_quarantine_holds_rows_as_the_api_wrote_them(api: Api, tmp_path: Path) -> None:

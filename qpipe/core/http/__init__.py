@@ -93,7 +93,7 @@ class Client:
 
         Secrets may stand in what is given (``params``, ``json``): they are sent, and never told.
         """
-        self._remember(given)
+        self.remember(given)
         waits, stale = self._settings.retry.waits(), False
         while True:
             try:
@@ -113,7 +113,8 @@ class Client:
     def _place(self, method: str, url: str) -> str:
         return f"{method} {self.shown(url)}"
 
-    def _remember(self, given: Mapping[str, Any]) -> None:
+    def remember(self, given: Mapping[str, Any]) -> None:
+        """Hide from now on the secrets in what is given."""
         for secret in _secrets_in(given):
             if secret.reveal() not in self.secret_values:
                 self.secret_values.add(secret.reveal())

@@ -48,9 +48,9 @@ class Pages:
         self.in_body = self._s.get("in") == "body"  # of a POST
 
     @property
-    def looks_inside(self) -> bool:
-        """Whether more than the number of its records matters in an answer."""
-        return self.kind in ("cursor", "next_url") or bool({"total", "more"} & set(self._s))
+    def paths(self) -> list[str]:
+        """Where it looks into an answer, beyond the number of its records."""
+        return [self._s[name] for name in ("path", "more", "total") if name in self._s]
 
     def problem(self) -> str | None:
         if self.kind not in KINDS:
