@@ -9,8 +9,9 @@ from qpipe.core.paths import search
 from qpipe.sources.rest.records import NotReadable, decoded
 
 _NAMES = re.compile(r"(?:\$\.)?[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
+LONGEST_GAP = 100  # characters between the last record and the bracket that closes the list
 _STAND_IN = "\ue000"
-_END = re.compile(r"\}[ \t\r\n]*\]|(?<=\[)[ \t\r\n]*\]")
+_BLANKS = " \t\r\n"
 
 
 def is_plain(path: str) -> bool:
@@ -30,10 +31,9 @@ def parted(text: str, path: str) -> tuple[Any, str] | None:
     If the text found is a list of JSON, this is what decoding all of it would give: a stand-in was read at its place.
     """
     start = re.search(rf'"{path.rpartition(".")[2]}"[ \t\r\n]*:[ \t\r\n]*(?=\[)', text)
-    end = _END.search(text, start.end()) if start else None
-    if start is None or end is None or _STAND_IN in text:
+    if start is None or _STAND_IN in text:
         return None
-    begin, stop = start.end(), end.end()
+    begin, stop = start.end(), _end(text, start.end())
     try:
         around = decoded(f'{text[:begin]}["{_STAND_IN}"]{text[stop:]}', "json")
     except NotReadable:
@@ -43,3 +43,12 @@ def parted(text: str, path: str) -> tuple[Any, str] | None:
         return None
     found.clear()
     return around, text[begin:stop]
+
+
+def _end(text: str, start: int) -> int:
+    """Where a list of objects seems to end: after the first bracket that closes behind an object, or behind nothing."""
+    stop = start
+    while (stop := text.find("]", stop) + 1) > 0:
+        if text[max(start, stop - LONGEST_GAP) : stop - 1].rstrip(_BLANKS)[-1:] in ("}", "["):
+            return stop
+    return start
