@@ -91,6 +91,7 @@ def test_html_without_a_name_is_written_beside(home: Path, tmp_path: Path, monke
         (["report", "-f", "pdf"], UsageError),
         (["report", "-o", "/dev/null/x.html"], CannotCreate),
         (["show", "nosuch"], UsageError),
+        (["diff", "latest"], UsageError),  # with itself
         (["rm"], UsageError),
         (["rm", "--older-than", "soon"], UsageError),
     ],

@@ -126,6 +126,8 @@ def test_a_profile_is_read_back_from_its_json(tmp_path: Path) -> None:
 def test_the_terminal_tells_what_matters(tmp_path: Path) -> None:
     text = qpipe(tmp_path, "profile", str(DATA / "planes.csv"), "--null", "NA").stdout
     assert "planes: 3,322 rows, 9 columns" in text and "Keys\n    tailnum" in text
+    write(tmp_path / "one.csv", "id\n7\n")
+    assert "one: 1 row, 1 column\n" in qpipe(tmp_path, "profile", "one.csv").stdout
 
 
 def test_html_is_one_file_without_network_and_escapes(tmp_path: Path) -> None:

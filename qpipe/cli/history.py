@@ -149,6 +149,8 @@ def diff(
 
     journal = open_journal(home)
     found = [journal.run(reference) for reference in (before, after)]
+    if found[0]["id"] == found[1]["id"]:
+        raise UsageError(f"{found[0]['id']} is compared with itself", hint="name an earlier run; `qpipe runs` lists them")
     one, two = (load(journal, run, _plan_of(run)) for run in found)
     samples = []
     for run, summary in zip(found, (one, two), strict=True):

@@ -22,9 +22,9 @@ def text(profile: Profile, changes: Sequence[Change] = ()) -> str:
 
 def _table(table: TableProfile) -> Iterator[str]:
     sampled = "" if table.looked >= table.rows else f"; ~ rests on a sample of {table.looked:,}"
-    yield f"{table.name}: {table.rows:,} rows, {len(table.columns)} columns{sampled}"
+    yield f"{table.name}: {_several(table.rows, 'row')}, {_several(len(table.columns), 'column')}{sampled}"
     if table.faults:
-        yield f"  ! {table.faults:,} malformed line{'s' * (table.faults != 1)}"
+        yield f"  ! {_several(table.faults, 'malformed line')}"
     name_width = min(26, max([len(c.name) for c in table.columns] + [6]))
     yield f"  {'column':{name_width}}  {'type':14}  {'missing':>8}  {'distinct':>10}  what is in it"
     for column in table.columns:
@@ -32,6 +32,10 @@ def _table(table: TableProfile) -> Iterator[str]:
                    f"{_distinct(column):>10}  {_content(column)}", _WIDE + 30)  # fmt: skip
         yield from (f"  {'':{name_width}}  ! {line}" for line, _ in of_column(column))
     yield from _relations(table)
+
+
+def _several(number: int, word: str) -> str:
+    return f"{number:,} {word}{'s' * (number != 1)}"
 
 
 def _relations(table: TableProfile) -> Iterator[str]:
