@@ -36,7 +36,7 @@ def profile(
     against: Annotated[Path | None, typer.Option(help="An earlier profile (JSON): tell what changed since.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Figures of columns only: no patterns, keys or dependencies.")] = False,
     null: Annotated[list[str] | None, typer.Option("--null", help="A word that means nothing, such as NA; repeatable.")] = None,
-    type: Annotated[str, typer.Option(help="The kind of source: file, postgresql, …")] = "file",
+    type: Annotated[str, typer.Option(help="The kind of source: file, database, …")] = "file",
     set: Annotated[list[str] | None, typer.Option("--set", help="A parameter of the source: --set delimiter=;")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing spec.")] = False,
     var: Vars = None,
