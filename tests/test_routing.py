@@ -203,6 +203,25 @@ def test_a_warning_counts_the_rows_that_are_left_of_a_batch(tmp_path: Path) -> N
     assert notes == ["route dirty warns of 5 of 5 rows of batch 0: batch_share(error) >= 0.6"]
 
 
+WARNINGS = {  # modules, routes, what is refused where a warning refuses
+    "a route warns": (CHECKS, "- {id: dirty, when: amount > 100, to: warn}", "route dirty warns of 1 of 2 rows"),
+    "a route that warns of none": (CHECKS, "- {id: dirty, when: amount > 900, to: warn}", None),
+    "within tolerance": ("- not_null: {id: there, columns: amount, severity: warning, tolerance: 1}", "", None),
+    "beyond tolerance": ("- not_null: {id: there, columns: amount, severity: warning, tolerance: 0}", "", "there: 1 of 6 rows"),
+}
+
+
+@pytest.mark.parametrize("kind", WARNINGS)
+@pytest.mark.parametrize("level", ["error", "warning", "never"])
+def test_where_a_warning_refuses_the_data_so_does_a_route_that_warns(tmp_path: Path, kind: str, level: str) -> None:
+    modules, routes, refused = WARNINGS[kind]
+    spec = SPEC.format(modules=modules, routes=f"{routes}\n      - {{to: a}}", outputs=FOUR, batch=2)
+    project = Project(tmp_path, spec.replace("fail_on: never", f"fail_on: {level}"), {"s.csv": ROWS})
+    code = project.run().exit_code
+    assert code == (65 if refused and level == "warning" else 0) and bool(project.outputs()) == (code == 0)
+    assert not code or str(refused) in str(project.journal.run()["error"])
+
+
 def reasons_of(project: Project) -> list[str]:
     return [row["_reasons"] for row in csv.DictReader(io.StringIO(project.outputs()["quarantine.csv"].decode()))]
 

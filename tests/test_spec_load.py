@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,13 @@ def test_words_that_some_read_as_booleans_are_refused(word):
 def test_numbers_that_are_read_in_different_ways_are_refused(word):
     assert found(f"name: {word}") == [("yaml-number", 1, 7)]
     assert found(f"name: '{word}'") == []
+
+
+@pytest.mark.parametrize("word", ["7e+39", "-1e3", "1E-3", "2e-7", "1.5e3", "0777", "1_000", "12345678901e30", "5e-324"])
+def test_the_number_that_is_advised_is_read_as_that_number(word: str) -> None:
+    (problem,) = load(f"name: {word}").problems
+    advised = re.match(r"Write (\S+) if it is a number", problem.hint)
+    assert advised and load(f"name: {advised[1]}").tree["name"] == float(word)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ class Publisher:
                 tx.event("gate.judged", None, **verdict_event(v))
         refused = self.refused(verdicts)
         refused += [words for id, words in (self._intolerable() | self._drifted()).items() if id not in passed]
+        refused += self._warned()
         if refused:
             self.discard()
             raise DataRefused("nothing was published: " + "; ".join(refused), hint=f"see `qpipe show {self.writer.run}`")
@@ -77,16 +78,28 @@ class Publisher:
         """Row checks that failed beyond their tolerance; with --strict, every error check that failed anywhere."""
         if self.plan.settings.fail_on == "never":
             return {}
+        refusing = ("error", "warning") if self.plan.settings.fail_on == "warning" else ("error",)
         modules = {step.id: step.module for step in self.plan.steps}
         words: dict[str, str] = {}
         for row in self.writer.journal.rows("select * from tally where run=? and failed>0", self.writer.run):
             module = modules.get(row["check"])
             severity, tolerance = getattr(module, "severity", "error"), getattr(module, "tolerance", None)
-            if severity != "error" or (tolerance is None and not self.strict):
+            if severity not in refusing or (tolerance is None and not (self.strict and severity == "error")):
                 continue
-            if not isinstance(module, Judging) or judge_rows(module, row["failed"], row["evaluated"]).outcome == "fail":
+            if not isinstance(module, Judging) or judge_rows(module, row["failed"], row["evaluated"]).outcome != "pass":
                 words.setdefault(row["check"], f"{row['check']}: {row['failed']:,} of {row['evaluated']:,} rows failed")
         return words
+
+    def _warned(self) -> list[str]:
+        """What routes that only warn have told, one batch of each, where a warning refuses the data."""
+        routes = [route.id for route in self.plan.routes if route.warns]
+        if self.plan.settings.fail_on != "warning" or not routes:
+            return []
+        told: dict[str, str] = {}
+        for event in self.writer.journal.events(self.writer.run):
+            if event.name == "source.note" and event.data["code"] in routes:
+                told.setdefault(event.data["code"], event.data["message"])
+        return list(told.values())
 
     def _drifted(self) -> dict[str, str]:
         """Columns that are not those of a contract whose source asks about them."""

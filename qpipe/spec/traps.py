@@ -171,7 +171,12 @@ def _instead(word: str) -> str:
     as_text = f"'{word}' in quotes" if len(word) <= 40 else "it in quotes"
     if number is None or not _is_exact(plain) or number in (float("inf"), float("-inf")):
         return f"Write {as_text}."
-    return f"Write {number} if it is a number, {as_text} if it is text."
+    return f"Write {_plainly(number)} if it is a number, {as_text} if it is text."
+
+
+def _plainly(number: float) -> str:
+    """A number as all YAML readers read it: one with an exponent has a point, too."""
+    return re.sub(r"^(-?\d+)e", r"\1.0e", str(number))
 
 
 def _name(sign: str) -> str:
