@@ -291,7 +291,7 @@ class Keys:
         order = np.argsort(part, kind="stable")
         ordered, cuts = records[order], np.searchsorted(part[order], np.arange(self.PARTITIONS + 1))
         for file, start, end in zip(self._open(), cuts[:-1], cuts[1:], strict=True):
-            file.write(ordered[start:end].tobytes())
+            file.write(ordered[start:end].data)
 
     def _open(self) -> list[Any]:
         if not self._files:

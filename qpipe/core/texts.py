@@ -129,29 +129,45 @@ def _dates(texts: pl.Series, type: DataType) -> pl.Series:
 
 
 def _written_alike(texts: pl.Series) -> pl.Series | None:
-    """The usual case, all of them four, two and two digits: read from a table of months."""
-    letters = _letters(texts) if (texts.str.len_bytes() == 10).all() else None
-    if letters is None:
+    """The usual case, all of them four, two and two digits: eight signs at a time, then read from a table of months."""
+    if texts.len() < _MANY:
         return None
-    signs = letters[0].reshape(-1, 10)
-    if (signs[:, [4, 7]] != ord("-")).any():
+    views, there = _short_views(texts), texts.is_not_null().to_numpy() if texts.null_count() else True
+    if not ((views["size"] == 10) | ~np.asarray(there)).all():
         return None
+    signs, days = (views["eight"] ^ _NONE_YET) * there, _two_digits()[views["two"]] * there
+    if ((signs + _BEYOND | signs) & _HIGH).any() or days.min() < 0:
+        return None
+    pairs = signs * np.uint64(10) + (signs >> np.uint64(8))  # two digits each: in the bytes 0, 2 and 5
+    century, year, month = ((pairs >> np.uint64(8 * byte)).astype(np.uint8).astype(np.int32) for byte in (0, 2, 5))
+    starts, lengths = _months()
+    months = (century * 100 + year) * 12 + month
+    there = (days > 0) & (days <= lengths[months]) & (month > 0) & (month < 13) & (months > 12)
+    dates = pl.Series(texts.name, starts[months] + days, pl.Int32).cast(pl.Date)
+    return dates if there.all() else dates.set(pl.Series(~there), None)
+
+
+@functools.cache
+def _months() -> tuple[np.ndarray, np.ndarray]:
+    """The day from 1970 before the first one of each month, and its days, by twelve times the year and the month from 1 on."""
+    first = -1970 * 12 - 1
+    starts = np.arange(first, first + 12 * 10_000 + 101).astype("datetime64[M]").astype("datetime64[D]").astype(np.int32)
+    return starts[:-1] - 1, np.diff(starts).astype(np.int16)
+
+
+# "0000-00-" taken from eight signs of a date leaves digits and nothing; and what, added, sets the high bit of any other byte
+_NONE_YET = int.from_bytes(b"0000-00-", "little")
+_BEYOND = int.from_bytes(bytes(0x7F if sign == ord("-") else 0x7F - 9 for sign in b"0000-00-"), "little")
+_HIGH = int.from_bytes(b"\x80" * 8, "little")
+
+
+def _short_views(texts: pl.Series) -> np.ndarray:
+    """The views of a column's texts as Arrow keeps them: a text's size, and, where that is at most 12, the text itself."""
+    array = texts.to_arrow(compat_level=pl.CompatLevel.newest())
     parts = np.dtype(
-        {"names": ["century", "year", "month", "day"], "formats": ["u2"] * 4, "offsets": [0, 2, 5, 8], "itemsize": 10}
+        {"names": ["size", "eight", "two"], "formats": ["<u4", "<u8", "<u2"], "offsets": [0, 4, 12], "itemsize": 16}
     )
-    pairs, figures = _two_digits(), np.ndarray(len(signs), parts, buffer=letters[0].data)
-    century, year, month, day = (pairs[figures[name]] for name in ("century", "year", "month", "day"))
-    if min(part.min() for part in (century, year, month, day)) < 0:
-        return None
-    months = 12 * (century.astype(np.int32) * 100 + year - 1970) + month - 1
-    first = int(months.min())
-    starts = np.arange(first, int(months.max()) + 2).astype("datetime64[M]").astype("datetime64[D]").astype(np.int32)
-    months -= first
-    dates = starts[months] + (day - 1)
-    there = (dates < starts[months + 1]) & (day > 0) & (month > 0) & (month < 13) & (century + year > 0)
-    dates = pl.Series(texts.name, dates, pl.Int32).cast(pl.Date)
-    dates = dates if there.all() else dates.set(pl.Series(~there), None)
-    return dates if not texts.null_count() else _put(dates.clear(texts.len()), texts.is_not_null().arg_true(), dates)
+    return np.ndarray(len(array), parts, buffer=array.buffers()[1], offset=16 * array.offset)
 
 
 @functools.cache

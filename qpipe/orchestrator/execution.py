@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -226,23 +226,29 @@ class Execution:
     def _fill(
         self, each: Pass, reads: Iterator[Read], collectors: Collectors, keep: Callable[[Read], None] | None
     ) -> Read | None:
-        """Gather all batches, and keep them for later passes; the last one."""
-        progress, saved, last = self._progress(each), time.monotonic(), None
+        """Gather all batches, and keep them for later passes; the last one.
+
+        What is asked of a batch is computed while the one before is still being kept and gathered.
+        """
+        progress, saved, last, begun = self._progress(each), time.monotonic(), None, list[Future[None]]()
         with ThreadPoolExecutor(BESIDE, thread_name_prefix="qpipe-gather") as side:
             for read in reads:
                 self._check_stop()
-                kept = side.submit(keep, read) if keep else None
-                collectors.add(read, side)
-                if kept:
-                    kept.result()
+                frame = collectors.gathered(read)
+                _finish(begun)
+                begun = collectors.add(read, frame, side)
+                if keep:
+                    begun.append(side.submit(keep, read))
                 last = read
                 progress.tell(read)
                 if time.monotonic() - saved > CHECKPOINT:
+                    _finish(begun)
                     self.reading.sync()
                     state = collectors.checkpoint()
                     with self.writer.commit("checkpoint") as tx:
                         advance(tx, each, read, state)
                     saved = time.monotonic()
+            _finish(begun)
         return last
 
     # ── the last pass ──
@@ -439,3 +445,9 @@ class Execution:
     def _next_seq(self) -> int:
         found = self.journal.rows("select max(seq) as n from batch where run=? and pass=?", self.run, self.passes[-1].number)
         return (found[0]["n"] if found[0]["n"] is not None else -1) + 1
+
+
+def _finish(begun: list[Future[None]]) -> None:
+    """Wait for all of them; the first error is raised."""
+    while begun:
+        begun.pop(0).result()

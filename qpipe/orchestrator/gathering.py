@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -47,20 +47,25 @@ class Collectors:
         """The columns of each source that a fused pass must read."""
         return {id: needed(program, program.columns) for id, program in self._programs.items()}
 
-    def add(self, read: Read, side: Executor) -> None:
-        """Gather a batch. Collectors that share nothing are filled side by side."""
+    def gathered(self, read: Read) -> pl.DataFrame:
+        """What the collectors ask of a batch."""
         program = self._programs[read.source.id]
-        frame = _fused(program, read, program.columns) if self.fused else _in_full(program, read)
-        begun = []
-        for id, gathering in sorted(program.gatherings.items(), key=lambda item: self._collectors[item[0]].shares):
-            fill = partial(_fill, self._collectors[id], gathering, frame, read)
-            if self._collectors[id].shares or len(program.gatherings) == 1:
-                fill()
-            else:
-                begun.append(side.submit(fill))
-        for each in begun:
-            each.result()
+        return _fused(program, read, program.columns) if self.fused else _in_full(program, read)
+
+    def add(self, read: Read, frame: pl.DataFrame, side: Executor) -> list[Future[None]]:
+        """Gather a batch, of which ``frame`` is what is asked, in other threads: all must be through before the next one.
+
+        Collectors that share nothing are filled side by side.
+        """
         self._rows = read.first_row + read.rows
+        fills: list[list[Callable[[], None]]] = [[]]
+        for id, gathering in self._programs[read.source.id].gatherings.items():
+            fill = partial(_fill, self._collectors[id], gathering, frame, read)
+            if self._collectors[id].shares:
+                fills[0].append(fill)
+            else:
+                fills.append([fill])
+        return [side.submit(_in_turn, each) for each in fills if each]
 
     def checkpoint(self) -> Json:
         return {"collectors": {id: collector.checkpoint() for id, collector in self._collectors.items()}, "rows": self._rows}
@@ -123,6 +128,11 @@ class Collectors:
         module = self._plan.step(id).module
         assert isinstance(module, Relational)
         return module
+
+
+def _in_turn(fills: Sequence[Callable[[], None]]) -> None:
+    for fill in fills:
+        fill()
 
 
 def _fill(collector: Collector, gathering: Gathering, frame: pl.DataFrame, read: Read) -> None:

@@ -62,8 +62,7 @@ class Ahead:
     def _take(self) -> bool:
         try:
             offset = self._window.offset
-            block, quotes = self._window.block(self._size, self._dialect.newline.encode(), self._dialect.quote.encode())
-            self._window.advance(len(block))
+            block, quotes = self._window.take(self._size, self._dialect.newline.encode(), self._dialect.quote.encode())
             if block:
                 self._blocks.append((block, self._parsed(block, quotes, offset)))
             return bool(block)

@@ -16,6 +16,7 @@ PIECE = 1 << 20  # bytes looked at together: what is made of them need not be as
 
 class Stream(Protocol):
     def readinto(self, target: memoryview) -> int: ...
+    def lines(self, size: int, back: int) -> bytes: ...
 
 
 class Window:
@@ -57,20 +58,34 @@ class Window:
 
     def give_back(self, blocks: Sequence[bytes]) -> None:
         """Stand before bytes that were taken already."""
-        rest = self._buffer[self._start : self._end]
-        self._buffer = bytearray(b"".join([*blocks, rest]))
-        self._start, self._end = 0, len(self._buffer)
+        self._hold(b"".join([*blocks, self._buffer[self._start : self._end]]))
         self.offset -= sum(map(len, blocks))
 
     def ends_with(self, sign: bytes) -> bool:
         """Whether what was taken last ends with the sign."""
         return self._buffer[max(0, self._start - len(sign)) : self._start] == sign
 
-    def block(self, size: int, newline: bytes, quote: bytes) -> tuple[bytes, int]:
-        """Whole records of about ``size`` bytes, by the parity of quotes, and how many quotes they have.
+    def take(self, size: int, newline: bytes, quote: bytes) -> tuple[bytes, int]:
+        """Whole records of about ``size`` bytes, by the parity of quotes, and how many quotes they have; then stand after them.
 
         The bytes are empty when no end of a record is in reach.
         """
+        if newline == b"\n" and not self.ended and (block := self._stream.lines(size, self.visible)):
+            quotes = count_byte(block, quote)
+            if quotes % 2:
+                self._hold(block)
+            else:
+                self._hold(block[-1:])
+                self._start, self.offset = self._end, self.offset + len(block)
+                return block, quotes
+        block, quotes = self._block(size, newline, quote)
+        self.advance(len(block))
+        return block, quotes
+
+    def _hold(self, data: bytes) -> None:
+        self._buffer, self._start, self._end = bytearray(data), 0, len(data)
+
+    def _block(self, size: int, newline: bytes, quote: bytes) -> tuple[bytes, int]:
         visible = self.fill(size)
         if self.ended and visible <= size:
             block = self.look(visible)

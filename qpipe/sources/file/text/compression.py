@@ -23,6 +23,7 @@ MAGIC = {
     "xz": b"\xfd7zXZ\x00",
     "zip": b"PK\x03\x04",
 }
+LONG_LINE = 1 << 16  # bytes in which a line's end is looked for
 STEP = 1 << 18  # compressed bytes taken at a time, so that little is lost when the file is torn
 
 
@@ -52,6 +53,23 @@ class ByteStream:
         data = self.read(len(target))
         target[: len(data)] = data
         return len(data)
+
+    def lines(self, size: int, back: int) -> bytes:
+        """Whole lines of at most ``size`` bytes, from ``back`` bytes before on, in a file of this machine.
+
+        It is asked where they end before they are read, so that they need not be copied, for which all threads would wait.
+        Nothing is taken of other streams, nor at the end.
+        """
+        raw, near = self._raw, min(size, LONG_LINE)
+        if type(self) is not ByteStream or not isinstance(raw, io.BufferedReader) or not self.seekable:
+            return b""
+        raw.seek(size - near - back, io.SEEK_CUR)
+        end = raw.read(near)
+        raw.seek(near - size - len(end), io.SEEK_CUR)
+        if (cut := end.rfind(b"\n") + 1) and len(end) == near:
+            return self.read(size - near + cut)
+        raw.seek(back, io.SEEK_CUR)
+        return b""
 
     def skip(self, size: int) -> None:
         """Go on ``size`` bytes: at once where the file can seek, else by reading."""

@@ -151,6 +151,9 @@ class Utf8Stream:
         target[: len(data)] = data
         return len(data)
 
+    def lines(self, size: int, back: int) -> bytes:
+        return self._stream.lines(size, back) if self._decoder is None else b""
+
     def skip(self, size: int) -> None:
         if self._decoder is None:
             self._stream.skip(size)

@@ -7,8 +7,7 @@ big to be finite. Other columns stay text, for the contract to judge. The text o
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -100,14 +99,10 @@ class _Cells:
         Then every row has its number of cells, as Polars refuses a row with too many when it parses all columns.
         """
         enclosed = self._enclosed()
-        if enclosed is None:
+        if enclosed is None or enclosed.newlines:
             return False
-        inside = b"\n".join([self.lines[start + 1 : end] for start, end in enclosed])
-        if inside.count(b"\n") >= max(1, len(enclosed)):
-            return False
-        delimiter = self.dialect.delimiter.encode()
-        self._empty = self._marks.empty - _pairs(inside, delimiter)
-        return self._marks.delimiters - inside.count(delimiter) == self.rows * (self.dialect.width - 1)
+        self._empty = self._marks.empty - enclosed.empty
+        return self._marks.delimiters - enclosed.delimiters == self.rows * (self.dialect.width - 1)
 
     def typed(self, names: Sequence[str], types: Mapping[str, DataType]) -> pl.DataFrame | None:
         """The named columns, each in its type where all its cells have it, else as text; None where Polars refuses it."""
@@ -140,10 +135,10 @@ class _Cells:
             return pl.DataFrame(schema={name: pl.String for name in self.dialect.columns})
         return frame.rename(dict(zip(frame.columns, self.dialect.columns, strict=True)))
 
-    def _enclosed(self) -> list[tuple[int, int]] | None:
-        """From where to where quotes enclose cells; None unless each one opens a cell, closes one or is doubled inside one."""
+    def _enclosed(self) -> _Marks | None:
+        """What quotes enclose; None unless each one opens a cell, closes one or is doubled inside one."""
         if not self.dialect.quote or self.dialect.quote.encode() not in self.lines:
-            return []
+            return _Marks()
         octets, quotes = np.frombuffer(self.lines, np.uint8), places(self.lines, ord(self.dialect.quote))
         if len(quotes) % 2:
             return None
@@ -154,7 +149,7 @@ class _Cells:
         doubled = opening[1:] == closing[:-1] + 1
         opens[1:] |= doubled
         closes[:-1] |= doubled
-        return list(zip(opening.tolist(), closing.tolist(), strict=True)) if opens.all() and closes.all() else None
+        return _counted_in(octets, opening, closing, delimiter) if opens.all() and closes.all() else None
 
     def _parsed(self, numbers: Mapping[str, pl.DataType], *, kind: bool = False) -> pl.DataFrame | None:
         """All columns, some as numbers; None if a text is none, unless ``kind`` makes it null."""
@@ -183,9 +178,9 @@ class _Cells:
 class _Marks:
     """How many there are of each in a block."""
 
-    newlines: int
-    delimiters: int
-    empty: int  # places between two of them, or before the first, with nothing there
+    newlines: int = 0
+    delimiters: int = 0
+    empty: int = 0  # places between two of them, or before the first, with nothing there
 
 
 def _counted(lines: bytes, delimiter: int) -> _Marks:
@@ -203,9 +198,32 @@ def _counted(lines: bytes, delimiter: int) -> _Marks:
     return _Marks(newlines, delimiters, empty)
 
 
-def _pairs(inside: bytes, delimiter: bytes) -> int:
-    """Places between two delimiters with nothing there, in what quotes enclose."""
-    return len(re.findall(b"(?<=%b)(?=%b)" % (re.escape(delimiter), re.escape(delimiter)), inside))
+def _counted_in(octets: np.ndarray, opening: np.ndarray, closing: np.ndarray, delimiter: int) -> _Marks:
+    """The marks between quotes, each of which ends with the one that closes it."""
+    sizes = closing - opening
+    ends = np.cumsum(sizes)
+    total = _Marks()
+    for first, last in _stretches(ends):
+        begins = ends[first:last] - sizes[first:last]
+        where = np.arange(begins[0], ends[last - 1]) + np.repeat(opening[first:last] + 1 - begins, sizes[first:last])
+        inside = octets[where]
+        parts = inside == delimiter
+        total = _Marks(
+            total.newlines + int(np.count_nonzero(inside == _NEWLINE)),
+            total.delimiters + int(np.count_nonzero(parts)),
+            total.empty + int(np.count_nonzero(parts[1:] & parts[:-1])),
+        )
+    return total
+
+
+def _stretches(ends: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Which follow each other and have about a piece of bytes together, by where each one ends."""
+    first = 0
+    while first < len(ends):
+        start = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, start + PIECE, side="right")))
+        yield first, last
+        first = last
 
 
 def _is_number(type: DataType) -> bool:
