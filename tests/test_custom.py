@@ -120,7 +120,7 @@ def test_the_lock_holds_without_the_parser(tmp_path: Path, statement: str) -> No
     secret = tmp_path / "secret.csv"
     secret.write_text("id\nthe secret\n")
     table = Table(tmp_path / "gathered", 256 << 20)
-    table.add(FRAME.with_row_index(ROW), 0, FRAME.height)
+    table.add(FRAME.with_row_index(ROW))
     connection = table.connect(locked=True)
     with pytest.raises(duckdb.Error) as refused:
         connection.sql(statement.format(file=secret)).fetchall()

@@ -36,13 +36,14 @@ def test_the_same_on_disk_as_in_memory(module: Any) -> None:
 def test_what_was_gathered_before_a_checkpoint_is_there_again(tmp_path: Path, room: int) -> None:
     frames = [numbered(first) for first in range(0, 1000, 100)]
     table = gathered(tmp_path / "t", room, frames[:4])
-    state = table.checkpoint()
+    state = table.state()
+    table.sync()
     for frame in frames[4:6]:
-        table.add(frame, frame[ROW][0], 100)
+        table.add(frame)
     again = Table(tmp_path / "t", room)
     again.restore(state)
     for frame in frames[4:]:
-        again.add(frame, frame[ROW][0], 100)
+        again.add(frame)
     assert seen(again) == seen(gathered(tmp_path / "u", room, frames)) == list(range(1000))
 
 
@@ -57,7 +58,7 @@ def test_keys_that_repeat_among_very_many(tmp_path: Path, kind: Any, keep: str) 
         part = pl.DataFrame(
             {"key": values.slice(first, 300_000).cast(kind), ROW: pl.int_range(first, first + 300_000, eager=True)}
         )
-        keys.add(part, first, 300_000)
+        keys.add(keys.pack(part))
     alike = (values == 7).arg_true()
     expected = {"none": alike, "first": alike[1:], "last": alike[:-1]}[keep]
     assert keys.duplicates(keep).mask(0, count).arg_true().to_list() == expected.to_list()
@@ -86,7 +87,7 @@ def numbered(first: int) -> pl.DataFrame:
 def gathered(folder: Path, room: int, frames: list[pl.DataFrame]) -> Table:
     table = Table(folder, room)
     for frame in frames:
-        table.add(frame, frame[ROW][0], frame.height)
+        table.add(frame)
     return table
 
 

@@ -19,6 +19,7 @@ def keep_freed() -> None:
     """To be called before Polars is imported: its allocator looks at the environment then."""
     arenas = max(2, os.cpu_count() or 2)  # one a core: by default it is four, and each keeps what was freed in it
     os.environ.setdefault("_RJEM_MALLOC_CONF", f"dirty_decay_ms:{DECAY},muzzy_decay_ms:{DECAY},narenas:{arenas}")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads for matrices: idle, but they begin by waiting busily
     gc.set_threshold(10_000, 20, 20)  # batches make few cycles, and each look goes through all objects of all libraries
     with suppress(ImportError, OSError, AttributeError):  # not everywhere is the C library that of GNU
         import ctypes

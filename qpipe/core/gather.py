@@ -2,7 +2,7 @@
 
 ``Table`` keeps columns for DuckDB, in memory while they are few; ``Keys`` keeps hashed keys, to find those that occur twice
 at the speed of a sort.
-Both are durable at every checkpoint: what was gathered before a crash is not gathered again.
+Both can come back to a state that was brought to the disk: what was gathered before a crash is not gathered again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -28,19 +29,25 @@ SORTERS = 2  # partitions that are looked through side by side
 class Collector(Protocol):
     """Takes the gathered columns of each batch, in order."""
 
-    shares: ClassVar[bool]  # whether it has something in common with others, so that one at a time may be filled
+    shares: ClassVar[bool]  # whether it has something in common with others, so that one at a time may be brought to the disk
 
-    def add(self, frame: pl.DataFrame, first_row: int, height: int) -> None:
-        """Keep these rows: ``_row`` and the gathered columns. The batch they come from has ``height`` rows."""
+    def pack(self, frame: pl.DataFrame) -> Any:
+        """What it keeps of these rows, which have ``_row`` and the gathered columns. Several may be packed side by side."""
+
+    def add(self, packed: Any) -> None:
+        """Keep what was packed, in the order of the batches."""
 
     def take(self, folder: Path, state: Json, rows: RowSet, shift: int) -> None:
         """Add those rows of another one's folder and checkpoint, each with its number raised by ``shift``."""
 
-    def checkpoint(self) -> Json:
-        """Make what was added durable; returns what ``restore`` needs."""
+    def state(self) -> Json:
+        """What ``restore`` needs to come back to here, once ``sync`` has been through."""
+
+    def sync(self) -> None:
+        """Bring to the disk what was added before the last ``state``. Meanwhile, more may be added in another thread."""
 
     def restore(self, state: Json) -> None:
-        """Forget everything that was added after that checkpoint."""
+        """Forget everything that was added after that state."""
 
     def close(self) -> None:
         """Remove what is on disk."""
@@ -86,14 +93,14 @@ class Table:
     ``data`` has its rows in the order in which they were gathered.
     """
 
-    shares: ClassVar[bool] = True  # the room for rows in memory
+    shares: ClassVar[bool] = True  # its database
 
     def __init__(self, directory: Path, memory_limit: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory, self._memory, self._parts = directory, memory_limit, 0
         self._database = _Database.of(directory.parent, memory_limit)
         self._held: list[pl.DataFrame] | None = []  # all rows, while they are few
-        self._bytes = self._written = 0
+        self._bytes = self._written = self._synced = 0
 
     @property
     def directory(self) -> Path:
@@ -105,13 +112,16 @@ class Table:
         """Whether there is a view ``data`` to connect to."""
         return self._parts > 0
 
-    def add(self, frame: pl.DataFrame, first_row: int, height: int) -> None:
+    def pack(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame
+
+    def add(self, packed: pl.DataFrame) -> None:
         self._parts += 1
         if self._held is None:
-            self._write([frame])
+            self._write([packed])
             return
-        size = int(frame.estimated_size())
-        self._held.append(frame)
+        size = int(packed.estimated_size())
+        self._held.append(packed)
         self._bytes += size
         self._database.room -= size
         if self._database.room < 0:
@@ -121,18 +131,21 @@ class Table:
     def take(self, folder: Path, state: Json, rows: RowSet, shift: int) -> None:
         for path in sorted(folder.glob("part-*.parquet"))[: state["parts"]]:
             frame = pl.read_parquet(path)
-            mine = frame.filter(pl.Series(rows.holds(frame[ROW].to_numpy()))).with_columns(pl.col(ROW) + shift)
-            self.add(mine, shift, mine.height)
+            self.add(frame.filter(pl.Series(rows.holds(frame[ROW].to_numpy()))).with_columns(pl.col(ROW) + shift))
 
-    def checkpoint(self) -> Json:
+    def state(self) -> Json:
         if self._held is not None:
             self._write(self._held[self._written :])
-        for path in self._paths():
-            _sync(path)
         return {"parts": self._parts}
 
+    def sync(self) -> None:
+        written = self._written
+        for path in self._paths()[self._synced : written]:
+            _sync(path)
+        self._synced = written
+
     def restore(self, state: Json) -> None:
-        self._parts = self._written = state["parts"]
+        self._parts = self._written = self._synced = state["parts"]
         if self._parts:
             self._let_go()
         for path in self._paths()[self._parts :]:
@@ -228,15 +241,17 @@ class Keys:
         directory.mkdir(parents=True, exist_ok=True)
         self._files: list[Any] = []
 
-    def add(self, frame: pl.DataFrame, first_row: int, height: int) -> None:
-        keys = frame.drop(ROW)
-        rows = frame[ROW]
-        if not self._nulls_equal:
+    def pack(self, frame: pl.DataFrame) -> list[memoryview]:
+        """The records of each partition."""
+        keys, rows = frame.drop(ROW), frame[ROW]
+        if not self._nulls_equal and any(column.null_count() for column in keys.iter_columns()):
             full = keys.select(pl.all_horizontal(pl.all().is_not_null())).to_series()
-            if not full.all():
-                keys, rows = keys.filter(full), rows.filter(full)
-        if keys.height:
-            self._spill(self._records(keys, rows))
+            keys, rows = keys.filter(full), rows.filter(full)
+        return self._parted(self._records(keys, rows)) if keys.height else []
+
+    def add(self, packed: list[memoryview]) -> None:
+        for file, records in zip(self._open(), packed, strict=bool(packed)):
+            file.write(records)
 
     def take(self, folder: Path, state: Json, rows: RowSet, shift: int) -> None:
         for mine, theirs, size in zip(self._open(), _paths(folder), state["sizes"], strict=True):
@@ -245,11 +260,14 @@ class Keys:
             records["row"] += np.uint32(shift)
             mine.write(records.tobytes())
 
-    def checkpoint(self) -> Json:
-        for file in self._files:
+    def state(self) -> Json:
+        for file in self._open():
             file.flush()
-            os.fsync(file.fileno())
         return {"sizes": [file.tell() for file in self._open()]}
+
+    def sync(self) -> None:
+        for file in self._files:
+            os.fsync(file.fileno())
 
     def restore(self, state: Json) -> None:
         for file, size in zip(self._open(), state["sizes"], strict=True):
@@ -280,18 +298,16 @@ class Keys:
             made["key"] = whole.to_numpy() if whole.dtype == pl.UInt64 else whole.cast(pl.Int64).to_numpy().view(np.uint64)
             made["check"] = only.is_null().to_numpy() if only.null_count() else 0
             return made
-        whole = only if only is not None else keys.to_struct("key")
-        made["key"] = whole.hash(17).to_numpy()
-        made["check"] = whole.hash(1009).to_numpy() >> np.uint64(32)
+        made["key"] = _hashed(keys, 17)
+        made["check"] = _hashed(keys, 1009) >> np.uint64(32)
         return made
 
-    def _spill(self, records: numpy.ndarray) -> None:
+    def _parted(self, records: numpy.ndarray) -> list[memoryview]:
         # a multiplicative hash spreads consecutive integers over the partitions (Knuth, TAOCP 3, 6.4)
         part = ((records["key"] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(60)).astype(np.uint8)
         order = np.argsort(part, kind="stable")
-        ordered, cuts = records[order], np.searchsorted(part[order], np.arange(self.PARTITIONS + 1))
-        for file, start, end in zip(self._open(), cuts[:-1], cuts[1:], strict=True):
-            file.write(ordered[start:end].data)
+        ordered, cuts = records.take(order), np.searchsorted(part[order], np.arange(self.PARTITIONS + 1))
+        return [ordered[start:end].data for start, end in pairwise(cuts)]
 
     def _open(self) -> list[Any]:
         if not self._files:
@@ -311,6 +327,14 @@ class Keys:
 
 def _paths(directory: Path) -> list[Path]:
     return [directory / f"keys-{n:02d}.bin" for n in range(Keys.PARTITIONS)]
+
+
+def _hashed(keys: pl.DataFrame, seed: int) -> numpy.ndarray:
+    """One hash of 64 bits for each row: those of its columns as the digits of a number (a polynomial hash)."""
+    found, *others = (column.hash(seed).to_numpy() for column in keys.iter_columns())
+    for other in others:
+        found = found * np.uint64(0x9E3779B97F4A7C15) + other
+    return found
 
 
 def _repeated(partition: str, keep: str) -> numpy.ndarray:

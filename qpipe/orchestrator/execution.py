@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -44,8 +45,8 @@ from qpipe.orchestrator.work import RouteRefuses, Worker, in_order, raw_types
 from qpipe.spec.plan import Plan
 
 ALONE = "the rows that come back are judged beside each other: of this rule the run before kept nothing"
-CHECKPOINT = 2.0  # seconds between two checkpoints of a gathering pass
-BESIDE = 3  # threads that keep and gather the same batch side by side
+CHECKPOINT = 1.0  # seconds between two checkpoints of a gathering pass
+BESIDE = 2  # threads that make what is to be kept of batches
 
 
 @dataclass(frozen=True)
@@ -228,28 +229,45 @@ class Execution:
     ) -> Read | None:
         """Gather all batches, and keep them for later passes; the last one.
 
-        What is asked of a batch is computed while the one before is still being kept and gathered.
+        What is to be kept of a batch is made while that of the one before is written. Now and then what is written is brought
+        to the disk, and once it is there, the journal says so: a later attempt goes on from there.
         """
-        progress, saved, last, begun = self._progress(each), time.monotonic(), None, list[Future[None]]()
-        with ThreadPoolExecutor(BESIDE, thread_name_prefix="qpipe-gather") as side:
+        progress, saved, last = self._progress(each), time.monotonic(), None
+        coming: deque[tuple[Read, Mapping[str, Future[Any]], Future[None] | None]] = deque()
+        saving: tuple[Future[None], Read, Json] | None = None
+
+        def write(most: int) -> None:
+            nonlocal last
+            while len(coming) > most:
+                last, packed, kept = coming.popleft()
+                collectors.add(last, packed)
+                if kept:
+                    kept.result()
+                progress.tell(last)
+
+        with (
+            ThreadPoolExecutor(BESIDE, "qpipe-gather") as side,
+            ThreadPoolExecutor(1, "qpipe-keep") as keeping,
+            ThreadPoolExecutor(1, "qpipe-sync") as syncing,
+        ):
             for read in reads:
                 self._check_stop()
-                frame = collectors.gathered(read)
-                _finish(begun)
-                begun = collectors.add(read, frame, side)
-                if keep:
-                    begun.append(side.submit(keep, read))
-                last = read
-                progress.tell(read)
-                if time.monotonic() - saved > CHECKPOINT:
-                    _finish(begun)
-                    self.reading.sync()
-                    state = collectors.checkpoint()
+                coming.append((read, collectors.pack(read, side), keeping.submit(keep, read) if keep else None))
+                write(1)
+                if saving and saving[0].done():
+                    saving[0].result()
                     with self.writer.commit("checkpoint") as tx:
-                        advance(tx, each, read, state)
-                    saved = time.monotonic()
-            _finish(begun)
+                        advance(tx, each, *saving[1:])
+                    saving, saved = None, time.monotonic()
+                if last and not saving and time.monotonic() - saved > CHECKPOINT:
+                    state = collectors.state()
+                    saving = syncing.submit(self._sync, collectors), last, state
+            write(0)
         return last
+
+    def _sync(self, collectors: Collectors) -> None:
+        self.reading.sync()
+        collectors.sync()
 
     # ── the last pass ──
 
@@ -445,9 +463,3 @@ class Execution:
     def _next_seq(self) -> int:
         found = self.journal.rows("select max(seq) as n from batch where run=? and pass=?", self.run, self.passes[-1].number)
         return (found[0]["n"] if found[0]["n"] is not None else -1) + 1
-
-
-def _finish(begun: list[Future[None]]) -> None:
-    """Wait for all of them; the first error is raised."""
-    while begun:
-        begun.pop(0).result()

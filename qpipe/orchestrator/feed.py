@@ -183,11 +183,12 @@ class Spool:
         self._unsynced += [frame, meta]
 
     def sync(self) -> None:
-        """Everything kept so far survives a crash of the machine, too."""
-        for path in self._unsynced:
+        """Everything kept so far survives a crash of the machine, too. Meanwhile, more may be kept in another thread."""
+        kept = tuple(self._unsynced)
+        for path in kept:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        self._unsynced = []
+        del self._unsynced[: len(kept)]
 
     def read(self, sources: Sequence[SourceNode], start: int, count: int) -> Iterator[Read]:
         nodes = {node.id: node for node in sources}

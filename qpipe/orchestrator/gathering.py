@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 from qpipe.core.batch import ROW, Json
@@ -47,28 +46,28 @@ class Collectors:
         """The columns of each source that a fused pass must read."""
         return {id: needed(program, program.columns) for id, program in self._programs.items()}
 
-    def gathered(self, read: Read) -> pl.DataFrame:
-        """What the collectors ask of a batch."""
+    def pack(self, read: Read, side: Executor) -> dict[str, Future[Any]]:
+        """What each collector will keep of a batch, made in other threads."""
         program = self._programs[read.source.id]
-        return _fused(program, read, program.columns) if self.fused else _in_full(program, read)
+        frame = _fused(program, read, program.columns) if self.fused else _in_full(program, read)
+        return {
+            id: side.submit(_packed, self._collectors[id], gathering, frame) for id, gathering in program.gatherings.items()
+        }
 
-    def add(self, read: Read, frame: pl.DataFrame, side: Executor) -> list[Future[None]]:
-        """Gather a batch, of which ``frame`` is what is asked, in other threads: all must be through before the next one.
-
-        Collectors that share nothing are filled side by side.
-        """
+    def add(self, read: Read, packed: Mapping[str, Future[Any]]) -> None:
+        """Keep that, in the order of the batches."""
+        for id, each in packed.items():
+            self._collectors[id].add(each.result())
         self._rows = read.first_row + read.rows
-        fills: list[list[Callable[[], None]]] = [[]]
-        for id, gathering in self._programs[read.source.id].gatherings.items():
-            fill = partial(_fill, self._collectors[id], gathering, frame, read)
-            if self._collectors[id].shares:
-                fills[0].append(fill)
-            else:
-                fills.append([fill])
-        return [side.submit(_in_turn, each) for each in fills if each]
 
-    def checkpoint(self) -> Json:
-        return {"collectors": {id: collector.checkpoint() for id, collector in self._collectors.items()}, "rows": self._rows}
+    def state(self) -> Json:
+        """What a later attempt needs to go on from here, once ``sync`` has been through."""
+        return {"collectors": {id: collector.state() for id, collector in self._collectors.items()}, "rows": self._rows}
+
+    def sync(self) -> None:
+        """Bring to the disk what was added before; more may be added meanwhile."""
+        for collector in self._collectors.values():
+            collector.sync()
 
     def judge(self) -> Json:
         """Let the relational steps decide, and keep what they found: rows as bitmaps, results as Parquet."""
@@ -80,7 +79,7 @@ class Collectors:
         states: dict[str, Future[Json]] = {}
         for id, collector in self._collectors.items():
             if is_kept(self._plan, self._module(id)):
-                states[id] = side.submit(collector.checkpoint)
+                states[id] = side.submit(_brought, collector)
                 if collector.shares:
                     states[id].result()
         return states
@@ -130,13 +129,15 @@ class Collectors:
         return module
 
 
-def _in_turn(fills: Sequence[Callable[[], None]]) -> None:
-    for fill in fills:
-        fill()
+def _brought(collector: Collector) -> Json:
+    """Its state, on the disk."""
+    state = collector.state()
+    collector.sync()
+    return state
 
 
-def _fill(collector: Collector, gathering: Gathering, frame: pl.DataFrame, read: Read) -> None:
-    collector.add(gathering.of(frame), read.first_row, read.rows)
+def _packed(collector: Collector, gathering: Gathering, frame: pl.DataFrame) -> Any:
+    return collector.pack(gathering.of(frame))
 
 
 def _fused(program: Program, read: Read, columns: Types) -> pl.DataFrame:

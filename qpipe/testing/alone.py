@@ -139,7 +139,7 @@ def _run_relational(step: Relational, batches: Sequence[pl.DataFrame], context: 
         collector = step.collector(context, Path(folder) / "gathered")
         for batch in batches:
             gathered = _judged(batch, where).lazy().select(ROW, *(e.alias(n) for n, e in step.gather(context).items()))
-            collector.add(collect(gathered), batch[ROW][0] if batch.height else 0, batch.height)
+            collector.add(collector.pack(collect(gathered)))
         everything = _stacked(batches)
         try:
             if step.effect == "replace":
