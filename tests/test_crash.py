@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 from running import Killed, Project, stop_at
 
-from qpipe.core import effects
+from qpipe.core import effects, gather
 
 SPEC = """
     name: orders
@@ -108,6 +108,49 @@ def test_stopped_again_while_resuming(tmp_path: Path) -> None:
         if project.journal.run()["state"] != "done":
             project.resume(given=ANSWERS)
         assert (project.outputs(), project.tallies(), project.balance()) == (whole.outputs(), whole.tallies(), whole.balance())
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_stopped_at_checkpoints_of_a_gathering_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    monkeypatch.setattr("qpipe.orchestrator.execution.CHECKPOINT", -1.0)
+    monkeypatch.setattr("qpipe.core.gather.Table.add", _slowly(gather.Table.add))  # so that there is time for checkpoints
+    spec = SPEC.replace("batch_size: 70", "batch_size: 7")
+    whole = Project(tmp_path / "whole", spec, data())
+    assert whole.run(given=ANSWERS).state == "done"
+    went_on = []
+    for number in range(1, 9, 2):
+        project = Project(tmp_path / f"stop-{number}", spec, data())
+        with effects.listening(killed_at(f"journal.commit.checkpoint.{when}", number)):
+            try:
+                project.run(given=ANSWERS)
+                break  # there were not so many
+            except Killed:
+                went_on.append(project.journal.rows("select rows from pass where number = 1")[0]["rows"])
+        assert project.resume(given=ANSWERS).state == "done"
+        assert (project.outputs(), project.tallies()) == (whole.outputs(), whole.tallies()), number
+        assert project.balance() == whole.balance()
+    assert max(went_on) > 0, "no run went on from a checkpoint"
+
+
+def killed_at(effect: str, number: int) -> Callable[[str], None]:
+    """A listener that stops the run when an effect comes for the n-th time, and at everything after it."""
+    seen = 0
+
+    def listener(name: str) -> None:
+        nonlocal seen
+        seen += name == effect
+        if seen >= number:
+            raise Killed(name)
+
+    return listener
+
+
+def _slowly(add: Callable[..., None]) -> Callable[..., None]:
+    def slow(self: gather.Table, packed: pl.DataFrame) -> None:
+        time.sleep(0.01)
+        add(self, packed)
+
+    return slow
 
 
 GATES = """

@@ -53,7 +53,7 @@ def in_order(reads: Iterator[Read], work: Callable[[Read], Done], count: int) ->
 
     Also one alone is made in a thread: the main one hears signals only while it is not in a query itself.
     """
-    most = count if count > 1 else 0
+    most = count + 1 if count > 1 else 0
     with ThreadPoolExecutor(count, thread_name_prefix="qpipe-work") as pool:
         waiting: list[Future[Done]] = []
         try:
