@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -163,3 +165,73 @@ def test_whose_rows_a_file_has_can_be_said(tmp_path: Path) -> None:
     assert first["run"] in shop("run", "spec.yaml", "--from-quarantine", "mended.csv", "--parent", first["run"])
     assert "unique(id): id is 2" in shop.refused("mended-again.csv") and shop.ids == ["6", "6"]
     assert "--from-quarantine" in shop("run", "spec.yaml", "--parent", first["run"], code=2)
+
+
+@pytest.mark.parametrize("first, second", [("3,1,line,-7", "1,1,line,-1"), ("1,1,line,-1", "3,1,line,-7")])
+@pytest.mark.parametrize("read", [1, 50_000])
+def test_what_failed_again_comes_back_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: int, first: str, second: str
+) -> None:
+    """Only what an earlier replay has delivered is left out, whichever rows, however many are read at a time."""
+    monkeypatch.setattr("qpipe.orchestrator.replay.ROWS", read)
+    shop = Shop(tmp_path)
+    shop.mend("mended.csv", (first, first.replace("-", "")))
+    shop("run", "spec.yaml", "--from-quarantine", "mended.csv", "-q")
+    assert shop.ids == ["1", "2", "4", first[0]]
+    shop.relax()
+    shop("run", "spec.yaml", "--from-quarantine", "mended.csv", "-q")
+    assert shop.ids == ["1", "2", "4", first[0], second[0]]
+
+
+def test_what_is_left_when_rows_are_left_out_keeps_its_line_and_what_is_wrong_with_it(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, rows="id,of,kind,amount\n3,1,line,-7\n8,1,line,x\n9,1,line,-2\n")
+    shop.mend("mended.csv", ("3,1,line,-7", "3,1,line,7"))
+    lines = (tmp_path / "mended.csv").read_text().splitlines()
+    (tmp_path / "mended.csv").write_text("\n".join([*lines[:3], lines[3] + ",one more"]) + "\n")
+    told = []
+    for _ in range(2):  # the second time row 3 is left out
+        shop("run", "spec.yaml", "--from-quarantine", "mended.csv", "-q")
+        rows = list(csv.DictReader(io.StringIO(shop.refused("mended-again.csv"))))
+        told.append([(row["id"], row["amount"], row["_line"], row["_reasons"]) for row in rows])
+    assert shop.ids == ["3"]
+    assert told[0] == told[1] and [row[:3] for row in told[1]] == [("8", "x", "3"), ("9", "-2", "4")]
+    assert "amount is x" in told[1][0][3] and "cells" in told[1][1][3], told[1]
+
+
+def test_reasons_that_are_written_otherwise_make_no_other_row(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.relax()
+    shop("replay", "latest", "-q")
+    shop.mend("mended.csv", ("range", "seen by ann"))
+    shop("run", "spec.yaml", "--from-quarantine", "mended.csv", "-q")
+    assert shop.ids == ["1", "2", "4", "3", "1"]
+
+
+def test_a_replay_of_a_replay_of_a_replay_sees_what_the_first_run_delivered(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "- unique: id", rows="id,of,kind,amount\n2,1,line,5\n3,1,line,-7\n")
+    name = shop.mend("mended.csv", ("3,1,line,-7", "3,1,line,-6"))
+    for found, becomes in (("-6", "-5"), ("-5", "4"), ("4", "4")):
+        shop("run", "spec.yaml", "--from-quarantine", name, "-q")
+        name = name.replace(".csv", "-again.csv")
+        text = shop.refused(name)
+        (tmp_path / name).write_text(text.replace(f"3,1,line,{found},", f"2,1,line,{becomes},").replace(
+            f"2,1,line,{found},", f"2,1,line,{becomes},"))  # fmt: skip
+    assert shop.ids == ["2"] and "delivered before" in shop.refused(name)
+
+
+def test_replays_of_another_run_and_runs_of_another_spec_do_not_count(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "- unique: id", rows="id,of,kind,amount\n2,1,line,5\n3,1,line,-7\n")
+    shop.mend("mended.csv", ("3,1,line,-7", "3,1,line,7"))
+    shop("run", "spec.yaml", "--from-quarantine", "mended.csv", "-q")
+    assert shop.ids == ["2", "3"]
+    (tmp_path / "s.csv").write_text("id,of,kind,amount\n6,1,line,5\n8,1,line,-7\n")
+    shop("run", "spec.yaml", "-q")
+    other = (tmp_path / "spec.yaml").read_text().replace("name: orders", "name: others").replace("out/", "other/")
+    other = other.replace("s.csv", "o.csv")
+    (tmp_path / "o.csv").write_text("id,of,kind,amount\n20,1,line,5\n21,1,line,-7\n")
+    (tmp_path / "other.yaml").write_text(other)
+    shop("run", "other.yaml", "-q")
+    (tmp_path / "more.csv").write_text("id,of,kind,amount\n3,1,line,5\n6,1,line,5\n")
+    shop("run", "spec.yaml", "--from-quarantine", "more.csv", "-q")
+    assert shop.ids == ["6", "3"]
+    assert "unique(id): id is 6" in shop.refused("more-again.csv")
