@@ -122,6 +122,17 @@ NUMBERS = [
     ("what comes again and again is meant", [*[n % 7 for n in range(400)], *[12, 15, 21] * 9], []),
     ("an even spread", list(range(1, 300)), []),
     ("one number", [1.0] * 100, []),
+    (
+        "few numbers that are not very clearly a core",
+        [50.2, 46.9, 49.8, 53.6, 45.7, 53.0, 48.9, 53.2, 44.3, 46.7, 47.6, 49.9, 50.2, 45.8, 50.1, 181.9, 196.6],
+        [],
+    ),
+    ("most are nought, the others have a core", [0.0] * 300 + [RNG.gauss(100, 5) for _ in range(200)], [1000.0, -400.0]),
+    (
+        "as much about a core as in it",
+        [*[RNG.gauss(100, 2) for _ in range(60)], *[RNG.uniform(-1e3, 1e3) for _ in range(40)]],
+        [],
+    ),
     ("one number, and others that are no core", [0.0] * 400 + [round(RNG.expovariate(10), 2) for _ in range(40)], []),
 ]
 
@@ -137,6 +148,8 @@ def test_fences_reach_up_to_a_gap() -> None:
     tail = pl.Series([*range(1000), *range(1000, 9000, 400), 90_000])
     apart = fences(tail, 0.5)
     assert apart is not None and apart.outside == 1, "what no gap parts from the usual is let in"
+    repeated = [fences(pl.Series([*range(1000), *[90_000] * times]), 0.5) for times in (2, 3)]
+    assert [found and found.outside for found in repeated] == [2, 0], "what comes three times is meant"
 
 
 def test_limits_are_rounded_outward_but_not_over_the_next_number() -> None:

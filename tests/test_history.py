@@ -209,3 +209,9 @@ def test_watch_of_a_dead_run_says_so(home: Path) -> None:
 @pytest.mark.parametrize("command", ["runs", "show", "watch", "report", "diff", "rm", "health"])
 def test_help_has_an_example(command: str) -> None:
     assert f"qpipe {command}" in qpipe(Path(), command, "--help").stdout.partition("Example:")[2]
+
+
+def test_what_gates_observed_counts_of_runs_that_were_done(home: Path) -> None:
+    for day, state in enumerate(["done", "refused", "failed", "done"]):
+        last = write(home, Told(state=state), now=1_790_000_000.0 + 86_400 * day)
+    assert Journal(home).history("orders", last, "enough", "rows") == [90.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -224,6 +225,19 @@ def test_where_a_warning_refuses_the_data_so_does_a_route_that_warns(tmp_path: P
 
 def reasons_of(project: Project) -> list[str]:
     return [row["_reasons"] for row in csv.DictReader(io.StringIO(project.outputs()["quarantine.csv"].decode()))]
+
+
+def test_a_list_that_is_not_there_has_no_value_in_its_reason(tmp_path: Path) -> None:
+    spec = """
+    sources: {s: {path: s.ndjson, schema: {id: int, tags: list(string)}}}
+    modules: [{not_null: tags}, {length: {column: tags, max: 1}}]
+    outputs: {a: {path: out/a.ndjson}, quarantine: {path: out/q.ndjson}}
+    """
+    rows = [{"id": 1, "tags": None}, {"id": 2, "tags": ["x", "y"]}, {"id": 3, "tags": ["x"]}]
+    project = Project(tmp_path, spec, {"s.ndjson": "".join(json.dumps(row) + "\n" for row in rows)})
+    assert project.run().exit_code == 0
+    told = [json.loads(line)["_reasons"][0] for line in project.outputs()["q.ndjson"].splitlines()]
+    assert [(reason["check"], reason["value"]) for reason in told] == [("not_null", None), ("length", '["x", "y"]')]
 
 
 def test_a_row_that_no_check_found_says_which_route_sent_it_to_quarantine(tmp_path: Path) -> None:

@@ -215,6 +215,28 @@ def test_a_changed_spec_or_input_is_refused(tmp_path: Path) -> None:
     assert told.code != 0 and "has changed" in told.stderr and "--spec old" in told.stderr
 
 
+@pytest.mark.parametrize("batch", [2, 100])
+def test_a_malformed_row_that_stops_a_run_is_named_by_its_line(tmp_path: Path, batch: int) -> None:
+    project = simple(tmp_path, "id,amount\n1,1\n2,2\n3,3\n4,x\n", source=", on_malformed: fail")
+    told = qpipe(tmp_path, "run", project.spec.name, "-q", "--batch-size", str(batch), code=65).stderr
+    assert "o.csv:5" in told and "amount" in told
+
+
+def test_a_step_on_columns_that_are_not_there_is_refused_before_a_row_is_read(tmp_path: Path) -> None:
+    """Without a contract the columns are known when the source is opened."""
+    spec = "sources: {o: {path: o.csv}}\nmodules:\n  - between: {column: amuont, min: 1}\noutputs: {clean: {path: c.csv}}\n"
+    Project(tmp_path, spec, {"o.csv": "id,amount\n1,1\n"})
+    told = qpipe(tmp_path, "run", "spec.yaml", "-q", code=78).stderr
+    assert "spec.yaml:3" in told and "there is no column 'amuont'" in told and "There are id, amount" in told
+
+
+def test_rows_that_wait_for_a_person_cannot_go_into_a_query(tmp_path: Path) -> None:
+    spec = "sources: {o: {path: o.csv}}\nmodules:\n  - map_values: {column: id, table: {'1': one}, unknown: question}\n"
+    Project(tmp_path, spec + "  - sort: id\noutputs: {clean: {path: c.csv}}\n", {"o.csv": "id\n1\n2\n"})
+    told = qpipe(tmp_path, "run", "spec.yaml", "-q", code=78).stderr
+    assert "spec.yaml:4" in told and "rows may wait for a person before this step" in told
+
+
 def test_a_run_goes_on_with_the_old_spec_or_new_values_but_not_with_other_steps(tmp_path: Path) -> None:
     def stopped(folder: Path, old: str, new: str) -> Project:
         project = simple(folder, "id,amount\n1,2\n", "{between: {column: amount, min: 0}}", source=", on_malformed: fail")
