@@ -146,6 +146,15 @@ def test_a_rule_that_was_another_is_told(tmp_path: Path) -> None:
     assert "once: the rows that come back are judged beside each other" in shop("replay")
 
 
+@pytest.mark.parametrize("rule", ["ordered: {id: alone, column: id}", "deduplicate: {id: alone, column: id}"])
+def test_a_rule_that_saw_only_the_rows_that_came_back_is_told_in_the_report(tmp_path: Path, rule: str) -> None:
+    shop = Shop(tmp_path, f"- {rule}")
+    report = ("report", "latest", "--format", "markdown")
+    assert "judged beside each other" not in shop(*report)
+    shop("replay")
+    assert "alone: the rows that come back are judged beside each other only" in shop(*report)
+
+
 def test_a_replay_that_waits_for_an_answer_goes_on_with_the_rows_that_came_back(tmp_path: Path) -> None:
     shop = Shop(tmp_path, "- unique: id", route="- {when: amount > 100, ask: wait}")
     shop.mend("mended.csv", ("3,1,line,-7", "3,1,line,700"))

@@ -44,7 +44,7 @@ from qpipe.orchestrator.settle import Going, again, going, send
 from qpipe.orchestrator.work import RouteRefuses, Worker, in_order, raw_types
 from qpipe.spec.plan import Plan
 
-ALONE = "the rows that come back are judged beside each other: of this rule the run before kept nothing"
+ALONE = "the rows that come back are judged beside each other only: of this rule the run before kept nothing"
 CHECKPOINT = 2.0  # seconds between two checkpoints of a gathering pass
 BESIDE = 2  # threads that make what is to be kept of batches
 

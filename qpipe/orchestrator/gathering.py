@@ -110,7 +110,7 @@ class Collectors:
     def _verdicts(self, id: str, collector: Collector, states: Mapping[str, Future[Json]]) -> Sequence[RowVerdict]:
         module, context = self._module(id), self._contexts[id]
         earlier = beside(self._writer.journal, self._plan, id, context)
-        if self._plan.replay and module.earlier_rows and not earlier:
+        if self._plan.replay and module.effect != "replace" and not earlier:
             self.alone.append(id)
         if not earlier:
             return module.judge(collector, context)
