@@ -18,8 +18,8 @@ from qpipe.sources.file.text.strict import Rows, read_strict
 from qpipe.sources.file.text.typed import Wanted, read_typed
 
 Anew = Callable[[int, int], bytes]  # reads so many bytes from an offset on, once more
-WORKERS = 2
-AHEAD = 3  # blocks in memory that are parsed or wait for it
+WORKERS = 3
+AHEAD = 4  # blocks in memory that are parsed or wait for it
 
 
 class Ahead:
