@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Project
-from test_crash import Killed, stop_at
+from running import Killed, Project, stop_at
 from test_database import rows_of, run
 
 from qpipe.core import effects
@@ -16,7 +15,7 @@ from qpipe.outputs.database import early
 from tests.servers import fixture, until
 
 postgres = fixture("postgres")
-pytestmark = pytest.mark.xdist_group("databases")
+pytestmark = pytest.mark.servers("databases")
 SPEC = """
     name: early
     sources: {{rows: {{path: in.csv, schema: {{id: int, name: string}}}}}}
