@@ -24,6 +24,7 @@ SAMPLE = 1 << 18  # bytes looked at
 JUDGED = 1 << 16  # characters that every candidate is tried on
 DELIMITERS_TRIED = 4  # the likeliest ones, with every quote and escape
 
+WIDENED = 50  # records whose cells are looked at for signs that belong to the delimiter: all others must fit then
 _AROUND = frozenset("~^|<>[]{}#*=/\\&%!:;_")  # signs that a delimiter of several may have on both sides
 _NEWLINES = ("\x1e", "\x85", "\u2028", "\u2029", "\x1d", "\x0c", "\x0b")
 
@@ -204,7 +205,7 @@ def _padded(best: Fit, fit_of: Callable[[Grammar], Fit]) -> Fit:
 def _widened(best: Fit, text: str, newline: str, fit_of: Callable[[Grammar], Fit]) -> Fit:
     """The same with the signs as part of the delimiter that stand on both sides of every one, or are its own once more."""
     delimiter = best.grammar.delimiter
-    records = [r for r in read_records(text, best.grammar, newline, most=RECORDS, whole=False) if r.width == best.width]
+    records = [r for r in read_records(text, best.grammar, newline, most=WIDENED, whole=False) if r.width == best.width]
     if best.share < 0.5 or best.first != best.width or len(records) < 3 or not delimiter.strip():
         return best
     before = {(cell or " ")[-1] for record in records for cell in record.cells[:-1]}
