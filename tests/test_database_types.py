@@ -115,7 +115,7 @@ WRITTEN = {
 
 def test_values_at_the_edges_come_back(place: tuple[str, str], tmp_path: Path) -> None:
     """Each under its contract: where a database keeps a type as text, the text is exactly the value."""
-    from qpipe.core.types import parse_text
+    from qpipe.core.parse import parse_text
 
     kind, url = place
     series = {name: pl.Series(values, dtype=DataType.parse(name).polars()) for name, values in EDGES.items()}

@@ -1,8 +1,9 @@
-"""Imports go down: core ← sources | modules | outputs ← spec ← orchestrator ← report ← interop ← cli."""
+"""Imports go down: core ← sources | modules | outputs ← spec ← orchestrator ← report ← interop ← cli; and never in a circle."""
 
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ BELOW = {
     "cli": {"core", "spec", "orchestrator", "report", "interop", "profile"},
 }
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT)
+MODULES = {".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
 HEAVY = {"polars", "duckdb", "numpy", "pyarrow", "jsonschema", "s3fs", "httpx", "rapidfuzz", "fastexcel", "xlsxwriter"}
 
 
@@ -46,7 +48,9 @@ def imports(path: Path, *, top_only: bool = False) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            inside = names & MODULES.keys()
+            found |= inside if inside == names else inside | {node.module}
     return found
 
 
@@ -60,3 +64,14 @@ def test_imports_go_down(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_heavy_packages_are_imported_late(path: Path) -> None:
     assert {name.split(".")[0] for name in imports(path, top_only=True)} & HEAVY == set()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not within functions either: what two modules share lies below both of them."""
+    graph = {name: imports(path) & MODULES.keys() for name, path in MODULES.items()}
+    circle: list[str] = []
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = error.args[1][::-1]
+    assert circle == [], "a circle of imports: " + " → ".join(circle)

@@ -399,8 +399,9 @@ def yaml_cases(root: Path):
 
 def read_any(text: str):
     """(value, codes): any YAML document, also one that is no spec."""
+    from qpipe.spec.compose import compose
     from qpipe.spec.locate import Lines
-    from qpipe.spec.nodes import Flaw, compose
+    from qpipe.spec.nodes import Flaw
     from qpipe.spec.syntax import loose
     from qpipe.spec.traps import check_characters, normal
     from qpipe.spec.tree import grow

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from qpipe.core.types import DataType, comparable, parse_text
+from qpipe.core.parse import parse_text
+from qpipe.core.types import DataType, comparable
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 

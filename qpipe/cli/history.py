@@ -17,7 +17,7 @@ from qpipe.core.errors import CannotCreate, UsageError
 if TYPE_CHECKING:
     from qpipe.core.events import Event
     from qpipe.orchestrator.journal import Journal
-    from qpipe.report.text import Block
+    from qpipe.report.block import Block
     from qpipe.spec.plan import Plan
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, its beginning or end, or latest.")]
@@ -295,7 +295,7 @@ def _block(
     title: str, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], tones: tuple[str, ...] = (),
     right: frozenset[int] = frozenset(),
 ) -> Block:  # fmt: skip
-    from qpipe.report.text import Block
+    from qpipe.report.block import Block
 
     return Block(title, columns, rows, right, tones, whole=frozenset({0}))
 

@@ -25,7 +25,7 @@ _MANY = 20_000  # rows from which looking at the letters of a column is worth it
 
 @functools.cache
 def reader(type: DataType) -> Callable[[pl.Series], pl.Series]:
-    """What reads a column of texts as a type. ``parse_text`` in ``types`` says what is a value of which."""
+    """What reads a column of texts as a type. ``parse_text`` says what is a value of which."""
     return functools.partial(_read, type=type)
 
 

@@ -2,8 +2,8 @@
 
     order_id: int          amount: decimal(12,2)       seen: datetime(UTC)       tags: list(string)
 
-``DataType.parse`` reads a word, ``DataType.of`` names a Polars type, ``parse_text`` is the cast from text under a contract:
-it never rewrites a value, so what does not fit exactly is null and becomes a finding.
+``DataType.parse`` reads a word, ``DataType.of`` names a Polars type, ``parse_text`` of ``core/parse.py`` is the cast from text
+under a contract.
 """
 
 from __future__ import annotations
@@ -210,26 +210,3 @@ _FROM_POLARS = {
 }  # fmt: skip
 
 parse_type, type_of = DataType.parse, DataType.of
-
-
-def parse_text(column: pl.Expr, type: DataType, format: str | None = None) -> pl.Expr:
-    """A text column as values of a type; null where a text is not exactly one. Blanks around a value do not matter.
-
-    integer   007  +5  -3, not 1.0, 1e3, 1,000 or 1_000          float     1.5  1e3  NaN  inf, not 1e999
-    decimal   1.50  .5, all digits kept, no exponent             bool      true t yes y 1, false f no n 0, any case
-    date      2026-01-31                                         datetime  2026-01-31T12:00:00  2026-01-31 12:00:00.5
-    time      12:30  12:30:59.5                                  duration  36:00:00  PT36H  P1DT12H
-    json      any valid JSON text, kept as it is                 binary    the bytes of the text, as UTF-8
-
-    No figure of a second is cut off: datetime takes 6, datetime(ms) 3, datetime(ns) 9, which ends in 1677 and 2262.
-
-    ``format`` says how dates and times are written. A datetime with a zone takes ``Z`` or an offset and is converted; without
-    either it is wall-clock time there. A datetime without a zone refuses both. Years are 1 to 9999. Use one such expression
-    as often as you like, Polars computes it once; two equal ones it computes twice.
-    """
-    if type.kind == "any" or type.name == "string":
-        return column
-    from qpipe.core.texts import reader
-
-    wanted = DataType(type.name, type.args, format or type.format, type.inner, type.fields)
-    return column.map_batches(reader(wanted), return_dtype=wanted.polars(), is_elementwise=True)

@@ -26,9 +26,10 @@ from qpipe.core.errors import QpipeError, UsageError
 from qpipe.orchestrator.answers import evidence_of
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.memory import mapping_of, scalar_of
+from qpipe.spec.compose import compose
 from qpipe.spec.locate import Lines
 from qpipe.spec.nearest import did_you_mean, known_names
-from qpipe.spec.nodes import Flaw, Node, compose
+from qpipe.spec.nodes import Flaw, Node
 from qpipe.spec.traps import check_characters, decode
 
 KEYS = ("question", "decision", "group", "value", "answer", "by", "reason", "remember")

@@ -28,9 +28,10 @@ from typing import Any
 
 from qpipe.core.effects import effect
 from qpipe.core.errors import CannotCreate, Problem
+from qpipe.spec.compose import compose
 from qpipe.spec.locate import Lines
 from qpipe.spec.nearest import did_you_mean, known_names
-from qpipe.spec.nodes import Flaw, Node, compose
+from qpipe.spec.nodes import Flaw, Node
 from qpipe.spec.traps import check_characters, decode, resolve_word
 
 KEYS = ("group", "value", "when", "answer", "by", "at", "reason", "expires", "uses", "condition")

@@ -25,8 +25,9 @@ from qpipe.core.errors import Problem, QpipeError
 from qpipe.core.expression import Expression
 from qpipe.core.lazy import pl
 from qpipe.core.params import params_of
+from qpipe.core.parse import parse_text
 from qpipe.core.rowset import RowSet
-from qpipe.core.types import DataType, parse_text
+from qpipe.core.types import DataType
 from qpipe.orchestrator import salvage
 from qpipe.spec.plan import Plan, SourceNode, StepNode
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from qpipe.core.component import Context
 from qpipe.core.lazy import pl
+from qpipe.core.parse import parse_text
 from qpipe.core.registry import Registry
-from qpipe.core.types import DataType, parse_text
+from qpipe.core.types import DataType
 
 ROWS = 10_000  # looked at
 TRIED = ("int", "decimal", "float", "date", "datetime", "bool")  # in this order; text when none fits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qpipe.core.component import Context, Types
 from qpipe.core.errors import DataRefused, of_source
 from qpipe.core.lazy import pl
-from qpipe.core.types import parse_text
+from qpipe.core.parse import parse_text
 from qpipe.spec.plan import SourceNode
 
 ROWS = 200_000

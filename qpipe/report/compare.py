@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qpipe.orchestrator.results import Balance, Summary
-from qpipe.report.text import Block
+from qpipe.report.block import Block
 from qpipe.report.words import count, percent
 
 if TYPE_CHECKING:

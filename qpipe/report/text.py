@@ -8,9 +8,9 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from qpipe.orchestrator.results import CheckResult, Note, OutputResult, QuestionResult, Score, Summary
+from qpipe.report.block import Block
 from qpipe.report.collect import Report
 from qpipe.report.words import (
     MARKS,
@@ -29,19 +29,6 @@ from qpipe.report.words import (
 
 COLUMNS = 12  # whose scores are shown: the worst
 ROWS = 40  # checks shown; the rest is told
-
-
-@dataclass(frozen=True)
-class Block:
-    """A titled table, or lines of text when it has no columns."""
-
-    title: str
-    columns: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
-    right: frozenset[int] = frozenset()  # columns of numbers
-    tones: tuple[str, ...] = field(default=())  # of each row: good bad warn dim strong or ""
-    after: str = ""
-    whole: frozenset[int] = frozenset()  # columns that are never cut: ids, which people copy
 
 
 def blocks(summary: Summary) -> list[Block]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qpipe.orchestrator.trend import Line, Point, Trend
-from qpipe.report.text import Block
+from qpipe.report.block import Block
 from qpipe.report.words import count, percent
 
 

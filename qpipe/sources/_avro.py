@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qpipe.core.errors import MissingExtra, Unavailable
 from qpipe.core.lazy import pl
-from qpipe.sources._payloads import Decoded, poison
+from qpipe.sources._decoded import Decoded, poison
 
 if TYPE_CHECKING:
     import polars as pl

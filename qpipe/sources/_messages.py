@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from qpipe.core.types import DataType
-    from qpipe.sources._payloads import Decoded, Decoder
+    from qpipe.sources._decoded import Decoded, Decoder
 
 LOOK = 500  # messages that tell which columns there are
 PIECE = 10_000  # messages asked of a client at once: more are slower, and keep a server busy for too long

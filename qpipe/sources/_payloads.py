@@ -8,12 +8,13 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from qpipe.core.batch import Fault, Original
+from qpipe.core.batch import Fault
 from qpipe.core.component import Context
 from qpipe.core.lazy import pl
 from qpipe.sources import _json_typed as json_typed
+from qpipe.sources._decoded import KEPT, Decoded, Decoder, line, poison
 from qpipe.sources.file.json_values import VALUE, keys_of, rows_of
 
 if TYPE_CHECKING:
@@ -21,25 +22,6 @@ if TYPE_CHECKING:
 
     from qpipe.core.types import DataType
     from qpipe.sources._messages import Messages, Taken
-
-_KEPT = 1000  # signs of a poison message
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """A row for each message, what is to be told of them, and the rows as they are written where they were read into types."""
-
-    frame: pl.DataFrame
-    faults: Sequence[Fault] = ()
-    original: Original | None = None
-
-
-class Decoder(Protocol):
-    def columns(self, payloads: Sequence[Any]) -> dict[str, DataType]:
-        """What columns these payloads have."""
-
-    def frame(self, taken: Taken, known: Sequence[str]) -> Decoded:
-        """A row for each message: the known columns, then new ones. A payload that is null is a row of nulls."""
 
 
 def decoder(source: Messages, context: Context) -> Decoder:
@@ -64,12 +46,6 @@ def problems(source: Messages) -> Iterator[tuple[str, str]]:
         yield from missing()
     if source.framing == "confluent" and isinstance(source.avro, str):
         yield "avro", "a record with an id needs schemas by id: {7: orders.avsc}"
-
-
-def poison(taken: Taken, row: int, wrong: str, payload: Any) -> Fault:
-    """A message that cannot be read, with its name and what it holds."""
-    raw = payload.decode("utf-8", "backslashreplace") if isinstance(payload, bytes) else str(payload)
-    return Fault(row, _line(taken, row), "poison-message", f"{taken.name(row)}: {wrong}", None, raw[:_KEPT])
 
 
 def lacking(taken: Taken) -> list[Fault]:
@@ -110,10 +86,10 @@ class JsonObjects:
         typed = json_typed.at_once(held, known, self.contract)
         if typed is not None:
             return Decoded(typed, faults, lambda rows: rows_of(held.gather(rows), known, int)[0])
-        frame, found = rows_of(held, known, lambda row: _line(taken, row))
+        frame, found = rows_of(held, known, lambda row: line(taken, row))
         if any(fault.code == "new-key" for fault in found):  # the batch gets their columns: the contract's policy decides
             names = list(dict.fromkeys([*known, *_keys(held.to_list())]))
-            frame, found = rows_of(held, names, lambda row: _line(taken, row))
+            frame, found = rows_of(held, names, lambda row: line(taken, row))
         return Decoded(frame, [*faults, *(_named(taken, fault) for fault in found)])
 
 
@@ -127,7 +103,7 @@ def _keys(objects: Sequence[str]) -> list[str]:
 def _named(taken: Taken, fault: Fault) -> Fault:
     row = fault.row or 0
     code = "poison-message" if fault.code in ("not-json", "no-object") else fault.code
-    return replace(fault, code=code, message=f"{taken.name(row)}: {fault.message}", raw=fault.raw[:_KEPT])
+    return replace(fault, code=code, message=f"{taken.name(row)}: {fault.message}", raw=fault.raw[:KEPT])
 
 
 @dataclass(frozen=True)
@@ -177,7 +153,3 @@ def _strings(names: Sequence[str]) -> dict[str, DataType]:
     from qpipe.core.types import DataType
 
     return {name: DataType.parse("string") for name in names}
-
-
-def _line(taken: Taken, row: int) -> int:
-    return taken.lines[row] if taken.lines else row + 1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from qpipe.core.types import DataType
-    from qpipe.sources._payloads import Decoded, Decoder
+    from qpipe.sources._decoded import Decoded, Decoder
 
 
 class Redis(Messages):
@@ -142,7 +142,7 @@ class Fields:
         return {name.decode("utf-8", "replace"): DataType.parse("string") for fields in payloads for name in fields}
 
     def frame(self, taken: Taken, known: Sequence[str]) -> Decoded:
-        from qpipe.sources._payloads import Decoded, poison
+        from qpipe.sources._decoded import Decoded, poison
 
         rows: list[dict[str, str]] = []
         faults = []

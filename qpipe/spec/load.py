@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 from qpipe.core.errors import Problem, SpecError
 from qpipe.core.secrets import Redactor, Secret, embedded_secrets, holds_secrets, looks_secret
+from qpipe.spec.compose import compose
 from qpipe.spec.interpolate import MAX_LENGTH, Piece, as_text, has_reference, pieces
 from qpipe.spec.locate import Lines, Span, offset_in_text
 from qpipe.spec.nearest import did_you_mean, known_names
-from qpipe.spec.nodes import Flaw, Node, compose
+from qpipe.spec.nodes import Flaw, Node
 from qpipe.spec.syntax import loose
 from qpipe.spec.traps import check_characters, decode, normal
 from qpipe.spec.tree import Tree, grow

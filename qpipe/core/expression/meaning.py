@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from qpipe.core.expression.literals import ANY, BOOL, DATE, DATETIME, DURATION, FLOAT, INT, TEXT, read_text
 from qpipe.core.expression.tree import Interval, Node
 from qpipe.core.lazy import pl
-from qpipe.core.types import DataType, parse_text
+from qpipe.core.parse import parse_text
+from qpipe.core.types import DataType
 
 if TYPE_CHECKING:
     import polars as pl

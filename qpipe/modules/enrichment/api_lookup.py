@@ -20,9 +20,10 @@ from qpipe.core.errors import NotPermitted, Unavailable
 from qpipe.core.http import Client, Refused, Settings, request_problems
 from qpipe.core.lazy import pl
 from qpipe.core.params import Duration, NewTypes, param
+from qpipe.core.parse import parse_text
 from qpipe.core.paths import path_problem, search
 from qpipe.core.secrets import Secret
-from qpipe.core.types import DataType, parse_text
+from qpipe.core.types import DataType
 from qpipe.modules._prepared import prepared
 
 if TYPE_CHECKING:

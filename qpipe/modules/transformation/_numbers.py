@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qpipe.core.lazy import pl
-from qpipe.core.types import DataType, parse_text
+from qpipe.core.parse import parse_text
+from qpipe.core.types import DataType
 
 if TYPE_CHECKING:
     import polars as pl

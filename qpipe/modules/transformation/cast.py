@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from qpipe.core.component import Context, Types
 from qpipe.core.lazy import pl
 from qpipe.core.params import TypeWords, param
-from qpipe.core.types import DataType, parse_text
+from qpipe.core.parse import parse_text
+from qpipe.core.types import DataType
 from qpipe.modules.transformation._converting import Conversion, Converting
 from qpipe.modules.transformation._text import Answers, answered, text
 

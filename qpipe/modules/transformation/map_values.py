@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from qpipe.core.component import REJECTED, Ask, Context, Rule, Transform, Types
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, NewColumn, Path, param
-from qpipe.core.types import DataType, parse_text
+from qpipe.core.parse import parse_text
+from qpipe.core.types import DataType
 from qpipe.modules._prepared import prepared
 from qpipe.modules.transformation._mappings import read_mapping
 from qpipe.modules.transformation._text import answers_for, text

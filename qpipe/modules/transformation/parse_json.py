@@ -10,7 +10,8 @@ from qpipe.core.component import Context, Rule, Transform, Types
 from qpipe.core.json_texts import read_json
 from qpipe.core.lazy import pl
 from qpipe.core.params import Column, NewTypes, param
-from qpipe.core.types import DataType, parse_text
+from qpipe.core.parse import parse_text
+from qpipe.core.types import DataType
 from qpipe.modules._by_value import part
 from qpipe.modules._prepared import prepared
 from qpipe.modules.transformation._text import not_text, text

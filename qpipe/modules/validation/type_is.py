@@ -66,7 +66,7 @@ class TypeIs(Check):
             yield "format", f"a format is for dates and times, not for {wanted}"
 
     def bad(self, column: str, context: Context) -> pl.Expr:
-        from qpipe.core.types import parse_text
+        from qpipe.core.parse import parse_text
 
         cell = pl.col(column)
         if self.format == _ANY:

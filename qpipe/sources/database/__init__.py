@@ -215,7 +215,8 @@ def _chunk(
 
 def _typed(values: pl.Series, type: DataType) -> pl.Series:
     """As its type says, null where it would be another value. Texts are what a server writes of such values."""
-    from qpipe.core.types import DataType, parse_text
+    from qpipe.core.parse import parse_text
+    from qpipe.core.types import DataType
 
     wanted = type.polars()
     if values.dtype == wanted:

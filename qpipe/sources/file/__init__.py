@@ -16,7 +16,8 @@ from qpipe.core.params import Duration, Path, param
 from qpipe.core.secrets import Secret
 from qpipe.core.storage import SECRET_PATH, lacking
 from qpipe.sources.file.arrivals import Arrivals, arrivals, pinned
-from qpipe.sources.file.inputs import Input, inputs_of
+from qpipe.sources.file.input import Input
+from qpipe.sources.file.inputs import inputs_of
 from qpipe.sources.file.kinds import BINARY, guess, is_workbook, named_format
 
 if TYPE_CHECKING:

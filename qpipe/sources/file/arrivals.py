@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qpipe.core.batch import Json
-from qpipe.sources.file.inputs import Input
+from qpipe.sources.file.input import Input
 
 _BLOCK = 1 << 20
 

@@ -11,64 +11,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any
 
-from qpipe.core import component
-from qpipe.core.batch import Json
-from qpipe.core.errors import NotPermitted, QpipeError, Unavailable
+from qpipe.core.errors import Unavailable
 from qpipe.core.storage import CONNECTED, shown
+from qpipe.sources.file.input import Input, hidden, partition_of, unreadable
 
 if TYPE_CHECKING:
     from qpipe.core.component import Context
 
 STDIN = "-"
-HEAD = 1 << 16  # bytes at either end that are part of a file's identity
-NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-
-
-@dataclass(frozen=True)
-class Input:
-    """One file: its name as the user would write it, and how to open it anew."""
-
-    name: str
-    opener: Callable[[], BinaryIO] = field(compare=False)
-    path: Path | None = None  # where it is a local file
-    size: int | None = None  # bytes
-    modified: int | str | None = None  # nanoseconds, or the store's own mark
-    partition: tuple[tuple[str, str | None], ...] = ()  # column=value in the folders' names
-    time: float | None = None  # of a remote file, seconds since the epoch, where the store tells
-    fetch: Callable[[Sequence[tuple[int, int]]], list[bytes]] | None = field(default=None, compare=False)  # (from, to): pieces
-
-    def identity(self) -> Json:
-        """Changes when the file does: size, time, and a hash of its two ends."""
-        digest = hashlib.sha256()
-        with self._open() as file:
-            digest.update(file.read(HEAD))
-            if self.path and (self.size or 0) > HEAD:
-                file.seek(max(HEAD, (self.size or 0) - HEAD))
-                digest.update(file.read(HEAD))
-        return {"name": self.name, "size": self.size, "modified": self.modified, "ends": digest.hexdigest()[:32]}
-
-    def told(self) -> component.Input:
-        """As inspections and listings see it."""
-        time = self.modified / 1e9 if isinstance(self.modified, int) else self.time
-        return component.Input(self.name, str(self.path.absolute()) if self.path else self.name, self.size, time)
-
-    def head(self, size: int) -> bytes:
-        """The first bytes."""
-        with self._open() as file:
-            return file.read(size)
-
-    def _open(self) -> BinaryIO:
-        try:
-            return self.opener()
-        except OSError as error:
-            raise unreadable(self.name, error) from error
-
-
 _looked: dict[tuple[str, str, str], list[Input]] = {}  # (run's folder, address, storage) → what was there
 
 
@@ -106,19 +59,8 @@ def scratch_file(given: Input, context: Context, suffix: str) -> Path:
     return _scratch(context) / f"input-{mark}{suffix}"
 
 
-def unreadable(name: str, error: OSError) -> QpipeError:
-    """A system's refusal in our words."""
-    if isinstance(error, PermissionError):
-        return NotPermitted("reading is not allowed", file=name, hint="give this user the right to read it")
-    if isinstance(error, FileNotFoundError):
-        return Unavailable("no file is there", file=name, hint="look at the path; it starts where the spec is")
-    if isinstance(error, IsADirectoryError):
-        return Unavailable("this is a directory", file=name, hint="name its files: path/*.csv")
-    return Unavailable(f"cannot be read: {error.strerror or error}", file=name)
-
-
 def _far(path: str, context: Context, storage: Mapping[str, Any] | None, afresh: bool) -> list[Input]:
-    from qpipe.sources.file.remote import remote
+    from qpipe.sources.file.remote import remote  # only for addresses: files at hand start without it
 
     if context.work is None or path.startswith(CONNECTED):  # a connection that broke would be asked again
         return list(remote(path, storage))
@@ -157,17 +99,6 @@ def _file(path: Path, name: str, folders: Sequence[str]) -> Input:
     except OSError as error:
         raise unreadable(name, error) from error
     return Input(name, lambda: open(path, "rb"), path, status.st_size, status.st_mtime_ns, partition_of(folders))
-
-
-def hidden(parts: Sequence[str]) -> bool:
-    """Left out as everyone leaves it out: `.hidden`, `_SUCCESS`, `_metadata`; but `_column=value` is a partition."""
-    return any(part.startswith(".") or (part.startswith("_") and "=" not in part) for part in parts)
-
-
-def partition_of(folders: Sequence[str]) -> tuple[tuple[str, str | None], ...]:
-    """``("day=2026-11-23",)`` → ``(("day", "2026-11-23"),)``: folders named the Hive way."""
-    pairs = (folder.partition("=") for folder in folders if "=" in folder)
-    return tuple((unquote(key), None if value == NO_VALUE else unquote(value)) for key, _, value in pairs)
 
 
 def _stdin(context: Context) -> Input:

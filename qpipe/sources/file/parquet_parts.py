@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from qpipe.sources.file.inputs import Input
+from qpipe.sources.file.input import Input
 from qpipe.sources.file.parquet_footer import Footer, RowGroup, read_footer
 
 _TAIL = 1 << 16  # bytes at the end that hold the footer of most files

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from qpipe.core.batch import Chunk, Json
 from qpipe.core.component import Context
 from qpipe.core.errors import DataRefused
-from qpipe.sources.file.inputs import Input, local_copy, scratch_file
+from qpipe.sources.file.input import Input
+from qpipe.sources.file.inputs import local_copy, scratch_file
 from qpipe.sources.file.kinds import is_workbook
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from qpipe.core.errors import DataRefused
 from qpipe.core.http import shown as told
 from qpipe.core.storage import open_store, reaching, shown
-from qpipe.sources.file.inputs import Input, hidden, partition_of
+from qpipe.sources.file.input import Input, hidden, partition_of
 
 _BUFFER = 1 << 20
 _HEAD = 1 << 16
