@@ -15,11 +15,13 @@ from qpipe.core.types import DataType
 if TYPE_CHECKING:
     import polars as pl
 
+_MEND = "declare another type, or cast it in the query"
 
-def as_declared(frame: pl.DataFrame, wanted: Mapping[str, DataType]) -> pl.DataFrame:
-    """The columns as declared, after ``_row`` where it is there."""
+
+def as_declared(frame: pl.DataFrame, wanted: Mapping[str, DataType], of: str = "result", hint: str = _MEND) -> pl.DataFrame:
+    """The columns as declared, after ``_row`` where it is there. Raises QpipeError where the values of one do not fit."""
     kept = [frame[ROW].cast(pl.Int64)] if ROW in frame.columns else []
-    return frame.select(*kept, *(_typed(frame[name], type_) for name, type_ in wanted.items()))
+    return frame.select(*kept, *(_typed(frame[name], type_, of, hint) for name, type_ in wanted.items()))
 
 
 def keep(frame: pl.DataFrame, path: Path) -> None:
@@ -30,12 +32,12 @@ def keep(frame: pl.DataFrame, path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _typed(column: pl.Series, wanted: DataType) -> pl.Series:
+def _typed(column: pl.Series, wanted: DataType, of: str, hint: str) -> pl.Series:
     try:
         return column.cast(wanted.polars())
     except pl.exceptions.PolarsError as error:
         given = DataType.of(column.dtype).describe()
         raise QpipeError(
-            f"the result's column '{column.name}' is {given}, and not all of it fits {wanted.describe()}",
-            hint="declare another type, or cast it in the query",
+            f"the {of}'s column '{column.name}' is {given}, and not all of it fits {wanted.describe()}",
+            hint=hint,
         ) from error

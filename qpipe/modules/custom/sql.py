@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import threading
 import time
@@ -18,6 +17,7 @@ from qpipe.core.lazy import duckdb, pl
 from qpipe.core.params import Duration, NewTypes, param
 from qpipe.core.rowset import RowSet
 from qpipe.core.types import DataType
+from qpipe.modules._result import as_declared, keep
 from qpipe.modules.custom._query import Query, read_query
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from qpipe.core.gather import Table
 
 _ROWS = 50_000  # of a result part
+_MEND = "mend columns:, or cast in the query"
 
 
 class Sql(Relational):
@@ -137,7 +138,9 @@ class Sql(Relational):
         with self._result(collected, context) as (result, last):
             self._check(dict(zip(result.columns, map(str, result.types), strict=True)), wanted)
             for number, frame in enumerate(self._batches(self._in_order(result))):
-                _write(_as_declared(frame, wanted, last), part / f"part-{number:06d}.parquet")
+                if ROW in frame.columns:
+                    _known_rows(frame[ROW], last)
+                keep(as_declared(frame, wanted, "query", _MEND), part / f"part-{number:06d}.parquet")
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
         return folder
@@ -205,37 +208,12 @@ class Sql(Relational):
             )
 
 
-def _as_declared(frame: pl.DataFrame, wanted: Mapping[str, DataType], last: int) -> pl.DataFrame:
-    """The columns as declared, after ``_row`` where it is there."""
-    kept = [_known_rows(frame[ROW], last).cast(pl.Int64)] if ROW in frame.columns else []
-    return frame.select(*kept, *(_typed(frame[name], type_) for name, type_ in wanted.items()))
-
-
-def _typed(column: pl.Series, wanted: DataType) -> pl.Series:
-    try:
-        return column.cast(wanted.polars())
-    except pl.exceptions.PolarsError as error:
-        given = DataType.of(column.dtype).describe()
-        raise QpipeError(
-            f"the query's column '{column.name}' is {given}, and not all of it fits {wanted.describe()}",
-            hint="mend columns:, or cast in the query",
-        ) from error
-
-
 def _known_rows(rows: pl.Series, last: int) -> pl.Series:
     if not rows.dtype.is_integer() or rows.null_count() or not rows.is_between(0, last).all():
         raise QpipeError(
             f"the query gives a {ROW} that no row of data has", hint=f"select {ROW} as it is in data, or leave it out"
         )
     return rows
-
-
-def _write(frame: pl.DataFrame, path: Path) -> None:
-    """Durable before anything relies on it."""
-    with path.open("wb") as file:
-        frame.write_parquet(file, compression="lz4", statistics=False)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _empty(types: Types) -> pl.DataFrame:
