@@ -182,6 +182,28 @@ def test_a_malformed_row_can_stop_the_run(tmp_path: Path) -> None:
     assert outcome.exit_code == 65 and "amount" in outcome.message and not (tmp_path / "out" / "clean.csv").exists()
 
 
+@pytest.mark.parametrize("batch", [1, 100])
+def test_a_cell_that_breaks_the_contract_is_not_called_missing(tmp_path: Path, batch: int) -> None:
+    """What no type could be made of is null, but there is a value: one reason, and the check is not evaluated there."""
+    checks = "{not_null: {columns: [amount]}}, {expression: {where: id > 1, condition: amount > 0, nulls: fail}}"
+    project = simple(tmp_path, "id,amount\n1,2\n2,x\n3,\n4,y\n", checks)
+    project.spec.write_text(f"{project.spec.read_text()}settings: {{batch_size: {batch}}}\n")
+    assert project.run().state == "done"
+    found = [json.loads(line) for line in (tmp_path / "out" / "q.ndjson").read_text().splitlines()]
+    assert [(row["id"], [reason["check"] for reason in row["_reasons"]]) for row in found] == [
+        ("2", ["contract"]), ("3", ["not_null", "expression"]), ("4", ["contract"]),
+    ]  # fmt: skip
+    tallies = {(t["check"], t["column"]): (t["evaluated"], t["failed"]) for t in project.tallies()}
+    assert tallies["not_null", "amount"] == (2, 1) and tallies["contract", "amount"] == (4, 2)
+    assert [counts for (check, _), counts in tallies.items() if check == "expression"] == [(1, 1)]
+
+
+def test_a_cell_that_a_step_has_given_a_value_is_judged_again(tmp_path: Path) -> None:
+    project = simple(tmp_path, "id,amount\n1,2\n2,x\n", "{fill_null: {columns: amount, value: 0}}, {not_null: amount}")
+    assert project.run().state == "done"
+    assert [(t["evaluated"], t["failed"]) for t in project.tallies() if t["check"] == "not_null"] == [(2, 0)]
+
+
 def test_a_new_column(tmp_path: Path) -> None:
     assert simple(tmp_path / "a", "id,amount,new\n1,2,3\n", source=", on_new_column: fail").run().exit_code == 65
     project = simple(tmp_path / "b", "id,amount,new\n1,2,3\n")

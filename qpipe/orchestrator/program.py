@@ -324,6 +324,7 @@ class _Compiler:
         self._pending: list[pl.Expr] = []
         self._queries: list[Query] = []
         self._wheres: dict[str, str] = {}
+        self._unread: dict[str, str] = {}  # column → hidden column of its cells that broke the contract
         self._named = 0
         self._tables = table_types(context)
 
@@ -372,6 +373,7 @@ class _Compiler:
         self._flag(CONTRACT, Rule(pl.col("__fault")), "error", None, 1.0, hidden="__fault")
         for name, bad, wanted in rules:
             self._flag(CONTRACT, Rule(bad, (name,), wanted.describe()), "error", None, 1.0)
+            self._unread[name] = self._program.flags[-1].bad
         self._pending += expressions  # beside their rules, so that each cell is cast once
         self._flush()
 
@@ -382,9 +384,10 @@ class _Compiler:
         flags = len(self._program.flags)
         if isinstance(module, Check):
             for rule in module.rules(context):
-                self._judge(step, module, rule, types)
+                self._judge(step, module, self._of_read_cells(rule), types)
         elif step.id in self._replaced:
             self._close()
+            self._unread.clear()  # rows that SQL or Python made may be others
             self._program.stages.append(Whole(step.id, _replacement(self._replaced[step.id])))
             after = context.but(types=self._replaced[step.id].types)
             if isinstance(module, Relational) and (settling := module.settle(self._replaced[step.id].folder, after)):
@@ -397,6 +400,7 @@ class _Compiler:
             self._transform(step, module, context)
         elif isinstance(module, Step):
             self._close()
+            self._unread.clear()
             self._own_code(step, module, context)
         if isinstance(module, Judging) and (made := tuple(self._program.flags[flags:])):
             self._stake(module, made, types)
@@ -423,6 +427,14 @@ class _Compiler:
             self._pending.append(value.alias(impact))
         if group or impact:
             self._program.stakes.append(Stake(flags, group, impact))
+
+    def _of_read_cells(self, rule: Rule) -> Rule:
+        """A rule that speaks of nulls, too, but for cells that broke the contract: they are null, yet no value is missing."""
+        unread = [pl.col(self._unread[c]) & pl.col(c).is_null() for c in rule.columns if c in self._unread]
+        if rule.applies is not None or not unread:
+            return rule
+        read = ~pl.any_horizontal(unread)
+        return replace(rule, bad=rule.bad & read, applies=read)
 
     def _judge(self, step: StepNode, module: Judging, rule: Rule, types: Types) -> None:
         judged = self._judged(module.where, rule.applies, types)
