@@ -198,6 +198,18 @@ def test_a_cell_that_breaks_the_contract_is_not_called_missing(tmp_path: Path, b
     assert [counts for (check, _), counts in tallies.items() if check == "expression"] == [(1, 1)]
 
 
+def test_a_moment_with_an_offset_is_told_which_type_takes_it(tmp_path: Path) -> None:
+    project = simple(tmp_path, "id,amount\n1,2026-01-02T03:04:05Z\n2,2026-01-02 03:04:05.5+0200\n3,31-01-2026\n")
+    project.spec.write_text(project.spec.read_text().replace("amount: float", "amount: datetime"))
+    assert project.run().state == "done"
+    found = [json.loads(line) for line in (tmp_path / "out" / "q.ndjson").read_text().splitlines()]
+    assert [[reason["message"] for reason in row["_reasons"]] for row in found] == [
+        ["amount is 2026-01-02T03:04:05Z, expected datetime; it has an offset, which datetime(UTC) takes"],
+        ["amount is 2026-01-02 03:04:05.5+0200, expected datetime; it has an offset, which datetime(UTC) takes"],
+        ["amount is 31-01-2026, expected datetime"],
+    ]
+
+
 def test_a_cell_that_a_step_has_given_a_value_is_judged_again(tmp_path: Path) -> None:
     project = simple(tmp_path, "id,amount\n1,2\n2,x\n", "{fill_null: {columns: amount, value: 0}}, {not_null: amount}")
     assert project.run().state == "done"

@@ -14,6 +14,8 @@ from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.program import CONTRACT, Computed, Flag, Program, Stake
 
 SAMPLES = 10  # failing rows kept of each check and column
+_OFFSET = r":[0-9]{2}(?:[.][0-9]+)?\s*(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)\s*$"  # ends a moment that a type without a zone refuses
+_REMEDY = "; it has an offset, which datetime(UTC) takes"
 
 
 def reason_type() -> pl.DataType:
@@ -149,6 +151,8 @@ def _told(flags: Sequence[Flag], found: pl.DataFrame) -> pl.DataFrame:
         found["value"], pl.coalesce(found["note"], pl.col("message")).alias("message")
     )
     said = pl.col("message").str.replace_all("{value}", pl.col("value").fill_null("missing"), literal=True)
+    zoned = (pl.col("check") == CONTRACT) & said.str.ends_with(", expected datetime") & pl.col("value").str.contains(_OFFSET)
+    said = pl.when(zoned).then(said + _REMEDY).otherwise(said).alias("message")
     return pl.DataFrame([found["at"], named.with_columns(said).to_struct("_reasons")])
 
 
