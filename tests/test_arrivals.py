@@ -49,6 +49,8 @@ def test_each_file_is_read_once(tmp_path: Path) -> None:
     assert good(project) == [1, 2, 3]
     notes = [event.data["message"] for event in project.events if event.name == "source.note"]
     assert any("c.csv was read before" in note for note in notes)
+    told = [event.data for event in project.events if event.name == "source.note" and event.data["code"] == "repeated-file"]
+    assert [Path(note["file"]).name for note in told] == ["b.csv", "c.csv"]  # not that of the file that was read
     put(project, "b.csv", "id\n9\n")  # the name of an old one, other content
     assert project.run().exit_code == 0
     assert good(project) == [1, 2, 3, 9]

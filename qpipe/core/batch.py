@@ -33,6 +33,7 @@ class Fault:
     column: str | None = None
     raw: str = ""  # the text as it stood
     severity: Severity = "error"
+    file: str | None = None  # where it is not the chunk's: a file that was left out
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,8 @@ class Record:
                 tx.part(output, part)
             self.gates.record(tx, read.seq, done.figures)
             for fault in [f for f in read.chunk.faults if f.row is None or f.severity != "error"][:100]:
-                tx.event("source.note", source=read.source.id, file=read.chunk.file, line=fault.line, code=fault.code,
-                         message=fault.message, raw=fault.raw[:200])  # fmt: skip
+                tx.event("source.note", source=read.source.id, file=fault.file or read.chunk.file, line=fault.line,
+                         code=fault.code, message=fault.message, raw=fault.raw[:200])  # fmt: skip
             for route, message in done.warned.items():
                 tx.event("source.note", source=read.source.id, file=read.chunk.file, code=route, message=message)
             tx.event("batch.staged", seq=read.seq, rows=read.rows, routes=done.routes)

@@ -204,7 +204,7 @@ class File(Source):
 
 def _repeated(name: str) -> Fault:
     message = f"{name} was read before, under this or another name: left out"
-    return Fault(None, 1, "repeated-file", message, severity="warning")
+    return Fault(None, 1, "repeated-file", message, severity="warning", file=name)
 
 
 def _ask(file: Input, options: File, context: Context) -> tuple[Asked, tuple[Fault, ...]]:
