@@ -216,6 +216,13 @@ def test_a_cell_that_a_step_has_given_a_value_is_judged_again(tmp_path: Path) ->
     assert [(t["evaluated"], t["failed"]) for t in project.tallies() if t["check"] == "not_null"] == [(2, 0)]
 
 
+def test_explain_says_where_types_come_from(tmp_path: Path) -> None:
+    spec = "sources: {{o: {{path: o.ndjson{}}}}}\noutputs: {{clean: {{path: c.ndjson}}}}\n"
+    for folder, schema, told in (("a", "", True), ("b", ", schema: {id: int}", False)):
+        Project(tmp_path / folder, spec.format(schema), {"o.ndjson": '{"id": 1}\n'})
+        assert ("qpipe init FILE" in qpipe(tmp_path / folder, "explain", "spec.yaml").stdout) == told
+
+
 def test_a_new_column(tmp_path: Path) -> None:
     assert simple(tmp_path / "a", "id,amount,new\n1,2,3\n", source=", on_new_column: fail").run().exit_code == 65
     project = simple(tmp_path / "b", "id,amount,new\n1,2,3\n")

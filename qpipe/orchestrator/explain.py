@@ -42,6 +42,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     for node in plan.sources:
         typed = f"{len(node.types)} columns under contract" if node.types else "columns as they come"
         yield f"  {node.id}: {node.source.name}, {'rows' if node.is_stream else 'reference table'}, {typed}"
+    if any(node.source.name == "file" and not node.types for node in plan.sources):
+        yield "  without a schema every cell of CSV or JSON is text: qpipe init FILE writes a spec with one"
     for each in passes_of(plan):
         yield ""
         what = "routes and keeps" if each.is_last else f"gathers for {', '.join(each.gathers)}"
