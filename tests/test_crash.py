@@ -113,7 +113,7 @@ def test_stopped_again_while_resuming(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_stopped_at_checkpoints_of_a_gathering_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
-    monkeypatch.setattr("qpipe.orchestrator.execution.CHECKPOINT", -1.0)
+    monkeypatch.setattr("qpipe.orchestrator.gathering.CHECKPOINT", -1.0)
     monkeypatch.setattr("qpipe.core.gather.Table.add", _slowly(gather.Table.add))  # so that there is time for checkpoints
     spec = SPEC.replace("batch_size: 70", "batch_size: 7")
     whole = Project(tmp_path / "whole", spec, data())

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +23,7 @@ from qpipe.orchestrator.decisions import Questions
 from qpipe.orchestrator.delivered import delivered_rows, keep_for_replays
 from qpipe.orchestrator.drift import notes
 from qpipe.orchestrator.feed import Read, Start
-from qpipe.orchestrator.gathering import Collectors
+from qpipe.orchestrator.gathering import Collectors, fill
 from qpipe.orchestrator.inspect import Inspector
 from qpipe.orchestrator.journal import Journal, Writer
 from qpipe.orchestrator.passes import Pass, passes_of
@@ -45,8 +43,6 @@ from qpipe.orchestrator.work import RouteRefuses, Worker, in_order, raw_types
 from qpipe.spec.plan import Plan
 
 ALONE = "the rows that come back are judged beside each other only: of this rule the run before kept nothing"
-CHECKPOINT = 2.0  # seconds between two checkpoints of a gathering pass
-BESIDE = 2  # threads that make what is to be kept of batches
 
 
 @dataclass(frozen=True)
@@ -209,7 +205,13 @@ class Execution:
         collectors = Collectors(self.plan, each, programs, self.context, self.writer, row.get("checkpoint"))
         keep = self.reading.keeper(start) if each.number == 1 else None
         only = collectors.wanted() if collectors.fused and not keep else None
-        last = self._fill(each, self._batches(each, start, only), collectors, keep)
+
+        def checkpoint(last: Read, state: Json) -> None:
+            with self.writer.commit("checkpoint") as tx:
+                advance(tx, each, last, state)
+
+        reads = self._stoppable(self._batches(each, start, only))
+        last = fill(collectors, reads, keep, self._progress(each).tell, self.reading.sync, checkpoint)
         found = collectors.judge()
         self.reading.sync()
         with self.writer.commit("pass-done") as tx:
@@ -224,50 +226,10 @@ class Execution:
                 tx.event("source.note", source=self.plan.streams[0].id, code="judged-alone", message=f"{id}: {ALONE}")
         collectors.close()
 
-    def _fill(
-        self, each: Pass, reads: Iterator[Read], collectors: Collectors, keep: Callable[[Read], None] | None
-    ) -> Read | None:
-        """Gather all batches, and keep them for later passes; the last one.
-
-        What is to be kept of a batch is made while that of the one before is written. Now and then what is written is brought
-        to the disk, and once it is there, the journal says so: a later attempt goes on from there.
-        """
-        progress, saved, last = self._progress(each), time.monotonic(), None
-        coming: deque[tuple[Read, Mapping[str, Future[Any]], Future[None] | None]] = deque()
-        saving: tuple[Future[None], Read, Json] | None = None
-
-        def write(most: int) -> None:
-            nonlocal last
-            while len(coming) > most:
-                last, packed, kept = coming.popleft()
-                collectors.add(last, packed)
-                if kept:
-                    kept.result()
-                progress.tell(last)
-
-        with (
-            ThreadPoolExecutor(BESIDE, "qpipe-gather") as side,
-            ThreadPoolExecutor(1, "qpipe-keep") as keeping,
-            ThreadPoolExecutor(1, "qpipe-sync") as syncing,
-        ):
-            for read in reads:
-                self._check_stop()
-                coming.append((read, collectors.pack(read, side), keeping.submit(keep, read) if keep else None))
-                write(1)
-                if saving and saving[0].done():
-                    saving[0].result()
-                    with self.writer.commit("checkpoint") as tx:
-                        advance(tx, each, *saving[1:])
-                    saving, saved = None, time.monotonic()
-                if last and not saving and time.monotonic() - saved > CHECKPOINT:
-                    state = collectors.state()
-                    saving = syncing.submit(self._sync, collectors), last, state
-            write(0)
-        return last
-
-    def _sync(self, collectors: Collectors) -> None:
-        self.reading.sync()
-        collectors.sync()
+    def _stoppable(self, reads: Iterator[Read]) -> Iterator[Read]:
+        for read in reads:
+            self._check_stop()
+            yield read
 
     # ── the last pass ──
 

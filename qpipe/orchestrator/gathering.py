@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +21,78 @@ from qpipe.orchestrator.journal import Writer
 from qpipe.orchestrator.passes import Pass
 from qpipe.orchestrator.program import Gathering, Program
 from qpipe.spec.plan import Plan
+
+CHECKPOINT = 2.0  # seconds between two checkpoints of a gathering pass
+SIDE = 2  # threads that make what is to be kept of batches
+
+
+def fill(
+    collectors: Collectors,
+    reads: Iterator[Read],
+    keep: Callable[[Read], None] | None,
+    tell: Callable[[Read], None],
+    sync: Callable[[], None],
+    checkpoint: Callable[[Read, Json], None],
+) -> Read | None:
+    """Gather all batches, ``keep`` them for later passes, and ``tell`` of each that is written; the last one.
+
+    What is to be kept of a batch is made while that of the one before is written. Now and then what is written is brought
+    to the disk, what was kept by ``sync``, and once it is there, ``checkpoint`` is told: a later attempt goes on from there.
+    """
+    last: Read | None = None
+    coming: deque[tuple[Read, Mapping[str, Future[Any]], Future[None] | None]] = deque()
+
+    def write(most: int) -> None:
+        nonlocal last
+        while len(coming) > most:
+            last, packed, kept = coming.popleft()
+            collectors.add(last, packed)
+            if kept:
+                kept.result()
+            tell(last)
+
+    with (
+        ThreadPoolExecutor(SIDE, "qpipe-gather") as side,
+        ThreadPoolExecutor(1, "qpipe-keep") as keeping,
+        ThreadPoolExecutor(1, "qpipe-sync") as syncing,
+    ):
+        saving = _Saving(collectors, syncing, sync, checkpoint)
+        for read in reads:
+            coming.append((read, collectors.pack(read, side), keeping.submit(keep, read) if keep else None))
+            write(1)
+            saving.go_on(last)
+        write(0)
+    return last
+
+
+class _Saving:
+    """The checkpoints of a pass, one at a time: what is written goes to the disk in another thread, then it is told."""
+
+    def __init__(
+        self,
+        collectors: Collectors,
+        syncing: Executor,
+        sync: Callable[[], None],
+        checkpoint: Callable[[Read, Json], None],
+    ) -> None:
+        self._collectors, self._syncing, self._sync, self._checkpoint = collectors, syncing, sync, checkpoint
+        self._under_way: tuple[Future[None], Read, Json] | None = None
+        self._saved = time.monotonic()
+
+    def go_on(self, last: Read | None) -> None:
+        """Tell of the one that is on the disk by now; begin another when it is time."""
+        if self._under_way and self._under_way[0].done():
+            synced, read, state = self._under_way
+            synced.result()
+            self._checkpoint(read, state)
+            self._under_way, self._saved = None, time.monotonic()
+        if last and not self._under_way and time.monotonic() - self._saved > CHECKPOINT:
+            state = self._collectors.state()
+            self._under_way = self._syncing.submit(self._bring), last, state
+
+    def _bring(self) -> None:
+        self._sync()
+        self._collectors.sync()
 
 
 class Collectors:
