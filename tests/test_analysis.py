@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qpipe.analysis.association import companions, parts
 from qpipe.analysis.correlation import correlations
 from qpipe.analysis.dependencies import dependencies, essential, minorities
 from qpipe.analysis.inclusion import Side, confidence
@@ -319,3 +320,16 @@ def test_order_of_many_is_quick() -> None:
     values = np.arange(300_000)
     values[[5, 1000, 299_000]] = [299_999, 3, 0]
     assert np.flatnonzero(out_of_order(values, strict=True)).tolist() == [5, 1000, 299_000]
+
+
+def test_marked_rows_that_keep_together() -> None:
+    groups = parts(pl.Series([n // 30 for n in range(600)]))
+    together, apart = (pl.Series([n in rows for n in range(600)]) for rows in (range(60, 75), range(0, 600, 40)))
+    nobody = np.zeros(600, dtype=bool)
+    assert companions(together, [("a", groups, nobody), ("b", groups[::-1].copy(), nobody)]) == ["a", "b"]
+    assert companions(apart, [("a", groups, nobody)]) == []
+    assert companions(together, [("a", groups, together.to_numpy())]) == [], "rows that are left out do not count"
+    assert companions(together.head(0), [("a", groups[:0], nobody[:0])]) == []
+    assert companions(pl.Series(~nobody), [("a", groups, nobody)]) == [], "all rows"
+    assert parts(pl.Series([None, 1.0, 1.0, None])).tolist() == [0, 1, 1, 0]
+    assert set(parts(pl.Series(range(1000))).tolist()) == set(range(1, 21))

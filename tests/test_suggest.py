@@ -231,6 +231,46 @@ def test_numbers_that_are_one_nearly_everywhere(tmp_path: Path) -> None:
     assert allowed == {"year": ([2020], 5), "same": ([7], 0)}
 
 
+def test_a_few_texts_among_numbers_still_make_a_valid_spec(tmp_path: Path) -> None:
+    ids, prices = [str(n) for n in range(100, 200)], ["0.99"] * 95  # one number alone
+    marked = ["$6", "$6", "6 USD", "~6", "#6"]
+    shares = [f"{n % 7}.25" if n % 25 else "NaN" for n in range(100)]
+    lines = [f"{a},{b},{c}" for a, b, c in zip(ids[:95] + marked, prices + marked, shares, strict=True)]
+    rows(tmp_path / "t.csv", "id,price,share", lines)
+    done = qpipe("profile", "t.csv", "--suggest", "--confidence", "0.8", "-o", "s.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = qpipe("run", "s.yaml", "--quiet", "--fail-on", "never", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    bad = pl.read_csv(tmp_path / "out" / "quarantine.csv")["_row"].to_list()
+    assert bad == [0, 25, 50, 75, *range(95, 100)], "NaN, and what is no number"
+
+
+def test_exceptions_that_go_with_other_columns_are_meant(tmp_path: Path) -> None:
+    """A film costs more, which goes with its kind and its place in the file. Slips fall anywhere."""
+    chance = random.Random(2)
+    film = [100 <= n < 120 for n in range(300)]
+    slip = set(chance.sample(range(300), 20))
+    lines = [
+        f"{n},{'film' if f else chance.choice(['song', 'talk'])},{1.99 if f else 0.99},{1.99 if n in slip else 0.99}"
+        for n, f in enumerate(film)
+    ]
+    found = suggested(rows(tmp_path / "t.csv", "id,kind,price,price_typed", lines))
+    sure = {s.columns[0]: s for s in found if s.broken == 20 and s.module in ("one_of", "between")}
+    assert sure["price"].confidence < 0.8 <= sure["price_typed"].confidence
+    assert "go with" in sure["price"].reason
+
+
+def test_a_word_that_is_most_of_a_column_is_how_the_file_writes_null(tmp_path: Path) -> None:
+    lines = [f"{n},{2000 + n % 9 if n % 20 else 'NA'},{100 + n if n % 10 == 1 else 'NA'}" for n in range(100)]
+    rows(tmp_path / "t.csv", "id,year,speed", lines)
+    assert qpipe("profile", "t.csv", "--suggest", "--confidence", "0.8", "-o", "s.yaml", cwd=tmp_path).returncode == 0
+    spec = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    assert spec["sources"]["t"]["nulls"] == ["NA"]
+    assert spec["sources"]["t"]["schema"]["speed"] == "int"
+    qpipe("run", "s.yaml", "--quiet", cwd=tmp_path)
+    assert not (tmp_path / "out" / "quarantine.csv").exists() or not pl.read_csv(tmp_path / "out" / "quarantine.csv").height
+
+
 def test_numbers_with_a_long_tail_of_decimals_among_short_ones(tmp_path: Path) -> None:
     short = [f"{20 + n % 9}.{n % 10}" for n in range(40)]
     mixed = short[:32] + [f"{20 + n / 7}" for n in range(1, 9) if n != 7]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,29 +45,34 @@ def placeholders(counts: pl.DataFrame, numbers: pl.DataFrame | None, dates: bool
     ``numbers``: the same with the column ``number``, where the column's values are numbers: a sentinel must lie apart from
     the others and come more than once. ``dates``: the values are dates.
     """
-    every = int(counts["count"].sum()) or 1
+    every, once = int(counts["count"].sum()) or 1, counts.height > 1 and counts["count"].max() == 1
     found = [
-        Placeholder(value, count, "a word for nothing", 0.9 if count <= 0.5 * every else 0.5)
+        Placeholder(value, count, "a word for nothing", 0.5 if count > 0.5 * every or (once and _is_code(value)) else 0.9)
         for value, count in counts.filter(is_word(pl.col("value")) & (pl.col("value") != "")).iter_rows()
     ]
     if dates:
         days = counts.filter(pl.col("value").str.slice(0, 10).str.replace_all("/", "-", literal=True).is_in(sorted(DATES)))
         found += [Placeholder(v, n, "a date that programs write for nothing", 0.8) for v, n in days.iter_rows() if n > 1]
-    if numbers is not None and numbers.height >= 5:
-        found += list(_sentinels(numbers, every))
+    if numbers is not None:
+        found += _sentinels(numbers)
     return found
 
 
-def _sentinels(numbers: pl.DataFrame, every: int) -> list[Placeholder]:
+def _is_code(word: str) -> bool:
+    """Na is sodium, too, where no value comes twice."""
+    return word.isalpha() and len(word) <= 3
+
+
+def _sentinels(numbers: pl.DataFrame) -> Iterator[Placeholder]:
     """99, 999, -1 …, twice or more, at an end of the range and far from what is next to it."""
-    found = []
-    ordered = numbers.drop_nulls("number").sort("number")
-    values, ends = ordered["number"], [(0, 1), (ordered.height - 1, ordered.height - 2)]
-    middle = ordered.slice(1, ordered.height - 2)["number"]
-    spread = (middle.quantile(0.95) or 0) - (middle.quantile(0.05) or 0) if middle.len() else 0
-    for at, beside in ends if ordered.height > 4 else []:
+    ordered = numbers.filter(pl.col("number").is_finite()).sort("number")
+    if ordered.height < 5:
+        return
+    values, last = ordered["number"], ordered.height - 1
+    middle = values.slice(1, last - 1)
+    spread = float(middle.quantile(0.95) or 0) - float(middle.quantile(0.05) or 0)
+    for at, beside in ((0, 1), (last, last - 1)):
         written, count = ordered["value"][at], int(ordered["count"][at])
         gap = abs(float(values[at]) - float(values[beside]))
-        if written in SENTINELS and count > 1 and gap > max(0.5 * float(spread), 1.5):
-            found.append(Placeholder(written, count, "a number that programs write for nothing, apart from all others", 0.7))
-    return found
+        if written in SENTINELS and count > 1 and gap > max(0.5 * spread, 1.5):
+            yield Placeholder(written, count, "a number that programs write for nothing, apart from all others", 0.7)

@@ -116,14 +116,14 @@ def _suggest(profiled: Profiled, written: Written, output: Path, confidence: flo
     """Rules for the table that refers to the others, or the first."""
     from qpipe.core.registry import Registry
     from qpipe.profile.answers import answers_beside, choose, keep_answer, read_answers
-    from qpipe.profile.rules import suggestions
+    from qpipe.profile.rules import OF_SOURCE, suggestions
     from qpipe.profile.spec_text import spec_text
 
     keys = profiled.profile.foreign_keys
     tables = list(profiled.tables)
     chief = max(tables, key=lambda t: (sum(f.table == t for f in keys), -tables.index(t)))
     modules = Registry().names("module")
-    found = [s for s in suggestions(profiled.tables[chief], keys) if s.module in (*modules, "type")]
+    found = [s for s in suggestions(profiled.tables[chief], keys) if s.module in (*modules, *OF_SOURCE)]
     answers = answers_beside(output)
     asking = confidence is None and sys.stdin.isatty() and sys.stderr.isatty()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from qpipe.profile.model import Profile, TableProfile
-from qpipe.profile.rules import Suggestion
+from qpipe.profile.rules import OF_SOURCE, Suggestion
 
 _PLAIN = re.compile(r"[A-Za-z_][\w ./-]*")
 _SPECIAL = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf"))
@@ -26,7 +26,7 @@ def spec_text(
 
     ``sources``: how each is written (type, path, …). ``known``: modules there are; rules of others are left out.
     """
-    mine = [s for s in chosen if s.table == table and (s.module in known or s.module == "type")]
+    mine = [s for s in chosen if s.table == table and (s.module in known or s.module in OF_SOURCE)]
     mine = _writable(mine, profile.table(table))
     others = {str(r).partition(".")[0] for s in mine if s.module == "foreign_key" for r in _each(s.params["references"])}
     return "\n".join(_lines(profile, mine, sources, table, sorted(others))) + "\n"
@@ -57,7 +57,7 @@ def _lines(
     ids: dict[str, int] = {}
     written = False
     for s in mine:
-        if s.module != "type":
+        if s.module not in OF_SOURCE:
             yield from _module(s, ids)
             written = True
     if not written:
@@ -69,7 +69,11 @@ def _lines(
 
 def _source(table: str, profile: Profile, mine: list[Suggestion], written: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {word(_slug(table))}:"
-    yield from (f"    {k}: {inline(v)}" for k, v in written.items())
+    null = [s for s in mine if s.module == "nulls"]
+    words = [*_each(written.get("nulls", ())), *(word for s in null for word in s.params["nulls"])]
+    yield from (f"    {k}: {inline(v)}" for k, v in written.items() if k != "nulls")
+    if words:
+        yield f"    nulls: {inline(words)}" + "".join(f"  # {_why(s)}" for s in null)
     types = {s.columns[0]: s for s in mine if s.module == "type"}
     if not types:
         return

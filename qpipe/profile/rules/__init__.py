@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from qpipe.profile.model import ForeignKeyFound, TableProfile
 from qpipe.profile.relations import Known
 from qpipe.profile.rules import numbers, relations, values, writing
-from qpipe.profile.rules.seen import Seen, Suggestion, look
+from qpipe.profile.rules.meant import doubted
+from qpipe.profile.rules.seen import OF_SOURCE, Seen, Suggestion, look
 
-__all__ = ["Seen", "Suggestion", "nulls_words", "suggestions"]
+__all__ = ["OF_SOURCE", "Seen", "Suggestion", "suggestions"]
 
 
 LOOKED = 50_000  # rows that rules of several columns are looked for in
@@ -19,21 +22,26 @@ OF_ONE_COLUMN = (
 
 def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Suggestion]:
     """All rules for a table, in the order in which a spec has them."""
-    found: list[Suggestion] = []
+    found = list(_written_for_null(table))
+    null = [word for s in found for word in s.params["nulls"]]
     sample = table.scan.sample.frame()
-    words = tuple(nulls_words(table.profile))
+    words = tuple(dict.fromkeys([*_words_for_nothing(table.profile), *null]))
+    rows = sample.head(LOOKED)
+    columns: list[Seen] = []
+    single: list[Suggestion] = []
     for told in table.profile.columns:
         if "${" in told.name:  # a spec cannot name it
             continue
         if told.stored.startswith(("List", "Struct", "Binary")) or not told.rows:
             continue
-        seen = look(table, told, sample, words)
+        seen = look(table, told, sample, words, null)
+        columns.append(seen)
         for rule in OF_ONE_COLUMN:
-            found += rule(seen)
+            single += rule(seen)
         if table.scan.sample.is_whole:
-            found += numbers.in_order(seen, sample[told.name])
+            single += numbers.in_order(seen)
+    found += doubted(single, columns, rows)
     found += relations.unique_keys(table.profile)
-    rows = sample.head(LOOKED)
     found += relations.copies(table.profile, rows)
     found += relations.run_together(table.profile, rows)
     dependent = list(relations.dependent(table.profile))
@@ -43,14 +51,24 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
     return _without_doubles([s for s in found if not any("${" in c for c in s.columns)])
 
 
-def nulls_words(profile: TableProfile) -> dict[str, int]:
-    """Words for nothing in any column, with how often they come."""
-    words: dict[str, int] = {}
-    for column in profile.columns:
-        for value, count, reason, confidence in column.placeholders:
-            if confidence >= 0.85 and reason.startswith("a word"):
-                words[value] = words.get(value, 0) + count
-    return words
+def _written_for_null(table: Known) -> Iterator[Suggestion]:
+    """Words that are most of some column: how a file writes that there is no value, wherever they stand."""
+    if not hasattr(table.source, "nulls"):
+        return
+    told: set[str] = set()
+    for c in table.profile.columns:
+        for word, count, reason, _ in c.placeholders:
+            if reason.startswith("a word") and 0.5 * c.rows < count < c.rows and word not in told:
+                told.add(word)
+                why = f"{word!r} is {reason}, and {count / c.rows:.1%} of {c.name}: so the file writes that there is no value"
+                yield Suggestion(table.profile.name, "nulls", {"nulls": [word]}, (c.name,), why, c.rows, count, 0.85, word)
+
+
+def _words_for_nothing(profile: TableProfile) -> tuple[str, ...]:
+    """Those of any column that are surely ones there."""
+    told = (p for c in profile.columns for p in c.placeholders)
+    words = (value for value, _, reason, sure in told if reason.startswith("a word") and sure >= 0.85)
+    return tuple(dict.fromkeys(words))
 
 
 def _without_doubles(found: list[Suggestion]) -> list[Suggestion]:

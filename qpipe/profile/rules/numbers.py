@@ -11,7 +11,7 @@ from qpipe.analysis.order import out_of_order
 from qpipe.analysis.outliers import rounded
 from qpipe.analysis.semantic import is_identifier
 from qpipe.core.lazy import pl
-from qpipe.profile.rules.seen import ENOUGH, FEWEST, Seen, Suggestion, certainty
+from qpipe.profile.rules.seen import ENOUGH, FEWEST, Seen, Suggestion, certainty, plain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,8 +43,7 @@ def within(c: Seen) -> Iterator[Suggestion]:
         outside, sure = under.len() + over.len(), min(0.9, 1 / (1 + math.exp(-(c.told.clear or 0.0) / 2)))
         reason = f"{outside:,} of the values {'lies' if outside == 1 else 'lie'} strewn about the others"
     low, high = rounded(low, high, below, above)
-    whole = bool((numbers == numbers.floor()).all())
-    params = {"column": c.name, "min": _number(low, whole), "max": _number(high, whole)}
+    params = {"column": c.name, "min": plain(low), "max": plain(high)}
     yield Suggestion(c.table, "between", params, (c.name,), reason, numbers.len(), outside, round(sure, 3))
 
 
@@ -116,11 +115,11 @@ def by_chance(counts: pl.Series) -> bool:
     return counts.len() >= 8 and bool((counts == 2).all())
 
 
-def in_order(c: Seen, cells: pl.Series) -> Iterator[Suggestion]:
+def in_order(c: Seen) -> Iterator[Suggestion]:
     """Whole numbers that rise, or fall, from row to row, nearly everywhere: running numbers. Such ones occur once."""
     if c.numbers is None or c.every < FEWEST or c.counts.height < 0.5 * c.every:
         return
-    numbers = cells.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).drop_nulls().drop_nans()
+    numbers = c.numbers.drop_nulls()
     if numbers.len() < c.every or not bool((numbers == numbers.floor()).all()):
         return
     few = c.every < ENOUGH
@@ -142,8 +141,3 @@ def _on_a_line(numbers: pl.Series, steps: pl.Series) -> bool:
     starts = numbers - step * pl.int_range(numbers.len(), eager=True).cast(pl.Float64)
     most = int(starts.alias("start").value_counts(name="n")["n"].max())  # type: ignore[arg-type]
     return step > 0 and most >= max(5, 0.7 * numbers.len())
-
-
-def _number(value: float, whole: bool) -> float | int:
-    exact = whole and abs(value) < 2**53 and value == int(value)
-    return int(value) if exact else float(f"{value:.12g}")

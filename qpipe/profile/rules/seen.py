@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qpipe.analysis.kinds import Reading, counted
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 ENOUGH = 20  # rows that a rule rests on
+OF_SOURCE = ("type", "nulls")  # in place of a module: a column's type in the contract; words that are read as null
 FEWEST = 6  # that one rests on which says itself how much a row tells
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One rule: the module and its parameters, or a part of the source (``nulls``, ``type``)."""
+    """One rule: the module and its parameters, or a part of the source (``OF_SOURCE``)."""
 
     table: str
     module: str
@@ -48,14 +49,20 @@ class Seen:
     table: str
     told: ColumnProfile
     counts: pl.DataFrame  # value, count: texts, blanks off, without what stands for nothing
-    numbers: pl.Series | None
+    numbers: pl.Series | None  # of each row where the column is of numbers; null where there is none, or no finite one
     every: int  # values
-    nothing: tuple[str, ...] = ()
-    more: Mapping[str, Any] = field(default_factory=dict)
+    nothing: tuple[str, ...] = ()  # words for nothing in any column
+    null: frozenset[str] = frozenset()  # those that the source is told to read as null
 
     @property
     def name(self) -> str:
         return self.told.name
+
+    @property
+    def missing(self) -> int:
+        """Nulls, blanks and words for nothing."""
+        words = sum(count for value, count, *_ in self.told.placeholders if value in self.nothing)
+        return self.told.nulls + self.told.blanks + words
 
     @property
     def is_dated(self) -> bool:
@@ -71,15 +78,17 @@ class Seen:
         return self.told.type == "string"
 
 
-def look(table: Known, told: ColumnProfile, sample: pl.DataFrame, nothing: tuple[str, ...]) -> Seen:
+def look(
+    table: Known, told: ColumnProfile, sample: pl.DataFrame, nothing: tuple[str, ...] = (), null: Collection[str] = ()
+) -> Seen:
     cells = sample[told.name]
     texts = counted(cells)
     known = texts.filter(~pl.col("value").is_in(list(nothing)) & (pl.col("value").str.strip_chars() != ""))
     kind = told.type.partition("(")[0]
     numbers = None
     if kind in ("int", "float", "decimal") or kind.startswith(("int", "uint", "float")):
-        numbers = cells.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
-    return Seen(table.profile.name, told, known, numbers, int(known["count"].sum() or 0), nothing)
+        numbers = cells.cast(pl.String).to_frame("x").select(number(pl.col("x"))).to_series()
+    return Seen(table.profile.name, told, known, numbers, int(known["count"].sum() or 0), nothing, frozenset(null))
 
 
 def certainty(rows: int, broken: int, most: float) -> float:
@@ -92,16 +101,12 @@ def certainty(rows: int, broken: int, most: float) -> float:
     return round(max(0.0, min(most, (middle - spread) / (1 + z * z / rows))), 3)
 
 
-def is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
+def number(texts: pl.Expr) -> pl.Expr:
+    """The finite numbers that texts are, blanks around them or not; null for others."""
+    read = texts.str.strip_chars().cast(pl.Float64, strict=False)
+    return pl.when(read.is_finite()).then(read)
 
 
-def typed(c: Seen, value: str) -> Any:
-    if c.numbers is None or value in c.nothing:
-        return value
-    number = float(value)
-    return int(number) if number == int(number) else number
+def plain(value: float) -> float | int:
+    """As a person would write it: a whole number without a point."""
+    return int(value) if abs(value) < 2**53 and value == int(value) else float(f"{value:.12g}")

@@ -9,7 +9,7 @@ from qpipe.analysis.kinds import read
 from qpipe.analysis.patterns import shape
 from qpipe.analysis.typos import slips_of
 from qpipe.core.lazy import pl
-from qpipe.profile.rules.seen import ENOUGH, FEWEST, Seen, Suggestion, certainty, is_number, typed
+from qpipe.profile.rules.seen import ENOUGH, FEWEST, Seen, Suggestion, certainty, number, plain
 from qpipe.profile.rules.writing import form_of_dates
 
 if TYPE_CHECKING:
@@ -21,11 +21,24 @@ VALUES = 60  # in a list of allowed values
 def nothing(c: Seen) -> Iterator[Suggestion]:
     """Values that stand for nothing."""
     for value, count, reason, confidence in c.told.placeholders:
-        if (not c.is_text and c.numbers is None) or (c.numbers is not None and not is_number(value)):
+        if value in c.null:
+            continue
+        meant = value if c.is_text else _as_number(c, value)
+        if meant is None:
             continue  # the contract's type says so already
-        params = {"column": c.name, "values": [typed(c, value)], "negate": True}
+        params = {"column": c.name, "values": [meant], "negate": True}
         yield Suggestion(c.table, "one_of", params, (c.name,), f"{value!r} is {reason}, {count:,} times", c.every + count,
                          count, confidence, f"not {value}")  # fmt: skip
+
+
+def _as_number(c: Seen, value: str) -> float | int | str | None:
+    """As a column of numbers has it. NaN is none but in floats, and a word never is one."""
+    if c.numbers is None:
+        return None
+    found = pl.select(number(pl.lit(value))).item()
+    if found is None:
+        return value if c.reading.kind == "float" and value.lower() == "nan" else None
+    return plain(found)
 
 
 def of_type(c: Seen) -> Iterator[Suggestion]:
@@ -45,8 +58,7 @@ def of_type(c: Seen) -> Iterator[Suggestion]:
                          c.told.unfit, 0.85)  # fmt: skip
         return
     word = {"type": c.told.type, "format": c.told.format} if c.told.format else c.told.type
-    broken = c.told.unfit - sum(n for value, n, *_ in c.told.placeholders if value in c.nothing)
-    broken = max(0, broken)
+    broken = max(0, c.told.unfit - sum(n for value, n, *_ in c.told.placeholders if value in c.nothing))
     sure = certainty(c.every, broken, 0.99)
     if not broken and c.every >= FEWEST:
         sure = max(sure, 0.82)  # so many texts are no numbers by chance
@@ -56,7 +68,7 @@ def of_type(c: Seen) -> Iterator[Suggestion]:
 
 
 def not_null(c: Seen) -> Iterator[Suggestion]:
-    missing = c.told.nulls + c.told.blanks
+    missing = c.missing
     share = missing / max(1, c.told.rows)
     if c.told.rows >= 2 and (missing == 0 or (share <= 0.01 and c.told.rows >= 200)):
         reason = "no value is missing" if not missing else f"only {missing:,} of {c.told.rows:,} values are missing"
@@ -83,11 +95,10 @@ def allowed(c: Seen) -> Iterator[Suggestion]:
     """Few values that repeat. Rare ones are let in where they look like the others and are not nearly one of them."""
     if c.every < ENOUGH or not (c.is_text or c.numbers is not None) or not c.counts.height:
         return
-    ordered = c.counts.with_columns(shape(pl.col("value")).alias("shape")).sort(["count", "value"], descending=[True, False])
-    first = int(ordered["count"][0])
     if not c.is_text:
-        yield from _nearly_constant(c, ordered, first)
+        yield from _nearly_constant(c)
         return
+    ordered = c.counts.with_columns(shape(pl.col("value")).alias("shape")).sort(["count", "value"], descending=[True, False])
     typos = {t[0] for t in c.told.typos} | _short_slips(ordered)
     often = ordered.filter((pl.col("count") >= max(2, 0.002 * c.every)) & ~pl.col("value").is_in(list(typos)))
     usual = [v for v in often["value"].to_list() if v == v.strip()]
@@ -127,27 +138,26 @@ def _shapes(often: pl.DataFrame, every: int) -> list[str]:
     return found["shape"].to_list()
 
 
-def _nearly_constant(c: Seen, ordered: pl.DataFrame, first: int) -> Iterator[Suggestion]:
-    """One number everywhere, or nearly: what else there is was hardly meant. Nothing (0) often stands beside other numbers."""
-    rest = c.every - first
-    scattered = ordered.height > 2 and _most(ordered.slice(1)["count"]) <= max(2, 0.02 * c.every)
-    value = typed(c, str(ordered["value"][0]))
-    least = 0.75 if scattered and (ordered.height > 6 or (value != 0 and ordered.height > 3)) else 0.9
-    if first < least * c.every or c.every < 30:
+def _nearly_constant(c: Seen) -> Iterator[Suggestion]:
+    """One number everywhere, or nearly: what else there is was hardly meant. Nothing (0) often stands beside others."""
+    numbers = c.counts.select(number(pl.col("value")).alias("number"), "count").drop_nulls().group_by("number").sum()
+    every, others = int(numbers["count"].sum()), numbers.height - 1
+    if every < 30:
         return
+    most, first = numbers.sort(["count", "number"], descending=[True, False]).row(0)
+    value, rest = plain(most), every - first
     params = {"column": c.name, "values": [value]}
     if not rest:
         if value != 0:
-            yield Suggestion(c.table, "one_of", params, (c.name,), f"only {value} occurs", c.every, 0, 0.8)
+            yield Suggestion(c.table, "one_of", params, (c.name,), f"only {value} occurs", every, 0, 0.8)
         return
-    reason = f"{value} is {first / c.every:.1%} of the column"
-    beside = value == 0 and rest > 0.02 * c.every and ordered.height > 20  # measured now and then, such as rain
-    sure = 0.85 if (scattered or first > 0.92 * c.every) and not beside else 0.7
-    yield Suggestion(c.table, "one_of", params, (c.name,), reason, c.every, rest, sure)
-
-
-def _most(counts: pl.Series) -> int:
-    return max(counts.to_list(), default=0)
+    again = int(numbers["count"].sort(descending=True)[1])
+    scattered = others > 1 and again <= max(2, 0.02 * every)
+    if first < (0.75 if scattered and others > (5 if value == 0 else 2) else 0.9) * every:
+        return
+    beside = value == 0 and rest > 0.02 * every and others >= 20  # measured now and then, such as rain
+    sure = 0.85 if (scattered or first > 0.92 * every) and not beside else 0.7
+    yield Suggestion(c.table, "one_of", params, (c.name,), f"{value} is {first / every:.1%} of the column", every, rest, sure)
 
 
 def misspelt(c: Seen) -> Iterator[Suggestion]:
