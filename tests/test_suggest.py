@@ -237,10 +237,8 @@ def test_a_few_texts_among_numbers_still_make_a_valid_spec(tmp_path: Path) -> No
     shares = [f"{n % 7}.25" if n % 25 else "NaN" for n in range(100)]
     lines = [f"{a},{b},{c}" for a, b, c in zip(ids[:95] + marked, prices + marked, shares, strict=True)]
     rows(tmp_path / "t.csv", "id,price,share", lines)
-    done = qpipe("profile", "t.csv", "--suggest", "--confidence", "0.8", "-o", "s.yaml", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    done = qpipe("run", "s.yaml", "--quiet", "--fail-on", "never", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    qpipe(tmp_path, "profile", "t.csv", "--suggest", "--confidence", "0.8", "-o", "s.yaml")
+    qpipe(tmp_path, "run", "s.yaml", "--quiet", "--fail-on", "never")
     bad = pl.read_csv(tmp_path / "out" / "quarantine.csv")["_row"].to_list()
     assert bad == [0, 25, 50, 75, *range(95, 100)], "NaN, and what is no number"
 
@@ -263,11 +261,11 @@ def test_exceptions_that_go_with_other_columns_are_meant(tmp_path: Path) -> None
 def test_a_word_that_is_most_of_a_column_is_how_the_file_writes_null(tmp_path: Path) -> None:
     lines = [f"{n},{2000 + n % 9 if n % 20 else 'NA'},{100 + n if n % 10 == 1 else 'NA'}" for n in range(100)]
     rows(tmp_path / "t.csv", "id,year,speed", lines)
-    assert qpipe("profile", "t.csv", "--suggest", "--confidence", "0.8", "-o", "s.yaml", cwd=tmp_path).returncode == 0
+    qpipe(tmp_path, "profile", "t.csv", "--suggest", "--confidence", "0.8", "-o", "s.yaml")
     spec = yaml.safe_load((tmp_path / "s.yaml").read_text())
     assert spec["sources"]["t"]["nulls"] == ["NA"]
     assert spec["sources"]["t"]["schema"]["speed"] == "int"
-    qpipe("run", "s.yaml", "--quiet", cwd=tmp_path)
+    qpipe(tmp_path, "run", "s.yaml", "--quiet")
     assert not (tmp_path / "out" / "quarantine.csv").exists() or not pl.read_csv(tmp_path / "out" / "quarantine.csv").height
 
 
