@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from qpipe.core.component import REJECTED
 from qpipe.core.errors import QpipeError
-from qpipe.orchestrator.journal import Journal, Transaction
+from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.memory import Entry, Memory
+from qpipe.orchestrator.writer import Transaction
 
 if TYPE_CHECKING:
     from qpipe.spec.plan import Decision

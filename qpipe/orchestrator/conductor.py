@@ -18,7 +18,8 @@ from qpipe.core.errors import CannotCreate, ChangedInput, QpipeError, Unavailabl
 from qpipe.core.events import Event
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.execution import Execution, Outcome, Stop, Wishes
-from qpipe.orchestrator.journal import Journal, Writer
+from qpipe.orchestrator.journal import Journal
+from qpipe.orchestrator.writer import Writer
 from qpipe.spec.plan import Plan
 
 __all__ = ["Conductor", "Outcome", "Stop"]

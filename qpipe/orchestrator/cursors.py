@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from qpipe.core.batch import Json
 from qpipe.core.component import Context
 from qpipe.core.errors import DataRefused
-from qpipe.orchestrator.journal import Journal, Transaction
+from qpipe.orchestrator.journal import Journal
+from qpipe.orchestrator.writer import Transaction
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,9 @@ from qpipe.orchestrator.answers import (
     meaning,
     settled,
 )  # fmt: skip
-from qpipe.orchestrator.journal import QUESTION_SAMPLE, Journal, Transaction
+from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.memory import Entry, Memory
+from qpipe.orchestrator.writer import QUESTION_SAMPLE, Transaction
 
 if TYPE_CHECKING:
     from qpipe.orchestrator.program import Asking, Program

@@ -25,7 +25,7 @@ from qpipe.orchestrator.drift import notes
 from qpipe.orchestrator.feed import Read, Start
 from qpipe.orchestrator.gathering import Collectors, fill
 from qpipe.orchestrator.inspect import Inspector
-from qpipe.orchestrator.journal import Journal, Writer
+from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.passes import Pass, passes_of
 from qpipe.orchestrator.patience import Patience
 from qpipe.orchestrator.prepare import Prepared, masked, memory_mb, told_types, workers
@@ -40,6 +40,7 @@ from qpipe.orchestrator.replay import keep_marks
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.settle import Going, again, going, send
 from qpipe.orchestrator.work import RouteRefuses, Worker, in_order, raw_types
+from qpipe.orchestrator.writer import Writer
 from qpipe.spec.plan import Plan
 
 ALONE = "the rows that come back are judged beside each other only: of this rule the run before kept nothing"

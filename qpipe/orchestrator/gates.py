@@ -22,7 +22,7 @@ from qpipe.orchestrator.program import Watch
 if TYPE_CHECKING:
     import polars as pl
 
-    from qpipe.orchestrator.journal import Transaction
+    from qpipe.orchestrator.writer import Transaction
 
 PASSED, DELIVERED, BOTH = "passed", "delivered", "both"  # rows that passed a gate's place, and that are really delivered
 TOGETHER = 8  # figures of so many batches become one, so many of those one again, and so on

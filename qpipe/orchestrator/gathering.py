@@ -17,9 +17,9 @@ from qpipe.core.lazy import pl
 from qpipe.core.rowset import RowSet
 from qpipe.orchestrator.delivered import GATHERED, Gathered, beside, is_kept, judged_beside, words_of
 from qpipe.orchestrator.feed import Read
-from qpipe.orchestrator.journal import Writer
 from qpipe.orchestrator.passes import Pass
 from qpipe.orchestrator.program import Gathering, Program
+from qpipe.orchestrator.writer import Writer
 from qpipe.spec.plan import Plan
 
 CHECKPOINT = 2.0  # seconds between two checkpoints of a gathering pass

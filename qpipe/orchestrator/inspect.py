@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from qpipe.core.component import Delivery, Inspection, Verdict
 from qpipe.core.types import DataType
 from qpipe.orchestrator.gates import GateVerdict
-from qpipe.orchestrator.journal import Journal, Transaction
+from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.prepare import Prepared
+from qpipe.orchestrator.writer import Transaction
 from qpipe.spec.plan import Plan, SourceNode, StepNode
 
 _ORDER = ("pass", "skipped", "not evaluated", "warn", "fail", "error")  # of outcomes, the worst last

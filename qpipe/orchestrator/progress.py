@@ -6,10 +6,10 @@ from collections import Counter
 
 from qpipe.core.events import Event
 from qpipe.orchestrator.feed import Read
-from qpipe.orchestrator.journal import Writer
 from qpipe.orchestrator.passes import Pass
 from qpipe.orchestrator.prepare import Prepared, memory_mb
 from qpipe.orchestrator.work import Done
+from qpipe.orchestrator.writer import Writer
 
 
 class Progress:

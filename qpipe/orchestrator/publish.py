@@ -19,9 +19,9 @@ from qpipe.orchestrator import drift
 from qpipe.orchestrator.answers import let_pass
 from qpipe.orchestrator.delivered import GATHERED, ROWS
 from qpipe.orchestrator.gates import Gates, GateVerdict
-from qpipe.orchestrator.journal import Writer
 from qpipe.orchestrator.patience import Patience
 from qpipe.orchestrator.work import original_types, provenance_types
+from qpipe.orchestrator.writer import Writer
 from qpipe.spec.plan import OutputNode, Plan
 
 

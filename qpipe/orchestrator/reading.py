@@ -9,12 +9,12 @@ from itertools import chain
 from qpipe.core.component import Context
 from qpipe.core.effects import effect
 from qpipe.orchestrator.feed import Read, Spool, Start, ahead, read_sources, result_source
-from qpipe.orchestrator.journal import Writer
 from qpipe.orchestrator.kept import Kept
 from qpipe.orchestrator.passes import Pass, has_python
 from qpipe.orchestrator.patience import Patience
 from qpipe.orchestrator.prepare import Prepared, batch_rows
 from qpipe.orchestrator.program import Replaced
+from qpipe.orchestrator.writer import Writer
 
 
 class Reading:

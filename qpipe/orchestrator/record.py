@@ -13,12 +13,12 @@ from qpipe.orchestrator.decisions import Questions
 from qpipe.orchestrator.feed import Read
 from qpipe.orchestrator.findings import Samples
 from qpipe.orchestrator.gates import Gates
-from qpipe.orchestrator.journal import Transaction, Writer
 from qpipe.orchestrator.passes import Pass
 from qpipe.orchestrator.prepare import Prepared, masked
 from qpipe.orchestrator.program import Watch
 from qpipe.orchestrator.settle import Going, keep_held
 from qpipe.orchestrator.work import Done
+from qpipe.orchestrator.writer import Transaction, Writer
 from qpipe.spec.plan import Plan
 
 

@@ -15,8 +15,8 @@ from qpipe.core.judgement import judge_rows
 from qpipe.core.rowset import RowSet
 from qpipe.orchestrator.delivered import GATHERED, Gathered, beside, delivered_rows, judged_beside, may_break
 from qpipe.orchestrator.gates import GateVerdict
-from qpipe.orchestrator.journal import Writer
 from qpipe.orchestrator.passes import Pass, relational
+from qpipe.orchestrator.writer import Writer
 from qpipe.spec.plan import StepNode
 
 if TYPE_CHECKING:
