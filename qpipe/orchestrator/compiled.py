@@ -29,7 +29,9 @@ class Programs:
         finish = self._router.stages if each.is_last else None
 
         def compiled(node: SourceNode, columns: Types, union: Types, after: str | None) -> Program:
-            return compile_program(self.plan, node, columns, union, context, verdicts, each.gathers, finish, replaced, after)
+            return compile_program(
+                self.plan, node, columns, union, context, verdicts, each.gathers, finish, replaced, after, self._router.leaving
+            )
 
         prepared = self._prepared
         programs = {n.id: compiled(n, prepared.columns[n.id], prepared.union, None) for n in self.plan.streams}

@@ -44,6 +44,22 @@ def lines_of(chunk: Chunk, offsets: pl.Series) -> pl.Series:
     return offsets.cast(pl.Int64) + chunk.first_line
 
 
+def faults_by_row(faults: Sequence[Fault]) -> dict[int, list[Fault]]:
+    """Errors by the row of the chunk that they concern; warnings are told, not held against the row."""
+    found: dict[int, list[Fault]] = {}
+    for fault in faults:
+        if fault.row is not None and fault.severity == "error":
+            found.setdefault(fault.row, []).append(fault)
+    return found
+
+
+def fault_marks(faults: Mapping[int, Sequence[Fault]], height: int) -> pl.Series | None:
+    """Which rows of a chunk have one; None where none has."""
+    if not faults:
+        return None
+    return pl.int_range(height, eager=True).is_in(list(faults))
+
+
 @dataclass(frozen=True)
 class Read:
     """A chunk, and its place in the run."""

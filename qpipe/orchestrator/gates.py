@@ -48,6 +48,10 @@ class Sheet:
         return " ".join(watch.step.id for watch in self.watches)
 
     @property
+    def before(self) -> str:
+        return self.watches[0].before
+
+    @property
     def by(self) -> list[str]:
         return list(_gate(self.watches[0]).by or ())
 
@@ -151,7 +155,7 @@ def sheets(watches: Sequence[Watch]) -> list[Sheet]:
     together: dict[Any, list[Watch]] = {}
     for watch in watches:
         alone = watch.where is not None or _gate(watch).by or any(now != name for name, now in watch.columns.items())
-        together.setdefault(watch.step.id if alone else watch.after, []).append(watch)
+        together.setdefault(watch.step.id if alone else (watch.before, watch.after), []).append(watch)
     return [Sheet(group) for group in together.values()]
 
 

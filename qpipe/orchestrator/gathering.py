@@ -16,7 +16,7 @@ from qpipe.core.gather import Collector
 from qpipe.core.lazy import pl
 from qpipe.core.rowset import RowSet
 from qpipe.orchestrator.delivered import GATHERED, Gathered, beside, is_kept, judged_beside, words_of
-from qpipe.orchestrator.feed import Read
+from qpipe.orchestrator.feed import Read, fault_marks, faults_by_row
 from qpipe.orchestrator.passes import Pass
 from qpipe.orchestrator.program import Gathering, Program
 from qpipe.orchestrator.writer import Writer
@@ -218,12 +218,16 @@ def _fused(program: Program, read: Read, columns: Types) -> pl.DataFrame:
     rows = pl.int_range(read.first_row, read.first_row + read.rows, dtype=pl.Int64, eager=True)
     frame = read.chunk.frame.lazy()
     absent = [pl.lit(None, dtype=t.polars()).alias(name) for name, t in columns.items() if name not in read.chunk.frame.columns]
-    return program.gather(frame.with_columns(absent), rows).collect(engine="in-memory")
+    return program.gather(frame.with_columns(absent), rows, _faults(read)).collect(engine="in-memory")
 
 
 def _in_full(program: Program, read: Read) -> pl.DataFrame:
     rows = pl.int_range(read.first_row, read.first_row + read.rows, dtype=pl.Int64, eager=True)
-    return program.run(read.chunk.frame, rows).frame
+    return program.run(read.chunk.frame, rows, _faults(read)).frame
+
+
+def _faults(read: Read) -> pl.Series | None:
+    return fault_marks(faults_by_row(read.chunk.faults), read.rows)
 
 
 def needed(program: Program, columns: Types) -> list[str]:

@@ -30,6 +30,8 @@ def passes_of(plan: Plan) -> list[Pass]:
     """The passes of a plan, in order. The last one routes."""
     groups: list[list[str]] = [[]]
     for step in relational(plan):
+        if step.module.effect == "replace" and groups[-1]:  # type: ignore[attr-defined]
+            groups.append([])  # what was found before it says which rows it takes
         groups[-1].append(step.id)
         if step.module.effect != "findings":  # type: ignore[attr-defined]
             groups.append([])

@@ -34,6 +34,7 @@ from qpipe.spec.plan import Plan, SourceNode, StepNode
 if TYPE_CHECKING:
     from qpipe.core.component import RowVerdict
 
+LEAVES = "__leaves"  # the number of the route that a row takes before a step which makes rows anew
 CONTRACT = "contract"  # the check that cells parse and lines have their shape
 
 
@@ -87,6 +88,7 @@ class Watch:
     columns: Mapping[str, str]  # its column → column of the result
     where: Expression | None
     after: tuple[str, ...]
+    before: str = ""  # the step that takes the rows and makes others of them
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,12 @@ class Gathering:
     columns: Mapping[str, str]
     where: str | None  # hidden column
     after: tuple[str, ...]  # drop flags raised before it
+    leaves: bool = False  # whether rows leave before it
 
     def of(self, frame: pl.DataFrame) -> pl.DataFrame:
         """``_row`` and the gathered columns of the rows that the step looks at."""
+        if self.leaves:
+            frame = frame.filter(pl.col(LEAVES).is_null())
         gone = [name for name in self.after if name in frame.columns]
         if gone:
             frame = frame.filter(~pl.any_horizontal(gone).fill_null(False))
@@ -115,12 +120,15 @@ class Computed:
 
     frame: pl.DataFrame
     removed: tuple[pl.DataFrame, ...] = ()
+    left: tuple[pl.DataFrame, ...] = ()  # rows that were routed before a step which makes rows anew, as they were there
+    taken: Mapping[str, tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=dict)  # step → rows it took, and such rows
     dropped: Mapping[str, int] = field(default_factory=dict)  # step → rows
     created: Mapping[str, int] = field(default_factory=dict)
 
 
 Query = Callable[["pl.LazyFrame"], "pl.LazyFrame"]
 Finish = Callable[["Program", Types], "list[list[pl.Expr]]"]
+Leaving = Callable[["Program", Types], "pl.Expr | None"]
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,8 @@ class Whole:
 
     step: str
     process: Callable[[pl.DataFrame], pl.DataFrame]  # rows are told by ``_row``
+    leaves: bool = False  # whether rows leave before it: those that ``LEAVES`` gives a route
+    anew: bool = False  # whether its rows are others than those it takes
 
 
 @dataclass(frozen=True)
@@ -161,21 +171,30 @@ class Program:
         none = pl.repeat(False, rows.len(), dtype=pl.Boolean, eager=True)
         frame = raw.with_columns(rows.alias(ROW), (none if fault is None else fault).alias("__fault"), *self._masks(rows))
         removed: list[pl.DataFrame] = []
+        left: list[pl.DataFrame] = []
+        taken: dict[str, tuple[pl.DataFrame, pl.DataFrame]] = {}
         dropped: Counter[str] = Counter()
         created: Counter[str] = Counter()
         for stage in self.stages:
             if isinstance(stage, Whole):
+                out = frame.filter(pl.col(LEAVES).is_not_null() & ~_gone(self.drops, frame)) if stage.leaves else frame.clear()
+                if out.height:
+                    left.append(out)
+                    removed.append(out.select(ROW, *hidden(out.columns)))
+                    frame = frame.join(out.select(ROW), on=ROW, how="anti", maintain_order="left")
+                if stage.anew:
+                    taken[stage.step] = frame, out
                 frame = self._whole(stage, frame, removed, dropped, created)
             else:
                 frame = stage(frame.lazy()).collect(engine="in-memory")
         frame = self._leave(frame, dropped, None)
-        return Computed(frame, tuple(removed), dict(dropped), dict(created))
+        return Computed(frame, tuple(removed), tuple(left), taken, dict(dropped), dict(created))
 
-    def gather(self, raw: pl.LazyFrame, rows: pl.Series | None = None) -> pl.LazyFrame:
+    def gather(self, raw: pl.LazyFrame, rows: pl.Series | None = None, fault: pl.Series | None = None) -> pl.LazyFrame:
         """What the gatherings need, as one lazy query over a frame as it came: only columns that matter are touched."""
         frame = raw.with_columns(
             pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW) if rows is None else rows.alias(ROW),
-            pl.lit(False).alias("__fault"),
+            (pl.lit(False) if fault is None else fault).alias("__fault"),
             *(self._masks(rows) if rows is not None else [pl.lit(False).alias(name) for name in self.masks]),
         )
         for stage in self.stages:
@@ -185,6 +204,7 @@ class Program:
 
     def _gathered(self) -> list[str]:
         names = [now for g in self.gatherings.values() for now in (*g.columns.values(), *g.after)]
+        names += [LEAVES for g in self.gatherings.values() if g.leaves]
         return list(dict.fromkeys(names + [g.where for g in self.gatherings.values() if g.where]))
 
     @property
@@ -239,6 +259,12 @@ class Program:
         return made.join(_one_each(aside), on=ROW, how="left", maintain_order="left")
 
 
+def _gone(drops: Sequence[Drop], frame: pl.DataFrame) -> pl.Expr:
+    """Whether a step has dropped a row."""
+    flags = [drop.flag for drop in drops if drop.flag in frame.columns]
+    return pl.any_horizontal(flags).fill_null(False) if flags else pl.lit(False)
+
+
 def _one_each(aside: pl.DataFrame) -> pl.DataFrame:
     """One line for each ``_row``: of rows with one origin, a flag of any is a flag of all."""
     if aside[ROW].n_unique() == aside.height:
@@ -273,16 +299,17 @@ def _mask(found: RowSet, first: int, count: int) -> pl.Series:
 def compile_program(
     plan: Plan, source: SourceNode, columns: Types, union: Types, context: Context,
     verdicts: Mapping[str, Sequence[RowVerdict]], gathers: Sequence[str] = (), finish: Finish | None = None,
-    replaced: Mapping[str, Replaced] | None = None, after: str | None = None,
+    replaced: Mapping[str, Replaced] | None = None, after: str | None = None, leaving: Leaving | None = None,
 ) -> Program:  # fmt: skip
     """A program for a source.
 
     ``columns`` are those the source delivers, ``union`` those of all streams under their contracts; ``verdicts`` holds what
     relational steps found in earlier passes, by step id; ``gathers`` names the relational steps to gather for, and the program
     ends at the last of them; ``finish`` adds the last expressions: the router's. ``replaced`` holds what SQL steps of earlier
-    passes have made; the program of such a step's new rows begins ``after`` it.
+    passes have made; the program of such a step's new rows begins ``after`` it. ``leaving`` says which rows are routed before
+    such a step.
     """
-    return _Compiler(plan, source, context, verdicts, finish, replaced or {}).compile(columns, union, gathers, after)
+    return _Compiler(plan, source, context, verdicts, finish, replaced or {}, leaving).compile(columns, union, gathers, after)
 
 
 def table_types(context: Context) -> dict[str, Types]:
@@ -317,9 +344,10 @@ class _Compiler:
     def __init__(
         self, plan: Plan, source: SourceNode, context: Context,
         verdicts: Mapping[str, Sequence[RowVerdict]], finish: Finish | None, replaced: Mapping[str, Replaced],
+        leaving: Leaving | None,
     ) -> None:  # fmt: skip
         self._plan, self._context, self._verdicts, self._finish = plan, context, verdicts, finish
-        self._replaced = replaced
+        self._replaced, self._leaving = replaced, leaving
         self._program = Program(source)
         self._pending: list[pl.Expr] = []
         self._queries: list[Query] = []
@@ -330,9 +358,9 @@ class _Compiler:
 
     def compile(self, columns: Types, union: Types, gathers: Sequence[str], after: str | None) -> Program:
         self._program.columns = columns
-        self._contract(columns, union)
-        types: Types = dict(union)
         begun = after is None
+        self._contract(columns, union, judged=begun)
+        types: Types = dict(union)
         for position, step in enumerate(self._plan.steps):
             if not begun:
                 begun = step.id == after
@@ -360,7 +388,7 @@ class _Compiler:
 
     # ── the contract: text becomes typed, the union of all streams takes shape ──
 
-    def _contract(self, columns: Types, union: Types) -> None:
+    def _contract(self, columns: Types, union: Types, *, judged: bool) -> None:
         declared, expressions = self._program.source.types or {}, []
         rules: list[tuple[str, pl.Expr, DataType]] = []
         for name, wanted in union.items():
@@ -370,7 +398,8 @@ class _Compiler:
                 typed = _typed(pl.col(name), columns[name], wanted)
                 expressions.append(typed.alias(name))
                 rules.append((name, pl.col(name).is_not_null() & typed.is_null(), wanted))
-        self._flag(CONTRACT, Rule(pl.col("__fault")), "error", None, 1.0, hidden="__fault")
+        if judged:  # rows that a step has made anew have been judged before
+            self._flag(CONTRACT, Rule(pl.col("__fault")), "error", None, 1.0, hidden="__fault")
         for name, bad, wanted in rules:
             self._flag(CONTRACT, Rule(bad, (name,), wanted.describe()), "error", None, 1.0)
             self._unread[name] = self._program.flags[-1].bad
@@ -386,9 +415,14 @@ class _Compiler:
             for rule in module.rules(context):
                 self._judge(step, module, self._of_read_cells(rule), types)
         elif step.id in self._replaced:
+            leaves = self._leave(types)
             self._close()
             self._unread.clear()  # rows that SQL or Python made may be others
-            self._program.stages.append(Whole(step.id, _replacement(self._replaced[step.id])))
+            result = self._replaced[step.id]
+            self._program.stages.append(Whole(step.id, _replacement(result), leaves, anew=not result.same_rows))
+            if not result.same_rows:
+                watches = self._program.watches
+                watches[:] = [w if w.before else replace(w, before=step.id) for w in watches]
             after = context.but(types=self._replaced[step.id].types)
             if isinstance(module, Relational) and (settling := module.settle(self._replaced[step.id].folder, after)):
                 self._transform(step, settling, after)
@@ -538,10 +572,21 @@ class _Compiler:
         module = step.module
         assert isinstance(module, Relational)
         context = self._context.but(types=types)
+        leaves = module.effect == "replace" and self._leave(types)
         names = {name: f"__k{len(self._program.gatherings)}_{name}" for name in module.gather(context)}
         self._pending += [expression.alias(names[name]) for name, expression in module.gather(context).items()]
         where = self._judged(module.where, None, types)
-        self._program.gatherings[step.id] = Gathering(step, context, names, where, self._dropped())
+        self._program.gatherings[step.id] = Gathering(step, context, names, where, self._dropped(), leaves)
+
+    def _leave(self, types: Types) -> bool:
+        """Before a step that makes rows anew: which rows take their way now, since what was found in them goes with them."""
+        way = self._leaving(self._program, types) if self._leaving else None
+        if way is None:
+            return False
+        self._flush()
+        self._pending.append(way.alias(LEAVES))
+        self._flush()
+        return True
 
     # ── stretches ──
 

@@ -35,6 +35,7 @@ class Router:
 
     def __init__(self, plan: Plan, reliability: Mapping[str, float] | None = None) -> None:
         self.routes: tuple[Route, ...] = plan.routes
+        self._aside = {n for n, r in enumerate(plan.routes) if _leads_aside(plan, r)}
         self._reliability = reliability or {}
         self._named = {name for r in plan.routes if r.when is not None for name in r.when.columns}
 
@@ -59,6 +60,24 @@ class Router:
             asks = pl.any_horizontal([pl.col(a.flag) for a in program.asks]).fill_null(False)
             chosen = pl.when(asks).then(pl.lit(HELD, dtype=pl.UInt8)).otherwise(chosen)
         return [[scores[name].alias(name) for name in wanted], [chosen.alias(ROUTE)], *([warned] if warned else [])]
+
+    def leaving(self, program: Program, types: Types) -> pl.Expr | None:
+        """The route of rows that leave before a step which makes rows anew, null for those that go on; None where all do.
+
+        By what was found so far, they go to quarantine, or end the run. Routes that look at columns are taken after the step.
+        """
+        chosen = nothing = pl.lit(None, dtype=pl.UInt8)
+        for number, route in reversed(list(enumerate(self.routes))):
+            if route.when is not None and not route.warns and not route.when.columns and program.flags:
+                when = route.when.compile({}, functions(program)).fill_null(False)
+                way = pl.lit(number, dtype=pl.UInt8) if number in self._aside else nothing
+                chosen = pl.when(when).then(way).otherwise(chosen)
+        return None if chosen is nothing else chosen
+
+
+def _leads_aside(plan: Plan, route: Route) -> bool:
+    """Whether rows that take it are kept as they came, or end the run."""
+    return route.stops or (bool(route.to) and not route.ask and all(plan.outputs[output].original for output in route.to))
 
 
 def confidence(flags: Sequence[Flag]) -> pl.Expr:

@@ -19,7 +19,7 @@ from qpipe.core.errors import UsageError
 from qpipe.core.expression import Expression
 from qpipe.core.lazy import pl
 from qpipe.core.rowset import RowSet
-from qpipe.orchestrator.feed import line_of
+from qpipe.orchestrator.feed import fault_marks, faults_by_row, line_of
 from qpipe.orchestrator.findings import reasons
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.prepare import Prepared, masked
@@ -27,7 +27,7 @@ from qpipe.orchestrator.program import Program, compile_program, hidden
 from qpipe.orchestrator.reliability import reliability_before
 from qpipe.orchestrator.router import HELD, ROUTE, Router
 from qpipe.orchestrator.settle import QUESTION, chain_of
-from qpipe.orchestrator.work import _by_row, _marks, route_name
+from qpipe.orchestrator.work import route_name
 from qpipe.spec.plan import Plan
 
 
@@ -103,13 +103,13 @@ class Tracer:
     def _trace(self, batch: Mapping[str, Any], number: int) -> RowTrace:
         chunk, offset = self._find(batch, number)
         raw = chunk.frame.slice(offset, 1)
-        found = _by_row(chunk.faults).get(offset)
+        found = faults_by_row(chunk.faults).get(offset)
         faults = {0: found} if found else {}
         steps: list[StepTrace] = []
         frame: pl.DataFrame | None = None
         for count in range(len(self.plan.steps) + 1):
             program = self._program(batch["source"], count)
-            computed = program.run(raw, pl.Series([number], dtype=pl.Int64), _marks(faults, 1))
+            computed = program.run(raw, pl.Series([number], dtype=pl.Int64), fault_marks(faults, 1))
             after = computed.frame
             steps.append(self._step(count, program, frame if frame is not None else raw, after, raw, faults, len(steps)))
             frame = after
@@ -156,7 +156,7 @@ class Tracer:
         router = Router(self.plan, reliability_before(self.plan, self.journal, self.run))
         program = compile_program(self.plan, node, self.prepared.columns[source], self.prepared.union, self.prepared.context,
                                   self.verdicts, (), router.stages)  # fmt: skip
-        frame = program.run(raw, pl.Series([number], dtype=pl.Int64), _marks(faults, 1)).frame
+        frame = program.run(raw, pl.Series([number], dtype=pl.Int64), fault_marks(faults, 1)).frame
         if frame.height == 0 or any(frame[d.flag][0] for d in program.drops if d.flag in frame.columns):
             return "dropped"
         code = int(frame[ROUTE][0])

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.delivered import keep_rows, kept_steps
-from qpipe.orchestrator.feed import Read, line_of
+from qpipe.orchestrator.feed import Read, fault_marks, faults_by_row, line_of
 from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally, with_reason
 from qpipe.orchestrator.gates import BOTH, DELIVERED, PASSED, Figures, Sheet, measure, sheets
-from qpipe.orchestrator.program import CONTRACT, Computed, Program
+from qpipe.orchestrator.program import CONTRACT, LEAVES, Computed, Program
 from qpipe.orchestrator.router import HELD, ROUTE, WARNED, Router, confidence
 from qpipe.spec.plan import OutputNode, Plan
 
@@ -94,13 +94,13 @@ class Worker:
     def do(self, read: Read) -> Done:
         began = time.perf_counter()
         program, raw = self.programs[read.source.id], read.chunk.frame
-        faults = _by_row(read.chunk.faults)
-        computed = program.run(raw, read.index, _marks(faults, raw.height))
+        faults = faults_by_row(read.chunk.faults)
+        computed = program.run(raw, read.index, fault_marks(faults, raw.height))
         self._refuse(read, program, computed, faults)
-        frame = _alive(program, computed.frame)
+        frame = _with_left(_alive(program, computed.frame), computed.left)
         split = Split(self, program, read, frame, faults)
         split.stop()
-        figures = split.figures(computed.frame)
+        figures = split.figures(computed)
         parts = split.stage()
         if self.keeps_rows:
             keep_rows(split.rows_delivered(), self.spool, read.seq)
@@ -108,7 +108,8 @@ class Worker:
         alone = len(self.plan.streams) == 1
         tallies = [(*counted, None if alone else read.source.id) for counted in tally(program, computed)]
         staked = stakes(program, computed) if program.stakes else []
-        return Done(read, program, computed, tallies, split.routes(), parts, figures, split.held(),
+        shown = replace(computed, frame=_with_left(computed.frame, computed.left))
+        return Done(read, program, shown, tallies, split.routes(), parts, figures, split.held(),
                     time.perf_counter() - began, staked, split.warned())  # fmt: skip
 
     def reach(self) -> int:
@@ -192,9 +193,21 @@ class Split:
             parts[output.id] = output.output.stage(rows, self._read.seq, self._worker.staging[output.id], self._worker.context)
         return parts
 
-    def figures(self, computed: pl.DataFrame) -> dict[str, Figures]:
-        """The gates' figures of all rows that passed them, and of those that are delivered. No row is measured twice."""
-        sheets, delivered = self._worker.sheets[self._read.source.id], self._delivered()
+    def figures(self, computed: Computed) -> dict[str, Figures]:
+        """The gates' figures of all rows that passed them, and of those that are delivered. No row is measured twice.
+
+        To a gate before a step that makes rows anew, the rows that the step took are delivered.
+        """
+        sheets = self._worker.sheets[self._read.source.id]
+        found = self._figures([sheet for sheet in sheets if sheet.before not in computed.taken], computed.frame)
+        for step, (taken, out) in computed.taken.items():
+            early = [sheet for sheet in sheets if sheet.before == step]
+            found[BOTH] = {**found.get(BOTH, {}), **measure(early, taken)}
+            found[PASSED] = {**found.get(PASSED, {}), **measure(early, out)}
+        return found
+
+    def _figures(self, sheets: Sequence[Sheet], computed: pl.DataFrame) -> dict[str, Figures]:
+        delivered = self._delivered()
         if computed.height != self._frame.height:  # a step has dropped some, perhaps after a gate
             return {PASSED: measure(sheets, computed), DELIVERED: measure(sheets, delivered)}
         codes = self._delivered_codes()
@@ -355,16 +368,17 @@ def _alive(program: Program, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(~pl.any_horizontal(gone).fill_null(False)) if gone else frame
 
 
-def _by_row(faults: Sequence[Fault]) -> dict[int, list[Fault]]:
-    """Errors by the row they concern; warnings are told, not held against the row."""
-    found: dict[int, list[Fault]] = {}
-    for fault in faults:
-        if fault.row is not None and fault.severity == "error":
-            found.setdefault(fault.row, []).append(fault)
-    return found
+def _with_left(frame: pl.DataFrame, left: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Rows in their order, with those that left before a step: what came after it found nothing in them."""
+    if not left:
+        return frame
 
+    def at_the_end(name: str, dtype: pl.DataType, rows: pl.DataFrame) -> pl.Expr:
+        if name == ROUTE:
+            return pl.col(LEAVES).alias(name)
+        if rows.schema.get(name) == dtype:
+            return pl.col(name)
+        return pl.lit(False if name.startswith("__") and dtype == pl.Boolean else None, dtype=dtype).alias(name)
 
-def _marks(faults: Mapping[int, Sequence[Fault]], height: int) -> pl.Series | None:
-    if not faults:
-        return None
-    return pl.int_range(height, eager=True).is_in(list(faults))
+    aligned = [rows.select(at_the_end(name, dtype, rows) for name, dtype in frame.schema.items()) for rows in left]
+    return pl.concat([frame, *aligned]).sort(ROW, maintain_order=True)
