@@ -9,9 +9,10 @@ from qpipe.core.batch import Json
 from qpipe.core.component import Context, RowVerdict, Types
 from qpipe.core.rowset import RowSet
 from qpipe.orchestrator.feed import result_source
+from qpipe.orchestrator.fuse import compile_program, table_types
 from qpipe.orchestrator.passes import Pass
 from qpipe.orchestrator.prepare import Prepared
-from qpipe.orchestrator.program import Program, Replaced, compile_program, table_types
+from qpipe.orchestrator.program import Program, Replaced
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.writer import Writer
 from qpipe.spec.plan import SourceNode

@@ -11,9 +11,9 @@ from qpipe.core.batch import Json
 from qpipe.core.component import Context, Types
 from qpipe.core.errors import Problem, QpipeError, exit_code_of
 from qpipe.orchestrator.drift import missing_columns, new_columns
+from qpipe.orchestrator.fuse import compile_program, misfits
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.prepare import union_of
-from qpipe.orchestrator.program import compile_program, misfits
 from qpipe.orchestrator.reliability import Reliability, reliability
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.tables import load_tables

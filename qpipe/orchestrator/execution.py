@@ -23,13 +23,14 @@ from qpipe.orchestrator.decisions import Questions
 from qpipe.orchestrator.delivered import delivered_rows, keep_for_replays
 from qpipe.orchestrator.drift import notes
 from qpipe.orchestrator.feed import Read, Start
+from qpipe.orchestrator.fuse import misfits
 from qpipe.orchestrator.gathering import Collectors, fill
 from qpipe.orchestrator.inspect import Inspector
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.passes import Pass, passes_of
 from qpipe.orchestrator.patience import Patience
 from qpipe.orchestrator.prepare import Prepared, masked, memory_mb, told_types, workers
-from qpipe.orchestrator.program import Program, misfits
+from qpipe.orchestrator.program import Program
 from qpipe.orchestrator.progress import Progress
 from qpipe.orchestrator.publish import Publisher, verdict_event
 from qpipe.orchestrator.reading import Reading

@@ -21,9 +21,10 @@ from qpipe.core.lazy import pl
 from qpipe.core.rowset import RowSet
 from qpipe.orchestrator.feed import fault_marks, faults_by_row, line_of
 from qpipe.orchestrator.findings import reasons
+from qpipe.orchestrator.fuse import compile_program
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.prepare import Prepared, masked
-from qpipe.orchestrator.program import Program, compile_program, hidden
+from qpipe.orchestrator.program import Program, hidden
 from qpipe.orchestrator.reliability import reliability_before
 from qpipe.orchestrator.router import HELD, ROUTE, Router
 from qpipe.orchestrator.settle import QUESTION, chain_of
