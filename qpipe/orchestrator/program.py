@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qpipe.core.batch import ROW, Severity
 from qpipe.core.component import Ask, Context, Types
@@ -25,9 +24,6 @@ from qpipe.core.expression import Expression
 from qpipe.core.lazy import pl
 from qpipe.core.rowset import RowSet
 from qpipe.spec.plan import SourceNode, StepNode
-
-if TYPE_CHECKING:
-    pass
 
 LEAVES = "__leaves"  # the number of the route that a row takes before a step which makes rows anew
 CONTRACT = "contract"  # the check that cells parse and lines have their shape
