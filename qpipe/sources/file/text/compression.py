@@ -61,7 +61,8 @@ class ByteStream:
         Nothing is taken of other streams, nor at the end.
         """
         raw, near = self._raw, min(size, LONG_LINE)
-        if type(self) is not ByteStream or not isinstance(raw, io.BufferedReader) or not self.seekable:
+        here = isinstance(raw, io.BufferedReader) and isinstance(raw.raw, io.FileIO)  # a store is asked anew at each seek
+        if type(self) is not ByteStream or not here or not self.seekable:
             return b""
         raw.seek(size - near - back, io.SEEK_CUR)
         end = raw.read(near)
