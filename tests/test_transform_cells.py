@@ -54,12 +54,17 @@ NUMBERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("values", "table"), NUMBERS, ids=lambda part: str(part)[:40])
-def test_parse_number(values: dict[str, Any], table: dict[str, Any]) -> None:
-    module = made("parse_number", columns="x", **values)
+def reads_as(name: str, values: dict[str, Any], table: dict[str, Any]) -> None:
+    """The module gives these values for these texts, and says of each that has none that it failed."""
+    module = made(name, columns="x", **values)
     assert dict(zip(table, cells(module, list(table)), strict=True)) == table
     failed = run(module, pl.DataFrame({"x": list(table)})).failed
     assert failed == [place for place, value in enumerate(table.values()) if value is None]
+
+
+@pytest.mark.parametrize(("values", "table"), NUMBERS, ids=lambda part: str(part)[:40])
+def test_parse_number(values: dict[str, Any], table: dict[str, Any]) -> None:
+    reads_as("parse_number", values, table)
 
 
 def day(text: str) -> dt.date:
@@ -94,10 +99,7 @@ DATES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("values", "table"), DATES, ids=lambda part: str(part)[:40])
 def test_parse_date(values: dict[str, Any], table: dict[str, Any]) -> None:
-    module = made("parse_date", columns="x", **values)
-    assert dict(zip(table, cells(module, list(table)), strict=True)) == table
-    failed = run(module, pl.DataFrame({"x": list(table)})).failed
-    assert failed == [place for place, value in enumerate(table.values()) if value is None]
+    reads_as("parse_date", values, table)
 
 
 def test_parse_date_tells_two_dates_from_none() -> None:

@@ -168,11 +168,15 @@ class Program:
         created: Counter[str] = Counter()
         for stage in self.stages:
             if isinstance(stage, Whole):
-                out = frame.filter(pl.col(LEAVES).is_not_null() & ~_gone(self.drops, frame)) if stage.leaves else frame.clear()
+                out = frame.clear()
+                if stage.leaves:
+                    dropped_before = gone(self.drops, frame)
+                    leaves = pl.col(LEAVES).is_not_null()
+                    leaves = leaves if dropped_before is None else leaves & ~dropped_before
+                    out, frame = frame.filter(leaves), frame.filter(~leaves)
                 if out.height:
                     left.append(out)
                     removed.append(out.select(ROW, *hidden(out.columns)))
-                    frame = frame.join(out.select(ROW), on=ROW, how="anti", maintain_order="left")
                 if stage.anew:
                     taken[stage.step] = frame, out
                 frame = self._whole(stage, frame, removed, dropped, created)
@@ -250,10 +254,10 @@ class Program:
         return made.join(_one_each(aside), on=ROW, how="left", maintain_order="left")
 
 
-def _gone(drops: Sequence[Drop], frame: pl.DataFrame) -> pl.Expr:
-    """Whether a step has dropped a row."""
+def gone(drops: Sequence[Drop], frame: pl.DataFrame) -> pl.Expr | None:
+    """Whether a step has dropped a row; None where no step before has dropped any."""
     flags = [drop.flag for drop in drops if drop.flag in frame.columns]
-    return pl.any_horizontal(flags).fill_null(False) if flags else pl.lit(False)
+    return pl.any_horizontal(flags).fill_null(False) if flags else None
 
 
 def _one_each(aside: pl.DataFrame) -> pl.DataFrame:

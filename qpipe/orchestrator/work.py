@@ -20,7 +20,7 @@ from qpipe.orchestrator.delivered import keep_rows, kept_steps
 from qpipe.orchestrator.feed import Read, fault_marks, faults_by_row, line_of
 from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally, with_reason
 from qpipe.orchestrator.gates import BOTH, DELIVERED, PASSED, Figures, Sheet, measure, sheets
-from qpipe.orchestrator.program import CONTRACT, LEAVES, Computed, Program
+from qpipe.orchestrator.program import CONTRACT, LEAVES, Computed, Program, gone
 from qpipe.orchestrator.router import HELD, ROUTE, WARNED, Router, confidence
 from qpipe.spec.plan import OutputNode, Plan
 
@@ -364,8 +364,8 @@ def provenance_types(told: Sequence[str]) -> dict[str, Any]:
 
 
 def _alive(program: Program, frame: pl.DataFrame) -> pl.DataFrame:
-    gone = [drop.flag for drop in program.drops if drop.flag in frame.columns]
-    return frame.filter(~pl.any_horizontal(gone).fill_null(False)) if gone else frame
+    dropped = gone(program.drops, frame)
+    return frame if dropped is None else frame.filter(~dropped)
 
 
 def _with_left(frame: pl.DataFrame, left: Sequence[pl.DataFrame]) -> pl.DataFrame:
