@@ -20,14 +20,28 @@ def missing() -> str | None:
     return None if shutil.which("mariadbd") and shutil.which("mariadb-install-db") else "apt-get install mariadb-server"
 
 
+# what a crowded machine may refuse: looking up its own name, the kernel's queues of asynchronous reads
+MODEST = ["--skip-name-resolve", "--innodb-use-native-aio=0"]
+
+
+def _install(data: Path, user: str) -> None:
+    """The system tables; tried again from nothing, for the server that makes them may be refused what it needs."""
+    command = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--user={user}", "--skip-test-db", *MODEST]
+    for _ in range(3):
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode == 0:
+            return
+        shutil.rmtree(data, ignore_errors=True)
+    raise RuntimeError(f"mariadb-install-db ended with {done.returncode}: {done.stdout}")
+
+
 class Server:
     """A server that can be killed and started again at the same address, with what it had."""
 
     def __init__(self, directory: Path, fast: bool = False) -> None:
         data, port, socket = directory / "data", free_port(), directory / "socket"
         user = pwd.getpwuid(os.geteuid()).pw_name
-        install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--user={user}", "--skip-test-db"]
-        subprocess.run(install, check=True, capture_output=True)
+        _install(data, user)
         setup = directory / "setup.sql"
         lines = ["create database if not exists shop charset utf8mb4",
                  f"create user if not exists qpipe@'127.0.0.1' identified by '{PASSWORD}'",
@@ -37,7 +51,7 @@ class Server:
                    "init-file": setup, "pid-file": directory / "pid",
                    "innodb-flush-log-at-trx-commit": 0 if fast else 1}  # fmt: skip
         written = (f"--{name}={value}" for name, value in options.items())
-        self._command = ["mariadbd", "--no-defaults", "--skip-name-resolve", *written]
+        self._command = ["mariadbd", "--no-defaults", *MODEST, *written]
         self._port, self._log = port, directory / "log"
         self.url = f"mariadb://qpipe:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/shop"
 
