@@ -19,7 +19,8 @@ PLUGIN = '''
 from pathlib import Path
 import polars as pl
 from qpipe.core.batch import Chunk
-from qpipe.core.component import Input, Inspection, Source, Verdict, param
+from qpipe.core.component import Input, Inspection, Source, Verdict
+from qpipe.core.params import param
 from qpipe.core.types import DataType
 
 

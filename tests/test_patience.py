@@ -17,7 +17,8 @@ SHAKY = '''
 from pathlib import Path
 import polars as pl
 from qpipe.core.batch import Chunk
-from qpipe.core.component import Output, Part, Source, param
+from qpipe.core.component import Output, Part, Source
+from qpipe.core.params import param
 from qpipe.core.errors import Unavailable
 from qpipe.core.types import DataType
 
