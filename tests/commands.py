@@ -71,10 +71,11 @@ def _as_a_process(folder: Path, env: Mapping[str, str]) -> Iterator[None]:
 
 def history(home: Path, *words: str) -> Result:
     """A command that tells of earlier runs, of this journal; what it raises is raised."""
-    from qpipe.cli import history
+    from qpipe.cli import history, watching
 
     app = typer.Typer()
-    history.register(app)
+    for group in (history, watching):
+        group.register(app)
     result = CliRunner().invoke(app, [*words, "--home", str(home)], standalone_mode=False)
     if result.exception:
         raise result.exception

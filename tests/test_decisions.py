@@ -17,10 +17,11 @@ from questions import ASK, NOTHING, ORDERS, T0, begin, held_of, open_all, plan_o
 from qpipe.core.component import REJECTED
 from qpipe.core.errors import QpipeError, UsageError
 from qpipe.orchestrator.answers import answers_of, evidence_of, response_times, settled
-from qpipe.orchestrator.decisions import Questions, filled
+from qpipe.orchestrator.decisions import Questions
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.program import Asking
 from qpipe.orchestrator.router import HELD
+from qpipe.orchestrator.wording import filled
 
 # ── opening ──
 

@@ -18,6 +18,7 @@ from qpipe.core.errors import QpipeError, SpecError
 from qpipe.orchestrator.answers import keep, keep_remembered, settled, why_not_kept
 from qpipe.orchestrator.decisions import Questions
 from qpipe.orchestrator.memory import Entry, Memory
+from qpipe.orchestrator.remembered import Remembered
 from qpipe.orchestrator.router import HELD
 
 
@@ -78,7 +79,7 @@ def test_memory_files_edited_by_hand(tmp_path: Path, text: str, answered: dict[s
     journal, run = begin(tmp_path, noon)
     remembered(tmp_path, text)
     plan = plan_of(tmp_path, scope="group", by=("country",))
-    assert Questions(plan, journal, run).problems == []
+    assert Remembered(plan).problems == []
     open_all(journal, run, plan, cuts)
     assert {group: choice for group, (_, choice, _) in states(journal, run).items() if choice} == answered
     assert sum(q["rows"] for q in journal.questions(run)) == 8
@@ -104,9 +105,8 @@ BAD = [
 
 @pytest.mark.parametrize(("text", "line", "message", "hint"), BAD)
 def test_bad_memory_is_a_problem_with_its_place(tmp_path: Path, text: str, line: int, message: str, hint: str) -> None:
-    journal, run = begin(tmp_path)
     path = remembered(tmp_path, text)
-    problem = Questions(plan_of(tmp_path, scope="group", by=("country",)), journal, run).problems[0]
+    problem = Remembered(plan_of(tmp_path, scope="group", by=("country",))).problems[0]
     assert (problem.file.endswith("big.yaml"), problem.line) == (True, line)
     assert message in problem.message
     assert hint in problem.hint
@@ -116,11 +116,18 @@ def test_bad_memory_is_a_problem_with_its_place(tmp_path: Path, text: str, line:
         assert path.read_text() == text
 
 
+def test_an_entry_of_a_module_says_its_value(tmp_path: Path) -> None:
+    remembered(tmp_path, "- {value: DE, answer: keep}\n- {group: {country: DE}, answer: keep}\n", "names")
+    (problem,) = Remembered(plan_of(tmp_path)).problems
+    assert (problem.line, problem.code, problem.message) == (2, "missing-key", "this entry says no value.")
+    assert "value:" in problem.hint
+
+
 @pytest.mark.parametrize(("condition", "message"), [("amount >", "when: "), ("amuont > 3", "'amuont'")])
 def test_a_condition_that_cannot_be_read_is_a_problem(tmp_path: Path, condition: str, message: str) -> None:
     journal, run = begin(tmp_path)
     remembered(tmp_path, f"- {{answer: accept}}\n- {{when: {condition}, answer: accept}}\n")
-    assert len(Questions(plan_of(tmp_path), journal, run).problems) == (message == "when: ")
+    assert len(Remembered(plan_of(tmp_path)).problems) == (message == "when: ")
     with pytest.raises(SpecError) as refused:
         open_all(journal, run, plan_of(tmp_path))
     assert refused.value.problems[0].line == 2

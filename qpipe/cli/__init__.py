@@ -13,7 +13,8 @@ GROUPS = {
     "importing": ("import",),
     "registry": ("modules", "sources", "outputs", "schema"),
     "decisions": ("decisions", "decide"),
-    "history": ("runs", "show", "watch", "report", "diff", "rm", "health", "incident", "trend"),
+    "history": ("runs", "show", "report", "diff", "rm", "incident", "trend"),
+    "watching": ("watch", "health"),
     "trace": ("trace", "why"),
 }
 READERS = ("run", "resume", "profile")  # commands that go through much data

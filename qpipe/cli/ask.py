@@ -6,15 +6,12 @@ what was typed before a question was shown does not count, and a time-out or ano
 
 from __future__ import annotations
 
-import os
-import select
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from qpipe.cli.keyboard import Keyboard, listening
 from qpipe.cli.questions import (
     cell_text,
     due_text,
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
 
     from qpipe.orchestrator.journal import Journal
 
-TICK = 0.5  # seconds between two looks at the clock and at the journal
 WIDEST = 100  # columns of a line
 COMMANDS = {"p": "postpone", "q": "stop", "v": "view", "?": "help", "A": "all", "R": "remember"}
 WORDS = {"postpone": "postpone", "quit": "stop", "stop asking": "stop", "view": "view", "help": "help", "all": "all",
@@ -73,7 +69,7 @@ class Asking:
         if can_ask() and not self.asked.stopped:
             stream = sys.stderr if sys.stderr.isatty() else sys.stdout
             console = Console(file=stream, highlight=False)
-            with _signals() as keyboard:
+            with listening() as keyboard:
                 _Session(journal, run, self.by or person(), console, keyboard, self.asked).through()
 
 
@@ -339,71 +335,3 @@ def _choices(question: Mapping[str, Any]) -> dict[str, str]:
 
 def _arrow(question: Mapping[str, Any], choice: str, target: str) -> str:
     return "" if question["scope"] == "value" else f" → {target_text(choice, target)}"
-
-
-# ── the keyboard ──
-
-
-class Keyboard:
-    """Lines from the terminal, with a look at the world while nobody types."""
-
-    def __init__(self) -> None:
-        self.stopping = False  # a signal said so
-        self._listening = False
-        self._interrupted = False
-
-    def interrupt(self, number: int, frame: Any) -> None:
-        """Ctrl-C: at once where a line is awaited, else when the next one is: nothing is torn while it is shown or kept."""
-        if self._listening:
-            raise KeyboardInterrupt
-        self._interrupted = True
-
-    def forget(self) -> None:
-        """What was typed before the question was there is no answer to it. Called before the prompt shows, not after."""
-        if os.name != "nt":
-            import termios
-
-            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-
-    def line(self, overtaken: Callable[[], bool]) -> str | None:
-        """A line without its end; None when ``overtaken`` came true first. EOFError at the end of input."""
-        self._listening = True
-        try:
-            if self._interrupted:
-                raise KeyboardInterrupt
-            return self._typed(overtaken)
-        finally:
-            self._listening = self._interrupted = False
-
-    def _typed(self, overtaken: Callable[[], bool]) -> str | None:
-        if os.name == "nt":
-            return input()
-        descriptor = sys.stdin.fileno()
-        while not overtaken():
-            if select.select([descriptor], [], [], TICK)[0]:
-                typed = os.read(descriptor, 65536)
-                if not typed:
-                    raise EOFError
-                return typed.decode(errors="replace").rstrip("\r\n")
-        return None
-
-
-@contextmanager
-def _signals() -> Iterator[Keyboard]:
-    """While asking, Ctrl-C means the question, not the run; a request to end the process still reaches the run."""
-    keyboard = Keyboard()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def end(number: int, frame: Any) -> None:
-        keyboard.stopping = True
-        handler = before[signal.SIGTERM]
-        if callable(handler):
-            handler(number, frame)
-
-    try:
-        signal.signal(signal.SIGINT, keyboard.interrupt)
-        signal.signal(signal.SIGTERM, end)
-        yield keyboard
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -16,8 +16,10 @@ from qpipe.core.secrets import masked
 
 if TYPE_CHECKING:
     from qpipe.orchestrator.journal import Journal
+    from qpipe.report.block import Block
 
 Home = Annotated[Path | None, typer.Option("--home", help="Where the journal is. Default: $QPIPE_HOME, or .qpipe here.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, its beginning or end, or latest.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Vars = Annotated[list[str] | None, typer.Option("--var", help="A variable of the spec: --var day=2026-11-23")]
 
@@ -53,6 +55,21 @@ def read_vars(given: Sequence[str] | None) -> dict[str, str]:
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def block(
+    title: str, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], tones: tuple[str, ...] = (),
+    right: frozenset[int] = frozenset(),
+) -> Block:  # fmt: skip
+    from qpipe.report.block import Block
+
+    return Block(title, columns, rows, right, tones, whole=frozenset({0}))
+
+
+def print_blocks(blocks: Sequence[Block], otherwise: str = "") -> None:
+    from qpipe.report.text import printed
+
+    print(printed(blocks) if blocks else otherwise)
 
 
 def tell(*lines: str) -> None:

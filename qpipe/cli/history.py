@@ -1,8 +1,7 @@
-"""qpipe runs, show, watch, report, diff, rm, health, incident, trend"""
+"""qpipe runs, show, report, diff, rm, incident, trend"""
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -11,22 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qpipe.cli.common import AsJson, Home, open_journal, print_json, tell
+from qpipe.cli.common import AsJson, Home, RunId, block, open_journal, print_blocks, print_json, tell
 from qpipe.core.errors import CannotCreate, UsageError
 
 if TYPE_CHECKING:
-    from qpipe.core.events import Event
     from qpipe.orchestrator.journal import Journal
     from qpipe.report.block import Block
     from qpipe.spec.plan import Plan
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, its beginning or end, or latest.")]
-STUCK = 600.0  # seconds without a batch after which a living run is called stuck
-LOOK = 0.5  # seconds between two looks of `watch`
-
 
 def register(app: typer.Typer) -> None:
-    for command in (runs, show, watch, report, diff, rm, health, incident, trend):
+    for command in (runs, show, report, diff, rm, incident, trend):
         app.command()(command)
 
 
@@ -44,11 +38,11 @@ def runs(
     if as_json:
         print_json(found)
     else:
-        _print([_runs_block(found)] if found else [], "there has been no run yet: `qpipe run SPEC`")
+        print_blocks([_runs_block(found)] if found else [], "there has been no run yet: `qpipe run SPEC`")
     return 0
 
 
-def show(reference: Run = "latest", as_json: AsJson = False, home: Home = None) -> int:
+def show(reference: RunId = "latest", as_json: AsJson = False, home: Home = None) -> int:
     """One run: balance sheet, checks, scores, outputs, questions, what to do next.
 
     Example: qpipe show latest
@@ -66,41 +60,8 @@ def show(reference: Run = "latest", as_json: AsJson = False, home: Home = None) 
     return 0
 
 
-def watch(
-    reference: Run = "latest",
-    events: Annotated[bool, typer.Option("--events", help="Every event as a JSON line on stdout.")] = False,
-    home: Home = None,
-) -> int:
-    """Follow a run that another process drives, until it ends; prints how it ended.
-
-    Example: qpipe watch latest
-    """
-    from qpipe.cli.live import progress
-
-    journal = open_journal(home)
-    run = journal.run(reference)
-    view = progress(events=events)
-    seen = 0
-    try:
-        while True:
-            run = journal.run(run["id"])
-            for event in journal.events(run["id"], seen):
-                seen = event.id
-                view(event)
-            if not journal.alive(run):
-                break
-            view(_progress_of(journal, run))
-            time.sleep(LOOK)
-    finally:
-        view.close()
-    if not events:
-        dead = run["state"] == "running"
-        tell(f"{run['id']}: {'its process is gone; `qpipe resume ' + run['id'] + '`' if dead else run['state']}")
-    return int(run["exit_code"] or 0) if run["state"] != "running" else 1
-
-
 def report(
-    reference: Run = "latest",
+    reference: RunId = "latest",
     format: Annotated[str, typer.Option("--format", "-f", help="html, json, md, junit or text.")] = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; - is stdout.")] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Show the HTML in a browser.")] = False,
@@ -161,7 +122,7 @@ def diff(
     if as_json:
         print_json(compared.to_json())
     else:
-        _print(blocks(compared))
+        print_blocks(blocks(compared))
     return 1 if exit_code and not compared.same else 0
 
 
@@ -196,24 +157,8 @@ def rm(
     return 0
 
 
-def health(as_json: AsJson = False, home: Home = None) -> int:
-    """Runs that are neither done nor failed nor alive, and living ones that stand still. Ends with 1 when there are any.
-
-    Example: qpipe health || qpipe recover
-    """
-    journal = open_journal(home)
-    found = [told for run in journal.runs() if (told := _ill(journal, run))]
-    if as_json:
-        print_json({"healthy": not found, "runs": found})
-    else:
-        rows = tuple((f["run"], f["what"], f["todo"]) for f in found)
-        table = [_block("", ("run", "what", "do"), rows, ("bad",) * len(rows))] if rows else []
-        _print(table, "healthy: every run is done, failed, refused, waiting or alive")
-    return 1 if found else 0
-
-
 def incident(
-    reference: Run = "latest",
+    reference: RunId = "latest",
     reason: Annotated[str, typer.Option("--reason", "-r", help="What happened.")] = "",
     undo: Annotated[bool, typer.Option("--undo", help="It was none.")] = False,
     as_json: AsJson = False,
@@ -236,7 +181,7 @@ def incident(
 
 
 def trend(
-    reference: Run = "latest",
+    reference: RunId = "latest",
     limit: Annotated[int, typer.Option("--limit", "-n", min=2, help="At most so many runs.")] = 30,
     of: Annotated[str, typer.Option(help="Scores of each dimension, column or source.")] = "dimension",
     as_json: AsJson = False,
@@ -258,7 +203,7 @@ def trend(
     if as_json:
         print_json(made.to_json())
     else:
-        _print(blocks(made, of) if made.runs else [], "no run has come to a result yet")
+        print_blocks(blocks(made, of) if made.runs else [], "no run has come to a result yet")
     return 0
 
 
@@ -284,26 +229,11 @@ def _runs_block(found: Sequence[Mapping[str, Any]]) -> Block:
         for r in found
     )  # fmt: skip
     columns = ("run", "state", "started", "took", "rows", "exit", "questions")
-    return _block("", columns, rows, tuple(tones.get(r["state"], "bad") for r in found), frozenset({3, 4, 5, 6}))
+    return block("", columns, rows, tuple(tones.get(r["state"], "bad") for r in found), frozenset({3, 4, 5, 6}))
 
 
 def _state(run: Mapping[str, Any]) -> str:
     return f"{run['state']} ({run['stage']})" if run["stage"] and run["state"] in ("running", "dead") else run["state"]
-
-
-def _block(
-    title: str, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], tones: tuple[str, ...] = (),
-    right: frozenset[int] = frozenset(),
-) -> Block:  # fmt: skip
-    from qpipe.report.block import Block
-
-    return Block(title, columns, rows, right, tones, whole=frozenset({0}))
-
-
-def _print(blocks: Sequence[Block], otherwise: str = "") -> None:
-    from qpipe.report.text import printed
-
-    print(printed(blocks) if blocks else otherwise)
 
 
 def _plan_of(run: Mapping[str, Any]) -> Plan | None:
@@ -317,27 +247,6 @@ def _plan_of(run: Mapping[str, Any]) -> Plan | None:
         return plan_of(run["spec_text"], vars=run["vars"] or {}, file=run["spec_file"])
     except QpipeError:
         return None
-
-
-def _progress_of(journal: Journal, run: Mapping[str, Any]) -> Event:
-    """What the engine tells its own listeners, read from the journal."""
-    from qpipe.core.events import Event
-
-    passes = journal.rows("select * from pass where run = ? order by number", run["id"])
-    now = passes[-1] if passes else {"number": 1, "rows": 0, "source": ""}
-    routes: dict[str, int] = {}
-    for batch in journal.rows("select routes_json from batch where run = ? and routes_json is not null", run["id"]):
-        for name, rows in batch["routes"].items():
-            routes[name] = routes.get(name, 0) + rows
-    failed = journal.rows('select "check", sum(failed) as n from tally where run = ? group by 1', run["id"])
-    stage = re.fullmatch(r"pass \d+ of (\d+)", run["stage"] or "")
-    total = max((p["rows"] for p in passes if p["state"] == "done"), default=None)  # every pass reads the same rows
-    memory = journal.rows("select value from metric where run = ? and name = 'memory_mb' order by at desc limit 1", run["id"])
-    return Event("progress", run["id"], {
-        "pass": now["number"], "passes": int(stage[1]) if stage else now["number"], "source": now["source"] or "",
-        "rows": now["rows"], "rows_total": total, "routes": routes, "checks": {f["check"]: f["n"] for f in failed if f["n"]},
-        "questions": len(journal.questions(run["id"], "open")), "memory_mb": memory[0]["value"] if memory else None,
-    }, at=run["progress_at"] or time.time())  # fmt: skip
 
 
 def _format(format: str, output: Path | None, open_it: bool, as_json: bool) -> str:
@@ -377,25 +286,3 @@ def _refuse(journal: Journal, run: Mapping[str, Any], force: bool) -> None:
         raise UsageError(f"{run['id']} is running in process {run['pid']}", hint="stop it first")
     if run["state"] in ("waiting", "interrupted", "running") and not force:
         raise UsageError(f"{run['id']} is {run['state']} and can be resumed", hint="--force forgets it all the same")
-
-
-def _ill(journal: Journal, run: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What is wrong with a run, and what to do about it; None when nothing is."""
-    resume = f"qpipe resume {run['id']}"
-    if run["state"] == "interrupted":
-        return {"run": run["id"], "state": "interrupted", "what": "was stopped", "todo": resume}
-    if run["state"] != "running":
-        return None
-    if not journal.alive(run):
-        return {"run": run["id"], "state": "dead", "what": f"its process {run['pid']} is gone", "todo": resume}
-    still = time.time() - (run["progress_at"] or run["started"])
-    if still > STUCK:
-        from qpipe.report.words import duration
-
-        return {
-            "run": run["id"],
-            "state": "stuck",
-            "what": f"no batch for {duration(still)}",
-            "todo": f"look at process {run['pid']}",
-        }
-    return None

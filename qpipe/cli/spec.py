@@ -96,10 +96,10 @@ def _remembered(path: Path, vars: dict[str, str]) -> list[Problem]:
     """What is wrong in the files of remembered answers beside a spec."""
     if not (path.parent / "decisions").is_dir() and "remember:" not in path.read_text(encoding="utf-8"):
         return []
-    from qpipe.orchestrator.decisions import memory_problems
+    from qpipe.orchestrator.remembered import Remembered
     from qpipe.spec.compile import plan_of
 
-    return memory_problems(plan_of(path, vars=vars))
+    return Remembered(plan_of(path, vars=vars)).problems
 
 
 def _connected(path: Path, vars: dict[str, str]) -> list[Problem]:

@@ -17,8 +17,9 @@ from typing import Any
 from qpipe.core.errors import CannotCreate, ChangedInput, QpipeError, Unavailable
 from qpipe.core.events import Event
 from qpipe.core.lazy import pl
-from qpipe.orchestrator.execution import Execution, Outcome, Stop, Wishes
+from qpipe.orchestrator.execution import Execution
 from qpipe.orchestrator.journal import Journal
+from qpipe.orchestrator.wishes import Outcome, Stop, Wishes
 from qpipe.orchestrator.writer import Writer
 from qpipe.spec.plan import Plan
 

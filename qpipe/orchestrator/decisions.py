@@ -9,47 +9,38 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qpipe.core.batch import FILE, LINE, REASONS, RESERVED, ROW, SOURCE
-from qpipe.core.component import Transform
-from qpipe.core.errors import Problem, QpipeError, SpecError, UsageError
+from qpipe.core.batch import FILE, LINE, REASONS, ROW, SOURCE
+from qpipe.core.errors import QpipeError, UsageError
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.answers import (
     DATA_SET,
     KEEP,
-    LONGEST,
     OTHER,
     PUBLISH,
     REFUSE,
     REJECT,
-    Settled,
     answers_of,
     canonical,
     evidence_of,
-    keep_remembered,
     meaning,
-    settled,
 )  # fmt: skip
 from qpipe.orchestrator.journal import Journal
-from qpipe.orchestrator.memory import Entry, Memory
+from qpipe.orchestrator.memory import Entry
+from qpipe.orchestrator.remembered import Remembered, compiled
+from qpipe.orchestrator.wording import Cells, cells_of, filled, texts, told_of
 from qpipe.orchestrator.writer import QUESTION_SAMPLE, Transaction
 
 if TYPE_CHECKING:
     from qpipe.orchestrator.program import Asking, Program
     from qpipe.spec.plan import Decision, Plan
-
-__all__ = ["Opened", "Questions", "Settled", "keep_remembered", "memory_problems", "question_id", "settled"]
-
-
-Cells = Mapping[str, "str | None"]  # of one row: column → text
 
 
 @dataclass(frozen=True)
@@ -95,25 +86,17 @@ class Questions:
     journal: Journal
     run: str
     masked: Collection[str] = ()  # columns whose cells are not shown
+    remembered: Remembered = field(init=False)
     _known: dict[tuple[str, str], str] = field(default_factory=dict)  # answers that the modules have got
 
-    @cached_property
-    def problems(self) -> list[Problem]:
-        """What is wrong in the memory files: the run should not start."""
-        found: list[Problem] = []
-        for decision in self.plan.decisions.values():
-            memory = self._memory(decision.id)
-            found += [*memory.check(list(decision.choices), _columns_of(decision)), *_unreadable(memory)]
-        for step in self._asking_steps():
-            found += self._memory(step).problems
-            found += [_misplaced(self._memory(step), e) for e in self._memory(step).entries if e.value is None]
-        return sorted(found)
+    def __post_init__(self) -> None:
+        self.remembered = Remembered(self.plan)
 
     def known_values(self) -> dict[tuple[str, str], str]:
         """(module, value) → what is remembered of it, or was answered in this run: for ``Context.answers``."""
         known = self._known = {}
-        for step in self._asking_steps():
-            for entry in self._memory(step).entries:
+        for step in self.remembered.asking_steps():
+            for entry in self.remembered.of(step).entries:
                 if entry.value is not None and entry.is_good(self._started, None, self._uses):
                     known[step, entry.value] = meaning(entry.answer, entry.value)
         known |= answers_of(self.journal, self.run)
@@ -182,7 +165,7 @@ class Questions:
             .with_row_index("__first")
             .unique([*names, "__rule"], keep="first", maintain_order=True)
         )
-        cells = _cells(rows[unique["__first"]]) if decision.scope == "row" else [{}] * unique.height
+        cells = cells_of(rows[unique["__first"]]) if decision.scope == "row" else [{}] * unique.height
         found = [self._group(decision, row, cell, seq) for row, cell in zip(unique.iter_rows(named=True), cells, strict=True)]
         ids = unique.with_columns(pl.Series("__id", [group.id for group in found], dtype=pl.String)).drop("__first")
         joined = keys.join(ids, on=[*names, "__rule"], how="left", nulls_equal=True, maintain_order="left")
@@ -191,9 +174,9 @@ class Questions:
     def _ruled(self, decision: Decision, rows: pl.DataFrame, program: Program) -> pl.Series:
         """For each row the place of the last remembered answer ``when`` its condition is true; -1: none."""
         chosen = pl.repeat(-1, rows.height, dtype=pl.Int32, eager=True)
-        memory = self._memory(decision.id)
+        memory = self.remembered.of(decision.id)
         for n, entry in memory.rules(now=self._started, condition=self._condition(decision), used=self._uses):
-            true = rows.select(_compiled(memory, entry, program)).to_series().fill_null(False)
+            true = rows.select(compiled(memory, entry, program)).to_series().fill_null(False)
             chosen = chosen.zip_with(~true, pl.repeat(n, rows.height, dtype=pl.Int32, eager=True))
         return chosen
 
@@ -202,7 +185,7 @@ class Questions:
         if decision.scope == "batch":
             group = {"batch": seq}
         evidence = self._evidence(decision, group, cells)
-        memory, place = self._memory(decision.id), row["__rule"]
+        memory, place = self.remembered.of(decision.id), row["__rule"]
         rule = memory.answer_for(evidence, now=self._started, condition=self._condition(decision), used=self._uses)
         if place >= 0 and (rule is None or memory.entries.index(rule) < place):
             rule = memory.entries[place]
@@ -255,7 +238,7 @@ class Questions:
         column = asking.ask.column
         text = filled(asking.ask.question, {"value": value, "column": column})
         return _Group(id, asking.step, "value", {"value": value}, text, _value_choices(asking), (column,),
-                      self._memory(asking.step).path, candidates=tuple(candidates), cells={column: value})  # fmt: skip
+                      self.remembered.of(asking.step).path, candidates=tuple(candidates), cells={column: value})  # fmt: skip
 
     # ── from groups to rows of the journal ──
 
@@ -264,7 +247,7 @@ class Questions:
         counted = ordered.group_by("id", maintain_order=True).agg(pl.len().alias("rows"), pl.col("at").head(QUESTION_SAMPLE))
         wanted = [at if self._asked.get(id, 0) < QUESTION_SAMPLE else [] for id, at in counted.select("id", "at").iter_rows()]
         first = pl.Series([at for positions in wanted for at in positions], dtype=pl.UInt32)
-        rows = iter(_told(held[first]))
+        rows = iter(told_of(held[first]))
         samples = [[self._sample(groups[id], *next(rows)) for _ in at] for id, at in zip(counted["id"], wanted, strict=True)]
         questions = []
         for (id, count), sample in zip(counted.select("id", "rows").iter_rows(), samples, strict=True):
@@ -310,17 +293,6 @@ class Questions:
         """Remembered answers are judged as of the beginning of the run, so that a resume sees what the run saw."""
         return float(self.journal.rows("select started from run where id = ?", self.run)[0]["started"])
 
-    @cached_property
-    def _memories(self) -> dict[str, Memory]:
-        return {}
-
-    def _memory(self, id: str) -> Memory:
-        if id not in self._memories:
-            decision = self.plan.decisions.get(id)
-            name = (decision.remember if decision else None) or f"decisions/{id}.yaml"
-            self._memories[id] = Memory.load(self.plan.directory / name)
-        return self._memories[id]
-
     def _uses(self, entry: Entry) -> int:
         """In how many other runs an entry has answered."""
         found = self.journal.rows(
@@ -328,14 +300,8 @@ class Questions:
         )
         return int(found[0]["n"])
 
-    def _asking_steps(self) -> Iterator[str]:
-        for step in self.plan.steps:
-            asks = isinstance(step.module, Transform) and type(step.module).asks is not Transform.asks
-            if asks or getattr(step.module, "settles", False):
-                yield step.id
-
     def _recalled(self, question: Mapping[str, Any], now: float) -> Entry | None:
-        memory = self._memory(question["decision"])
+        memory = self.remembered.of(question["decision"])
         try:
             evidence = evidence_of(question, self.plan.decisions.get(question["decision"]))
         except QpipeError:
@@ -357,86 +323,6 @@ def question_id(run: str, decision: str, scope: str, group: Mapping[str, Any]) -
     return f"{slug}-{signs}"
 
 
-def filled(template: str, fields: Mapping[str, Any]) -> str:
-    """A question's words with its group filled in. ``{rows}`` stays: the number grows; other braces are doubled."""
-
-    def piece(found: re.Match[str]) -> str:
-        name = found[1]
-        if name == "rows":
-            return "{rows}"
-        text = found[0] if name is None or name not in fields else "nothing" if fields[name] is None else str(fields[name])
-        return text.replace("{", "{{").replace("}", "}}")
-
-    return re.sub(r"\{(\w+)\}|[{}]", piece, template)
-
-
-def texts(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Columns as text; null stays null."""
-    made = []
-    for name in names:
-        column = frame[name]
-        if column.dtype.is_nested() or column.dtype == pl.Binary:
-            made.append(pl.Series(name, [None if v is None else str(v) for v in column.to_list()], dtype=pl.String))
-        else:
-            made.append(column.cast(pl.String))
-    return pl.DataFrame(made)
-
-
-def _cells(frame: pl.DataFrame) -> Sequence[Cells]:
-    """The cells of each row as text, without the columns that qpipe adds."""
-    names = [name for name in frame.columns if not name.startswith("__") and name not in RESERVED]
-    if not names:
-        return [{}] * frame.height
-    return texts(frame, names).select(pl.all().str.head(LONGEST)).rows(named=True)
-
-
-def _told(frame: pl.DataFrame) -> list[tuple[dict[str, Any], Cells]]:
-    """For each row where it stood and why it waits, and its cells."""
-    places = frame.select([name for name in (ROW, SOURCE, FILE, LINE, REASONS) if name in frame.columns]).rows(named=True)
-    return list(zip(places, _cells(frame), strict=True))
-
-
 def _value_choices(asking: Asking) -> dict[str, str]:
     other = {OTHER: "any other text"} if asking.ask.allow_other else {}
     return {KEEP: "the value is right as it is", REJECT: f"the value is wrong: a finding of {asking.step}", **other}
-
-
-def memory_problems(plan: Plan) -> list[Problem]:
-    """What is wrong in the files of remembered answers, before there is a run."""
-    return Questions(plan, None, "").problems  # type: ignore[arg-type]  # no journal is asked
-
-
-def _columns_of(decision: Decision) -> list[str] | None:
-    """The columns that an entry's group may name; None: any."""
-    return None if decision.scope == "row" and not decision.by else list(decision.by)
-
-
-def _misplaced(memory: Memory, entry: Entry) -> Problem:
-    return memory.problem(
-        entry.line, "this entry says no value.", "Answers for a module are about values: write value: and the text."
-    )
-
-
-def _compiled(memory: Memory, entry: Entry, program: Program) -> pl.Expr:
-    from qpipe.core.expression import Expression, ExpressionError
-
-    try:
-        return Expression.parse(entry.when or "").compile(program.types)
-    except ExpressionError as error:
-        raise SpecError([_bad_when(memory, entry, error)]) from error
-
-
-def _unreadable(memory: Memory) -> Iterator[Problem]:
-    """Conditions that are no conditions, whatever the columns."""
-    from qpipe.core.expression import Expression, ExpressionError
-
-    for entry in memory.entries:
-        try:
-            Expression.parse(entry.when if entry.when is not None else "true")
-        except ExpressionError as error:
-            yield _bad_when(memory, entry, error)
-
-
-def _bad_when(memory: Memory, entry: Entry, error: QpipeError) -> Problem:
-    hint = error.hint or "Write a condition on the columns of the held rows."
-    return memory.problem(entry.line, "bad-expression", f"when: {error.message}.", hint)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from qpipe.core.aside import aside, pause
 from qpipe.core.batch import Json
 from qpipe.core.component import Types
 from qpipe.core.effects import effect
-from qpipe.core.errors import ChangedInput, DataRefused, Interrupted, QpipeError, SpecError, of_source
+from qpipe.core.errors import ChangedInput, DataRefused, QpipeError, SpecError, of_source
 from qpipe.core.events import Event
-from qpipe.orchestrator.answers import DATA_SET, Settled, keep_remembered, settled
+from qpipe.orchestrator.answering import Answering
+from qpipe.orchestrator.answers import DATA_SET, Settled
 from qpipe.orchestrator.compiled import Programs
 from qpipe.orchestrator.decisions import Questions
 from qpipe.orchestrator.delivered import delivered_rows, keep_for_replays
@@ -26,7 +26,6 @@ from qpipe.orchestrator.feed import Read, Start
 from qpipe.orchestrator.fuse import misfits
 from qpipe.orchestrator.gathering import Collectors, fill
 from qpipe.orchestrator.inspect import Inspector
-from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.passes import Pass, passes_of
 from qpipe.orchestrator.patience import Patience
 from qpipe.orchestrator.prepare import Prepared, masked, memory_mb, told_types, workers
@@ -40,45 +39,12 @@ from qpipe.orchestrator.remaining import rejudged
 from qpipe.orchestrator.replay import keep_marks
 from qpipe.orchestrator.router import Router
 from qpipe.orchestrator.settle import Going, again, going, send
+from qpipe.orchestrator.wishes import Outcome, Wishes
 from qpipe.orchestrator.work import RouteRefuses, Worker, in_order, raw_types
 from qpipe.orchestrator.writer import Writer
 from qpipe.spec.plan import Plan
 
 ALONE = "the rows that come back are judged beside each other only: of this rule the run before kept nothing"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended."""
-
-    run: str
-    state: str  # done waiting refused failed interrupted
-    exit_code: int
-    message: str = ""
-    hint: str = ""
-
-
-@dataclass
-class Stop:
-    """Asks a run to stop after the batch in hand; set by a signal or by a test."""
-
-    signal_number: int = 0
-
-    def check(self, run: str) -> None:
-        if self.signal_number:
-            raise Interrupted(f"stopped; go on with `qpipe resume {run}`", signal_number=self.signal_number)
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the caller of a run wants of it, beside the plan."""
-
-    ask: Callable[[Journal, str], None] | None = None
-    answers: Path | None = None
-    given: Mapping[str, str] = field(default_factory=dict)
-    strict: bool = False
-    afresh: bool = False  # read everything, also what earlier runs have published
-    stop: Stop = field(default_factory=Stop)
 
 
 class Execution:
@@ -96,7 +62,7 @@ class Execution:
         self.reading = Reading(self.prepared, self.passes, writer, self._check_stop, self.patience)
         self.programs = Programs(self.prepared, self.router, writer)
         self.questions = Questions(self.plan, self.journal, self.run, masked(self.plan))
-        if problems := [*misfits(self.plan, self.prepared.union, self.context), *self.questions.problems]:
+        if problems := [*misfits(self.plan, self.prepared.union, self.context), *self.questions.remembered.problems]:
             raise SpecError(problems)
         self.context = self.context.but(answers=self.questions.known_values())
         self.began = time.time()
@@ -281,11 +247,12 @@ class Execution:
         if not hasattr(self, "record"):
             self.record = self._record(self.programs.of(self.passes[-1], self.context))
         self.publisher.finish()
-        waiting = self._settle()
+        answering = Answering(self.wishes, self.writer, self.questions, self._let_go)
+        waiting = answering.settle()
         if not waiting or self.plan.settings.publish == "decided":
             self.record.gates.also = rejudged(self.passes[-1], self.programs, self.writer, self.context, self.wishes.strict)
-            if self._doubt():
-                waiting = self._settle()
+            if answering.doubt(self.publisher.doubts(self.record.gates), self.record.gates.judge):
+                waiting = answering.settle()
             if any(q["scope"] == DATA_SET for q in waiting):
                 return self._wait(waiting)
             self.publisher.gate(self.record.gates)
@@ -360,53 +327,7 @@ class Execution:
             tx.update_run(state=state, ended=time.time(), exit_code=code, stage="", result_json=summary.to_json())
             tx.event(f"run.{state}")
 
-    # ── questions ──
-
-    def _settle(self) -> list[dict[str, Any]]:
-        """Get answers, let the rows go that have theirs, until nothing moves; returns the questions still open."""
-        asked: set[str] = set()
-        while True:
-            self._answers()
-            free = settled(self.journal, self.run)
-            if free:
-                self._let_go(free)
-                continue
-            waiting = self.journal.questions(self.run, "open")
-            new = {question["id"] for question in waiting} - asked  # rows that were let go may ask something else
-            if not new or self.wishes.ask is None:
-                keep_remembered(self.journal, self.run)
-                return waiting
-            asked |= new
-            self.wishes.ask(self.journal, self.run)
-
-    def _doubt(self) -> bool:
-        """Ask about failures of the whole data set that a person may let pass; whether there are new ones."""
-        staged = self.journal.rows("select sum(rows) as n from part where run=? group by output", self.run)
-        rows = max((each["n"] for each in staged), default=0)
-        asked = [self.questions.doubt(step, why, rows) for step, why in self.publisher.doubts(self.record.gates).items()]
-        if not any(asked):
-            return False
-        with self.writer.commit("doubts") as tx:
-            for verdict in self.record.gates.judge():
-                tx.event("gate.judged", None, **verdict_event(verdict))
-            for question in filter(None, asked):
-                tx.question(**question)
-                tx.event("question.opened", question=question["id"], decision=question["decision"], rows=rows)
-        return True
-
-    def _answers(self) -> None:
-        """Answers that are there without asking anyone: time-outs, memory files, a file of answers, a test's."""
-        if not self.journal.questions(self.run, "open"):
-            return
-        self.journal.expire()
-        self.questions.recall()
-        if self.wishes.answers is not None:
-            from qpipe.orchestrator.answers_file import apply_answers
-
-            apply_answers(self.journal, self.run, self.wishes.answers)
-        for question in self.journal.questions(self.run, "open"):
-            if question["decision"] in self.wishes.given:
-                self.journal.answer(question["id"], self.wishes.given[question["decision"]], by="the test", via="file")
+    # ── rows that have their answers ──
 
     def _let_go(self, free: Sequence[Settled]) -> None:
         last = self.passes[-1]
