@@ -97,3 +97,13 @@ def different(texts: list[str], answers: pl.Series, monkeypatch: pytest.MonkeyPa
     exact = ask(pl.Series(texts))  # type: ignore[operator]
     told = zip(texts, answers.to_list(), exact.to_list(), strict=True)
     return [(text, many, few) for text, many, few in told if many != few][:20]
+
+
+@pytest.mark.parametrize("count", [1, 3000])
+def test_numbers_as_they_are_written(count: int) -> None:
+    """1.10 is a price and no 1.1, wherever it stands."""
+    numbers = ["1.10", "0.1000", "1e5", "1E5", "1.5e-3", "-0", "-0.0", "0.00000015", "123456789012345678901234567890", "1e400",
+               "1234567890123456.10", "1e-400", "18446744073709551616", "0.1234567890123456789", "[1.10,-0,1e5]", '{"x":1.10}',
+               '[1e400,"1.10",1.10]']  # fmt: skip
+    found = read_json(pl.Series([f'{{"a":{number}}}' for number in numbers] * count), ["$.a"])[1]
+    assert found.to_list() == numbers * count

@@ -116,7 +116,23 @@ CASES = [
      ["36", "P", "PT", "1:60:00", ""]),
     ("json", {'{"a": 1}': '{"a": 1}', "null": "null", " [1] ": " [1] ", '"x"': '"x"'},
      ["{a: 1}", "[1,]", "", "nul", "{'a': 1}", " {broken", "nul ", " "]),
-    ("list(int)", {"[1, 2]": [1, 2], "[]": []}, ["[1", "x", ""]),
+    ("json", {"1e400": "1e400", '{"a": 12345678901234567890123}': '{"a": 12345678901234567890123}', "-0": "-0"}, []),
+    ("list(int)", {"[1, 2]": [1, 2], "[]": [], '["5", null]': [5, None]},
+     ["[1", "x", "", "[1.5]", "1", '{"a": 1}', "[true]", "[9223372036854775808]"]),
+    ("list(string)", {'["a", 1.10, true]': ["a", "1.10", "true"],  "[12345678901234567890]": ["12345678901234567890"],
+                      "[1e400, -0, 1E5]": ["1e400", "-0", "1E5"],
+                      '["a, 1.10 b", "\\"2\\\\", 2.50]': ["a, 1.10 b", '"2\\', "2.50"],
+                      '["x", {"y": [1.10]}]': ["x", '{"y":[1.10]}'], "[null]": [None]}, ["1", '"abc"', "{}", "[1,]"]),
+    ("list(decimal(5,2))", {"[1.10, 2]": [Decimal("1.10"), Decimal(2)]}, ["[1.505]", "[1e1]", "[1.10, true]"]),
+    ("list(date)", {'["2026-01-02"]': [dt.date(2026, 1, 2)]}, ['["2026-1-2"]', "[20260102]"]),
+    ("list(duration)", {'["PT1H"]': [dt.timedelta(hours=1)]}, ['["x"]']),
+    ("list(list(string))", {"[[1.10], []]": [["1.10"], []]}, ["[1.10]"]),
+    ("list(json)", {'["a", 1.10, {"b": [1.0]}]': ['"a"', "1.10", '{"b":[1.0]}']}, ['["a"']),
+    ("struct(a: string, b: list(string))", {'{"b": [1.10], "a": -0}': {"a": "-0", "b": ["1.10"]}, "{}": {"a": None, "b": None}},
+     ['{"a": 1, "b": 1.10}', "[]", "1"]),
+    ("struct(a: struct(b: list(struct(c: decimal(9,3)))))",
+     {'{"a": {"b": [{"c": 1.100}, null]}}': {"a": {"b": [{"c": Decimal("1.100")}, None]}}},
+     ['{"a": {"b": [{"c": 1.1004}]}}', '{"a": {"b": {"c": 1}}}']),
     ("binary", {"a": b"a"}, []),
     ("string", {" a ": " a "}, []),
 ]  # fmt: skip
@@ -213,6 +229,7 @@ def test_a_cast_used_twice_is_computed_once() -> None:
     assert plan.collect(engine="in-memory").rows() == [(1, False), (None, True)]
 
 
+@settings(deadline=None)  # its first call imports
 @given(st.lists(st.dates()), st.lists(st.decimals(-(10**9), 10**9, places=2)), st.lists(st.integers(-(2**63), 2**63 - 1)))
 def test_what_is_written_is_read_back(dates: list, decimals: list, integers: list) -> None:
     assert parsed([d.isoformat() for d in dates], "date") == dates
@@ -220,15 +237,28 @@ def test_what_is_written_is_read_back(dates: list, decimals: list, integers: lis
     assert parsed([str(i) for i in integers], "int") == integers
 
 
+@settings(deadline=None)  # its first call imports
 @given(st.datetimes())
 def test_datetimes_are_read_back(moment: dt.datetime) -> None:
     assert parsed([moment.isoformat(), moment.isoformat(" ")], "datetime") == [moment] * 2
 
 
 @settings(deadline=None)  # its first call imports
-@given(st.text(alphabet="0123456789-+T :.Zeaf_,", max_size=20))
+@given(st.text(alphabet='0123456789-+T :.Zeaf_,[]{}"', max_size=20))
 def test_no_text_breaks_a_reader(text: str) -> None:
-    for word in ("int", "float", "decimal(5,2)", "date", "datetime", "datetime(UTC)", "time", "duration", "bool", "json"):
+    for word in (
+        "int",
+        "float",
+        "decimal(5,2)",
+        "date",
+        "datetime",
+        "datetime(UTC)",
+        "time",
+        "duration",
+        "bool",
+        "json",
+        "list(string)",
+    ):
         parsed([text, "x"], word)
 
 

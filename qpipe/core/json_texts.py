@@ -8,6 +8,7 @@ numbers in another way, and takes the first of two equal keys. Where a text may 
 from __future__ import annotations
 
 import functools
+import json
 import operator
 import re
 from collections.abc import Sequence
@@ -21,8 +22,16 @@ if TYPE_CHECKING:
 _MANY = 2_000  # rows from which asking DuckDB is worth its beginning
 _PLAIN = re.compile(r"""\$(\.[A-Za-z_][A-Za-z0-9_]*|\[[0-9]{1,6}\]|\['[^'"\\]+'\])*""")
 _KEYS = re.compile(r"""\.([A-Za-z_][A-Za-z0-9_]*)|\['([^'"\\]+)'\]""")
-# a comma before an end; bare words; -0, exponents and long numbers; letters of keys as escapes, and halves of characters
-_DOUBTFUL = r",\s*[\]}]|(?:^|[:,\[\s])-?(?:[nNiI]|[0-9][0-9.]*[eE]|[0-9]{16})|(?:^|[:,\[\s])-0|\\u(?:00[0-7]|[dD][89a-fA-F])"
+# a comma before an end; bare words; -0, exponents, long numbers, zeros at an end or after the point; letters of keys as
+# escapes, and halves of characters
+_DOUBTFUL = (
+    r",\s*[\]}]|(?:^|[:,\[\s])-?(?:[nNiI]|[0-9][0-9.]*[eE]|[0-9.]{16}|[0-9]+[.][0-9]*0(?:[^0-9]|$)|0[.]000)"
+    r"|(?:^|[:,\[\s])-0|\\u(?:00[0-7]|[dD][89a-fA-F])"
+)
+_HUGE = r"[0-9][eE][+]?[0-9]{3,}"  # 1e400: no number to Polars
+_WRITTEN = r"-0|[0-9][.eE]|[0-9]{16}"  # numbers that are not written out as they stand
+_TOKENS = r'("(?:[^"\\]|\\.)*")|(-?[0-9][0-9.eE+-]*)'
+_BEGIN, _END = "\ufdd0", "\ufdd1"  # signs that are for no one's texts
 _VALID = "select json_valid(t) as v from texts"
 _DEEP = 128  # brackets within each other, from which Polars finds no JSON; each has two ends
 
@@ -63,7 +72,33 @@ def surely_with_keys(texts: pl.Series, keys: Sequence[str]) -> pl.Series:
 
 def _by_polars(texts: pl.Series, paths: Sequence[str]) -> list[pl.Series]:
     valid = texts.str.json_path_match("$").is_not_null() | (texts.str.strip_chars() == "null")
-    return [valid.set(texts.is_null(), None), *(_without_null(texts.str.json_path_match(path)) for path in paths)]
+    huge = (texts.str.contains(_HUGE) & ~valid).fill_null(False).arg_true()
+    if huge.len():
+        valid = valid.scatter(huge, pl.Series([_is_json(text) for text in texts.gather(huge)], dtype=pl.Boolean))
+    written = (texts.str.contains(_WRITTEN) & valid).fill_null(False).arg_true()
+    if paths and written.len():
+        marked = numbers_quoted(texts.gather(written), f'"{_BEGIN}', f'{_END}"')
+        texts = marked if written.len() == texts.len() else texts.clone().scatter(written, marked)
+    found = [texts.str.json_path_match(path).str.replace_all(f'"?{_BEGIN}|{_END}"?', "") for path in paths]
+    return [valid.set(texts.is_null(), None), *map(_without_null, found)]
+
+
+def numbers_quoted(texts: pl.Series, begin: str = '"', end: str = '"') -> pl.Series:
+    """JSON whose numbers are texts: each number and text gets marks, and those of a text, right beside each other, go."""
+    marked = texts.str.replace_all(_TOKENS, "${1}\0${2}\1").str.replace_all("\0\1", "", literal=True)
+    return marked.str.replace_all("\0", begin, literal=True).str.replace_all("\1", end, literal=True)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, parse_constant=_no_constant, parse_int=str)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
 
 
 def _without_null(found: pl.Series) -> pl.Series:

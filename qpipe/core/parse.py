@@ -18,6 +18,7 @@ def parse_text(column: pl.Expr, type: DataType, format: str | None = None) -> pl
     date      2026-01-31                                         datetime  2026-01-31T12:00:00  2026-01-31 12:00:00.5
     time      12:30  12:30:59.5                                  duration  36:00:00  PT36H  P1DT12H
     json      any valid JSON text, kept as it is                 binary    the bytes of the text, as UTF-8
+    list, struct   JSON whose values, at any depth, are read as cells are: 1.10 is the text 1.10 in a list(string), and no int
 
     No figure of a second is cut off: datetime takes 6, datetime(ms) 3, datetime(ns) 9, which ends in 1677 and 2262.
 

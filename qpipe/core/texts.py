@@ -311,19 +311,9 @@ def _jsons(texts: pl.Series, type: DataType) -> pl.Series:
 
 def _nested(texts: pl.Series, type: DataType) -> pl.Series:
     """Lists and structs are written as JSON."""
-    texts = _jsons(texts, type)
-    try:
-        return texts.str.json_decode(type.polars())
-    except pl.exceptions.PolarsError:
-        # one misfit spoils the whole column: row by row only then
-        return pl.Series(texts.name, [_nested_one(text, type) for text in texts], dtype=type.polars(), strict=False)
+    from qpipe.core.nested_texts import read_nested
 
-
-def _nested_one(text: str | None, type: DataType) -> Any:
-    try:
-        return pl.Series([text]).str.json_decode(type.polars()).to_list()[0] if text is not None else None
-    except pl.exceptions.PolarsError:
-        return None
+    return read_nested(_jsons(texts, type), type, _read)
 
 
 def _only(values: pl.Series, keep: pl.Series) -> pl.Series:
