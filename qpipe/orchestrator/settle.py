@@ -82,7 +82,8 @@ def send(plan: Plan, group: Going, worker: Worker, types: Types, seq: int) -> Do
         rows = frame.filter(to.is_in(chain))
         if rows.height:
             effect(f"output.{output.id}.stage")
-            parts[output.id] = output.output.stage(_shaped(rows, output, types), seq, worker.staging[output.id], worker.context)
+            context = worker.context.but(types=worker.raw_types if output.original else types)
+            parts[output.id] = output.output.stage(_shaped(rows, output, types), seq, worker.staging[output.id], context)
     delivered = [o.id for o in plan.outputs.values() if not o.original]
     if worker.keeps_rows:
         keep_rows(group.frame[ROW].filter(to.is_in(delivered)), worker.spool, seq)

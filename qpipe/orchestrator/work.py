@@ -189,8 +189,9 @@ class Split:
             rows = self._rows_for(output)
             if rows is None or not rows.height:
                 continue
+            context = self._worker.context.but(types=self._worker.raw_types if output.original else self._program.types)
             effect(f"output.{output.id}.stage")
-            parts[output.id] = output.output.stage(rows, self._read.seq, self._worker.staging[output.id], self._worker.context)
+            parts[output.id] = output.output.stage(rows, self._read.seq, self._worker.staging[output.id], context)
         return parts
 
     def figures(self, computed: Computed) -> dict[str, Figures]:

@@ -56,7 +56,7 @@ class Messages(Output):
         from qpipe.outputs.file.places import write_durably
 
         buffer = io.BytesIO()
-        _messages(frame, self.key).write_ipc(buffer, compression="zstd")
+        _messages(frame, self.key, context.types).write_ipc(buffer, compression="zstd")
         file, data = directory / f"part-{seq:06d}.arrow", buffer.getbuffer()
         write_durably(file, data)
         return Part(seq, str(file), frame.height, len(data), hashlib.sha256(data).hexdigest()[:32])
@@ -85,15 +85,14 @@ class Messages(Output):
         """Where it writes, as reports say it."""
 
 
-def _messages(frame: pl.DataFrame, key: Sequence[str] | None) -> pl.DataFrame:
+def _messages(frame: pl.DataFrame, key: Sequence[str] | None, types: Types) -> pl.DataFrame:
     """The columns key and value. A key with a null in it is null."""
-    from qpipe.outputs.file.texts import in_json
+    from qpipe.outputs.file.texts import in_json, json_columns, ndjson
 
     if missing := [column for column in key or () if column not in frame.columns]:
         raise DataRefused(f"there is no column {missing[0]} for the key", hint=f"there are {', '.join(frame.columns)}")
-    plain, buffer = frame.with_columns(in_json(frame.schema)), io.BytesIO()
-    plain.write_ndjson(buffer)
-    lines = pl.Series("value", buffer.getvalue().decode().split("\n")[: frame.height], pl.String)  # no other sign ends a line
+    plain, values = frame.with_columns(in_json(frame.schema)), ndjson(frame, json_columns(types))
+    lines = pl.Series("value", values.decode().split("\n")[: frame.height], pl.String)  # no other sign ends a line
     parts = [pl.col(column).cast(pl.String) for column in key or ()]
     keys = plain.select(pl.concat_str(parts, separator="/").alias("key")) if parts else pl.DataFrame()
     return pl.DataFrame([keys["key"] if parts else pl.Series("key", [None] * frame.height, pl.String), lines])

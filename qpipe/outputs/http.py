@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -51,11 +50,9 @@ class Http(Output):
 
     def stage(self, frame: pl.DataFrame, seq: int, directory: Path, context: Context) -> Part:
         from qpipe.outputs.file.places import write_durably
-        from qpipe.outputs.file.texts import in_json
+        from qpipe.outputs.file.texts import json_columns, ndjson
 
-        buffer = io.BytesIO()
-        frame.with_columns(in_json(frame.schema)).write_ndjson(buffer)
-        file, data = directory / f"part-{seq:06d}.ndjson", buffer.getvalue()
+        file, data = directory / f"part-{seq:06d}.ndjson", ndjson(frame, json_columns(context.types))
         write_durably(file, data)
         return Part(seq, str(file), frame.height, len(data), hashlib.sha256(data).hexdigest()[:32])
 

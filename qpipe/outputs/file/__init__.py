@@ -107,7 +107,7 @@ class File(Output):
         from qpipe.outputs.file.encode import piece, whole
         from qpipe.outputs.file.places import write_durably
 
-        form, stem = self._form(), directory / f"part-{seq:06d}"
+        form, stem = self._form(context.types), directory / f"part-{seq:06d}"
         if not self.is_directory or self.partition_by:
             made = {Path(f"{stem}.piece"): piece(frame, form) if not self.partition_by else piece(frame, _arrow())}
         elif self.max_rows_per_file and frame.height > self.max_rows_per_file:
@@ -142,11 +142,11 @@ class File(Output):
             return {"path": self.path, "rows": 0}
         if self.is_directory:
             told = publish_directory(
-                staged, schema, self._form(), place, name, work, token, append=self.mode == "append",
+                staged, schema, self._form(types), place, name, work, token, append=self.mode == "append",
                 partition_by=self.partition_by or (), most=self.max_rows_per_file, suffix=self._suffix(),
             )  # fmt: skip
         else:
-            told = publish_file(staged, schema, self._form(), place, name, work, token, self.mode == "append")
+            told = publish_file(staged, schema, self._form(types), place, name, work, token, self.mode == "append")
         return {"path": self.path, "rows": sum(part.rows for part in parts), **told}
 
     def discard(self, parts: Sequence[Part], context: Context) -> None:
@@ -167,16 +167,17 @@ class File(Output):
                 effect("output.discard")
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _form(self) -> Form:
+    def _form(self, types: Types) -> Form:
         from qpipe.outputs.file.encode import Form
+        from qpipe.outputs.file.texts import json_columns
 
         format = _format(self)
         delimiter = self.delimiter or ("\t" if format == "tsv" else ",")
-        return Form(format, delimiter, self.header, self.encoding, self.null, _compression(self, format))
+        return Form(format, delimiter, self.header, self.encoding, self.null, _compression(self, format), json_columns(types))
 
     def _suffix(self) -> str:
         """Of a part in a directory."""
-        packing = {v: f".{k}" for k, v in _PACKED.items()}.get(self._form().compression or "", "")
+        packing = {v: f".{k}" for k, v in _PACKED.items()}.get(self._form({}).compression or "", "")
         format = _format(self)
         return _SUFFIXES[format] + (packing if format not in _BY_FORMAT else "")
 

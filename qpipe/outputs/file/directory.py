@@ -23,7 +23,7 @@ from qpipe.outputs.file.conditional import Overtaken
 from qpipe.outputs.file.encode import Form, arrow_options, parquet_options, whole
 from qpipe.outputs.file.places import Place, at_once, building, make_folder, refusing, sync_file, sync_folder, write_durably
 from qpipe.outputs.file.single import _rows
-from qpipe.outputs.file.texts import cells, in_json
+from qpipe.outputs.file.texts import cells, in_json, json_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -160,19 +160,23 @@ def _partitioned(
             max_rows_per_file=most,
             approximate_bytes_per_file=None,
         )
-        _sink(rows, target, form)
+        _sink(rows, target, form, by)
     made = sorted(folder.rglob("*"))
     at_once(sync_file, [f for f in made if f.is_file()])
     at_once(sync_folder, [f for f in made if f.is_dir()])
     return [_told(f, work, f.relative_to(folder).as_posix()) for f in made if f.is_file()]
 
 
-def _sink(rows: pl.LazyFrame, target: Any, form: Form) -> None:
+def _sink(rows: pl.LazyFrame, target: Any, form: Form, by: Sequence[str]) -> None:
     schema = rows.collect_schema()
     if form.format == "parquet":
         rows.sink_parquet(target, mkdir=True, maintain_order=True, **parquet_options(form))
     elif form.format == "arrow":
         rows.sink_ipc(target, mkdir=True, maintain_order=True, **arrow_options(form))
+    elif form.format == "ndjson" and any(name in form.json for name in schema):
+        texts: Any = {"include_header": False, "quote_style": "never", "null_value": ""}
+        others = pl.Schema({name: dtype for name, dtype in schema.items() if name not in by})
+        rows.select(*by, json_line(others, form.json)).sink_csv(target, mkdir=True, maintain_order=True, **texts)
     elif form.format == "ndjson":
         rows.with_columns(in_json(schema)).sink_ndjson(target, mkdir=True, maintain_order=True)
     else:

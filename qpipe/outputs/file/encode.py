@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from qpipe.core.errors import CannotCreate
 from qpipe.core.lazy import pl
 from qpipe.outputs.file.places import Content
-from qpipe.outputs.file.texts import cells, in_json
+from qpipe.outputs.file.texts import cells, ndjson
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,6 +31,7 @@ class Form:
     encoding: str = "utf-8"
     null: str = ""
     compression: str | None = None  # of a text file: gzip, zstd, bz2, xz; of Parquet and Arrow: theirs
+    json: tuple[str, ...] = ()  # columns whose texts are JSON
 
 
 def piece(frame: pl.DataFrame, form: Form) -> Content:
@@ -132,7 +133,7 @@ class _Unclosed(io.RawIOBase):
 def _text(frame: pl.DataFrame, form: Form) -> bytes:
     if form.format in ("csv", "tsv"):
         return _coded(_csv(frame, form, header=False), frame, form)
-    rows = _ndjson(frame)
+    rows = ndjson(frame, form.json)
     if form.format == "json":  # no raw newline stands inside a JSON text, so each one ends a row
         rows = rows.rstrip(b"\n").replace(b"\n", b",\n")
     return _coded(rows, frame, form)
@@ -144,12 +145,6 @@ def _csv(frame: pl.DataFrame, form: Form, *, header: bool) -> bytes:
     frame.with_columns(cells(frame.schema, form.null)).write_csv(
         buffer, include_header=header, separator=form.delimiter, null_value=form.null, quote_style=style
     )
-    return buffer.getvalue()
-
-
-def _ndjson(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.with_columns(in_json(frame.schema)).write_ndjson(buffer)
     return buffer.getvalue()
 
 

@@ -6,13 +6,19 @@ One notation, at any depth: times in ISO form, bytes in base64, maps with text k
 
 from __future__ import annotations
 
+import io
+from collections.abc import Collection, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import REASONS
+from qpipe.core.json_texts import valid_json
 from qpipe.core.lazy import pl
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from qpipe.core.component import Types
 
 _DATETIME, _TIME = "%Y-%m-%dT%H:%M:%S%.f", "%H:%M:%S%.f"
 
@@ -27,6 +33,47 @@ def cells(schema: pl.Schema, null: str) -> list[pl.Expr]:
 def flat(schema: pl.Schema) -> list[pl.Expr]:
     """For CSV and sheets: nested values as JSON text, reasons as sentences, times in ISO form. Only what must change."""
     return [made.alias(name) for name, dtype in schema.items() if (made := _flat(name, dtype)) is not None]
+
+
+def json_columns(types: Types) -> tuple[str, ...]:
+    """The columns whose texts are JSON by contract."""
+    return tuple(name for name, type in types.items() if type.name == "json")
+
+
+def ndjson(frame: pl.DataFrame, json: Collection[str] = ()) -> bytes:
+    """A JSON object on a line for each row. ``json``: columns of JSON texts, which are values there and no texts."""
+    buffer = io.BytesIO()
+    if any(name in json for name in frame.columns):
+        lines = frame.select(json_line(frame.schema, json))
+        lines.write_csv(buffer, include_header=False, quote_style="never", null_value="")
+    else:
+        frame.with_columns(in_json(frame.schema)).write_ndjson(buffer)
+    return buffer.getvalue()
+
+
+def json_line(schema: pl.Schema, json: Collection[str]) -> pl.Expr:
+    """A row as its line of NDJSON, with the column's texts of JSON as they stand."""
+    made = {name: written for name, dtype in schema.items() if (written := _written(pl.col(name), dtype)) is not None}
+    parts: list[pl.Expr] = []
+    for is_json, names in groupby(schema, lambda name: name in json and schema[name] == pl.String):
+        if is_json:
+            parts += (_json_member(name) for name in names)
+        else:
+            parts.append(_members(made.get(name, pl.col(name)).alias(name) for name in names))
+    return pl.concat_str(pl.lit("{"), pl.concat_str(parts, separator=","), pl.lit("}")).alias("line")
+
+
+def _members(values: Iterator[pl.Expr]) -> pl.Expr:
+    """``"a":1,"b":"x"``"""
+    return pl.struct(*values).struct.json_encode().str.slice(1).str.head(-1)
+
+
+def _json_member(name: str) -> pl.Expr:
+    """What is no JSON any more is a text. So is a JSON text, with its quotes: read again, it is what it was."""
+    value, key = pl.col(name), _members(iter([pl.lit(None, pl.Null).alias(name)])).str.head(-len("null"))
+    inside = value.str.strip_chars(" \t\r\n").str.replace_all(r"[\r\n]", " ")  # no line ends within a JSON text
+    sure = value.map_batches(valid_json, return_dtype=pl.Boolean(), is_elementwise=True) & ~inside.str.starts_with('"')
+    return pl.when(sure.fill_null(False)).then(pl.concat_str(key, inside)).otherwise(_members(iter([value])))
 
 
 def in_json(schema: pl.Schema) -> list[pl.Expr]:
