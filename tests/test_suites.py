@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import fastavro
 import polars as pl
 import pytest
 
@@ -31,6 +33,25 @@ def _ndjson(path: Path, rows: Rows) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
+def _xml(path: Path, rows: Rows) -> None:
+    root = ElementTree.Element("rows")
+    for row in rows:
+        made = ElementTree.SubElement(root, "row")
+        for name, value in row.items():
+            cell = ElementTree.SubElement(made, name)
+            cell.text = None if value is None else str(value)
+    ElementTree.ElementTree(root).write(path, "utf-8", xml_declaration=True)
+
+
+def _avro(path: Path, rows: Rows) -> None:
+    fields = [
+        {"name": name, "type": ["null", "long", "string"] if name != "id" else ["null", "long"]} for name in names_of(rows)
+    ]
+    records = [{name: None for name in names_of(rows)} | row for row in rows]
+    with path.open("wb") as file:
+        fastavro.writer(file, {"type": "record", "name": "row", "fields": fields}, records, sync_interval=100)
+
+
 def _frame(rows: Rows) -> pl.DataFrame:
     known: dict[str, Any] = {"id": pl.Int64, "name": pl.String}
     return pl.DataFrame(rows, schema_overrides=known) if rows else pl.DataFrame(schema=known)
@@ -42,6 +63,8 @@ FILES: dict[str, Callable[[Path, Rows], object]] = {
     "rows.json": lambda path, rows: path.write_text(json.dumps(rows), encoding="utf-8"),
     "rows.parquet": lambda path, rows: _frame(rows).write_parquet(path, row_group_size=8),
     "rows.arrow": lambda path, rows: _frame(rows).write_ipc(path),
+    "rows.xml": _xml,
+    "rows.avro": _avro,
     "rows.xlsx": lambda path, rows: _frame(rows).write_excel(path),
 }
 
@@ -76,6 +99,14 @@ class TestParquet(Files):
 
 class TestArrow(Files):
     file = "rows.arrow"
+
+
+class TestXml(Files):
+    file, empty_has_columns, tells_empty, tells_lines = "rows.xml", False, False, False
+
+
+class TestAvro(Files):
+    file = "rows.avro"
 
 
 class TestExcel(Files):

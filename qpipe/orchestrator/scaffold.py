@@ -28,7 +28,7 @@ name: example
 
 sources:
   orders:
-    path: orders.csv                # csv, json, ndjson, parquet, arrow, excel, fixed-width; globs; any fsspec URL
+    path: orders.csv                # csv, json, xml, parquet, arrow, avro, excel, fixed-width; globs; any fsspec URL
     schema:                         # the contract: what does not parse is a finding with file and line
       id: int
       amount: decimal(12,2)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qpipe.core.errors import MissingExtra, Unavailable
 from qpipe.core.lazy import pl
+from qpipe.sources._avro_types import columns_of, said, series
 from qpipe.sources._decoded import Decoded, poison
 
 if TYPE_CHECKING:
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 
     from qpipe.core.types import DataType
     from qpipe.sources._messages import Taken
-
-_WORDS = {"boolean": "bool", "int": "int32", "long": "int64", "float": "float32", "double": "float64", "bytes": "binary",
-          "fixed": "binary", "string": "string", "enum": "string", "null": "string"}  # fmt: skip
-_LOGICAL = {"date": "date", "time-millis": "time", "time-micros": "time", "uuid": "string",
-            "timestamp-millis": "datetime(ms, UTC)", "timestamp-micros": "datetime(us, UTC)",
-            "local-timestamp-millis": "datetime(ms)", "local-timestamp-micros": "datetime(us)"}  # fmt: skip
-
-
-def missing() -> Iterator[tuple[str, str]]:
-    if importlib.util.find_spec("fastavro") is None:
-        yield "format", "to read Avro, fastavro is needed: pip install 'qpipe[avro]'"
 
 
 @dataclass(frozen=True)
@@ -45,9 +34,7 @@ class Avro:
     directory: Path
 
     def columns(self, payloads: Sequence[Any]) -> dict[str, DataType]:
-        from qpipe.core.types import DataType
-
-        return {field["name"]: DataType.parse(_word(field["type"])) for field in self._schema["fields"]}
+        return columns_of(self._schema)
 
     def frame(self, taken: Taken, known: Sequence[str]) -> Decoded:
         """fastavro decodes record by record: there is no decoder of whole batches."""
@@ -59,20 +46,15 @@ class Avro:
                 try:
                     record = self._record(payload)
                 except Exception as error:  # fastavro raises what its parts raise: EOFError, IndexError, ValueError, …
-                    wrong = str(error) if isinstance(error, _Unknown) else f"no record of this schema: {_said(error)}"
+                    wrong = str(error) if isinstance(error, _Unknown) else f"no record of this schema: {said(error)}"
                     faults.append(poison(taken, row, wrong, payload))
             records.append(record)
         types = self.columns(())
-        made = {name: self._series(name, types, records) for name in dict.fromkeys([*known, *types])}
-        return Decoded(pl.DataFrame(made), faults)
+        from qpipe.core.types import DataType
 
-    def _series(self, name: str, types: Mapping[str, DataType], records: Sequence[dict[str, Any]]) -> pl.Series:
-        if name not in types:
-            return pl.Series(name, [None] * len(records), dtype=pl.String)
-        cells = [record.get(name) for record in records]
-        if types[name].name == "string":
-            cells = [_text(cell) for cell in cells]
-        return pl.Series(name, cells, dtype=types[name].polars())
+        text = DataType.parse("string")
+        made = {name: series(name, types.get(name, text), records) for name in dict.fromkeys([*known, *types])}
+        return Decoded(pl.DataFrame(made), faults)
 
     def _record(self, payload: bytes) -> dict[str, Any]:
         import fastavro
@@ -145,7 +127,7 @@ class Avro:
         except OSError as error:
             raise Unavailable(f"the schema {path} cannot be read: {error.strerror}", hint="check `avro`") from error
         except Exception as error:
-            raise Unavailable(f"{path} is no Avro schema: {_said(error)}", hint="check `avro`") from error
+            raise Unavailable(f"{path} is no Avro schema: {said(error)}", hint="check `avro`") from error
         if not isinstance(json.loads(text), dict) or json.loads(text).get("type") != "record":
             raise Unavailable(f"{path} is no schema of a record", hint="columns are the fields of a record")
         return text, parsed
@@ -153,33 +135,3 @@ class Avro:
 
 class _Unknown(ValueError):
     """Said in our words."""
-
-
-def _said(error: Exception) -> str:
-    words = str(error).strip().partition("\n")[0]
-    return words or type(error).__name__
-
-
-def _word(kind: Any) -> str:
-    """The type word of a field's type. What is no scalar is JSON text."""
-    if isinstance(kind, list):
-        rest = [each for each in kind if each != "null"]
-        return _word(rest[0]) if len(rest) == 1 else "string"
-    if isinstance(kind, str):
-        return _WORDS.get(kind, "string")
-    logical = kind.get("logicalType")
-    if logical == "decimal":
-        return f"decimal({min(kind['precision'], 38)},{kind.get('scale', 0)})"
-    if logical in _LOGICAL:
-        return _LOGICAL[logical]
-    return _word(kind["type"]) if kind["type"] not in ("array", "map", "record", "error") else "string"
-
-
-def _text(cell: Any) -> str | None:
-    if cell is None or isinstance(cell, str):
-        return cell
-    return json.dumps(cell, ensure_ascii=False, default=_plain) if isinstance(cell, (dict, list, bool)) else str(cell)
-
-
-def _plain(value: Any) -> Any:
-    return value.hex() if isinstance(value, bytes) else str(value)

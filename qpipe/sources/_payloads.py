@@ -41,7 +41,7 @@ def problems(source: Messages) -> Iterator[tuple[str, str]]:
     if source.format == "avro" and not source.avro:
         yield "avro", "an Avro record is read by its schema: name its file"
     if source.format == "avro":
-        from qpipe.sources._avro import missing
+        from qpipe.sources._avro_types import missing
 
         yield from missing()
     if source.framing == "confluent" and isinstance(source.avro, str):

@@ -6,7 +6,7 @@ import hashlib
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from qpipe.core import component
 from qpipe.core.batch import Chunk, Fault, Json, Original
@@ -18,7 +18,7 @@ from qpipe.core.storage import SECRET_PATH, lacking
 from qpipe.sources.file.arrivals import Arrivals, arrivals, pinned
 from qpipe.sources.file.input import Input
 from qpipe.sources.file.inputs import inputs_of
-from qpipe.sources.file.kinds import BINARY, guess, is_workbook, named_format
+from qpipe.sources.file.kinds import BINARY, Format, guess, is_workbook, named_format
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 _READERS = {
     "csv": "delimited", "tsv": "delimited", "parquet": "parquet", "ndjson": "ndjson", "json": "json_document",
-    "arrow": "arrow", "excel": "excel", "fixed-width": "fixed_width",
+    "xml": "xml_document", "arrow": "arrow", "avro": "avro", "excel": "excel", "fixed-width": "fixed_width",
 }  # fmt: skip
 _HEAD = 1 << 14
 
 
 class File(Source):
-    """Files: CSV, TSV, JSON, NDJSON, Parquet, Arrow, Excel, fixed-width; packed or not, one or many, here or far.
+    """Files: CSV, TSV, JSON, NDJSON, XML, Parquet, Arrow, Avro, Excel, fixed-width; packed or not, one or many, here or far.
 
     Several files are one stream, in the order of their names; columns are matched by name. Text formats give every cell as
     it is written; the contract says what it means. What a file is, is found out from its name and its first bytes, unless
@@ -43,9 +43,7 @@ class File(Source):
 
     like = ("csv", "json", "ndjson", "parquet", "excel", "local", "s3", "gcs", "azure", "sftp", "ftp")
     path: Path | list[str] = param(help="a file, a directory, a pattern such as data/*.csv, a URL, `-`, or a list", short=True)
-    format: Literal["csv", "tsv", "json", "ndjson", "parquet", "arrow", "excel", "fixed-width"] | None = param(
-        None, help="what the files are; unset: found out"
-    )
+    format: Format | None = param(None, help="what the files are; unset: found out")
     encoding: str | None = param(None, help="how the text is encoded; unset: found out")
     delimiter: str | None = param(None, help="what separates cells; unset: found out")
     quote: str | None = param(None, help="what encloses cells; empty: nothing does")
@@ -54,7 +52,7 @@ class File(Source):
     comment: str | None = param(None, help="lines that start so are left out")
     nulls: tuple[str, ...] = param((), help="cells that mean nothing, beside the empty one")
     sheet: str | int | None = param(None, help="of a workbook: a sheet's name, or its number from 1; unset: the first")
-    records: str | None = param(None, help="of a JSON document: the path to the list of rows, such as data.items")
+    records: str | None = param(None, help="of a JSON or XML document: the path to the rows, such as data.items")
     widths: dict[str, int | list[int]] | None = param(
         None, help="of fixed-width text: column → width, or [first, last] position from 1"
     )
@@ -75,6 +73,10 @@ class File(Source):
         if any(isinstance(path, Secret) for path in paths):
             yield "path", SECRET_PATH
         yield from (("path", said) for said in lacking(paths))
+        if any((self.format or named_format(path)) == "avro" for path in paths if not isinstance(path, Secret)):
+            from qpipe.sources._avro_types import missing
+
+            yield from missing()
 
     @property
     def columnar(self) -> bool:  # type: ignore[override]

@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["csv", "tsv", "json", "ndjson", "parquet", "arrow", "excel", "fixed-width"]
+Format = Literal["csv", "tsv", "json", "ndjson", "xml", "parquet", "arrow", "avro", "excel", "fixed-width"]
 
 EXTENSIONS: dict[str, Format] = {
     "csv": "csv", "tsv": "tsv", "tab": "tsv", "psv": "csv", "json": "json", "geojson": "json", "ndjson": "ndjson",
     "jsonl": "ndjson", "jsonlines": "ndjson", "parquet": "parquet", "pq": "parquet", "parq": "parquet", "arrow": "arrow",
     "ipc": "arrow", "feather": "arrow", "arrows": "arrow", "xlsx": "excel", "xls": "excel", "xlsm": "excel", "xlsb": "excel",
-    "ods": "excel", "fwf": "fixed-width",
+    "ods": "excel", "fwf": "fixed-width", "xml": "xml", "avro": "avro",
 }  # fmt: skip
 PACKINGS = ("gz", "gzip", "zst", "zstd", "bz2", "xz", "zip")
-BINARY = ("parquet", "arrow", "excel")
+BINARY = ("parquet", "arrow", "avro", "excel")
 
 _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"PAR1", "parquet"),
@@ -23,12 +23,16 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"ARROW1", "arrow"),
     (b"\xff\xff\xff\xff", "arrow"),
     (b"FEA1", "arrow"),
+    (b"Obj\x01", "avro"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "excel"),
 )
 _WORKBOOK = re.compile(
     rb"\[Content_Types\]\.xml|xl/|docProps/|_rels/|mimetypeapplication/vnd\.oasis\.opendocument\.spreadsheet"
 )
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:\"(?:[^\"\\\x00-\x1f]|\\.)*\"\s*:|\})|\[\s*[\[\{\"\]tfn0-9-])")
+
+
+_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\s")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,9 @@ def guess(name: str, head: bytes) -> Guess:
     """The format from the name, unless the first (unpacked) bytes cannot be that."""
     named, seen = named_format(name), _seen(head)
     if seen is None:  # some text: a name that promises something binary is wrong
-        likely = named if named not in (None, *BINARY, "json", "ndjson") else "csv"
+        likely = named if named not in (None, *BINARY, "json", "ndjson", "xml") else "csv"
+        if named == "xml" and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+            likely = named
         if named in ("json", "ndjson") and not _is_table(head):
             likely = named
         return Guess(likely or "csv", named if named and named != likely else None)
@@ -73,6 +79,8 @@ def _seen(head: bytes) -> Format | None:
             return format
     if head.startswith(b"PK\x03\x04"):
         return "excel" if is_workbook(head) else None
+    if _XML.match(head):
+        return "xml"
     return "json" if _JSON.match(head) else None
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from qpipe.core.batch import Original
 from qpipe.core.lazy import pl
 from qpipe.core.paths import search
+from qpipe.core.xml_elements import document
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,7 +44,7 @@ def decoded(text: str, format: str, *, exact: bool = True) -> Any:
         if format == "ndjson":
             return [_json(line, exact) for line in text.splitlines() if line.strip()]
         if format == "xml":
-            return _xml(text)
+            return document(text)
         if format == "csv":
             import csv
             import io
@@ -166,28 +167,3 @@ def _written(value: Any) -> str:
     if isinstance(value, float):
         raise _Inexact
     return json.dumps(value, ensure_ascii=False)
-
-
-def _xml(text: str) -> Any:
-    """Elements as mappings: children by name, attributes as @name, repeated children as lists."""
-    from xml.etree import ElementTree
-
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise ValueError("a document type is not read: entities could be anything")
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise ValueError(str(error)) from error
-    return {root.tag: _element(root)}
-
-
-def _element(element: Any) -> Any:
-    made: dict[str, Any] = {f"@{name}": value for name, value in element.attrib.items()}
-    for child in element:
-        value = _element(child)
-        known = made.get(child.tag)
-        made[child.tag] = value if known is None else [*known, value] if isinstance(known, list) else [known, value]
-    words = (element.text or "").strip()
-    if not made:
-        return words or None
-    return {**made, **({"#text": words} if words else {})}
