@@ -154,7 +154,7 @@ def _related(step: Relational, frame: pl.DataFrame, context: Context, place: Pat
     collector = step.collector(context, folder)
     try:
         for batch in _batches(frame):
-            collector.add(collect(batch.lazy().select(ROW, *wanted)), batch[ROW][0], batch.height)
+            collector.add(collector.pack(collect(batch.lazy().select(ROW, *wanted))))
         if step.effect == "replace":
             step.replace(collector, context)
             return None

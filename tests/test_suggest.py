@@ -342,3 +342,36 @@ def test_where_sources_disagree_most_are_right(tmp_path: Path) -> None:
     assert found["depends_on", ("flight", "leaves")].confidence >= 0.8
     assert found["not_null", ("lands",)].broken == 40
     assert ("depends_on", ("source", "leaves")) not in found
+
+
+def test_no_value_of_a_person_is_written_into_a_spec(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    named = [
+        f"{first} {last}" for first in ("Ada", "Bruno", "Clara", "Dario", "Elio") for last in ("Rossini", "Verdini", "Luccini")
+    ]
+    people = [(name, name.lower().replace(" ", ".") + "@firm.example") for name in named]
+    told = []
+    for n in range(240):
+        name, mail = people[n % 15]
+        manager = people[n % 4][0] if n % 80 else people[n % 4][0][:-1]
+        phone = f"+39 06 55501{n % 15:02}"
+        street = f"{n % 15 + 1} Via Garibaldi"
+        told.append(
+            f"{n + 1},{name},{mail if n % 60 else mail.replace('@', ' at ')},{phone},{street},{manager},{chance.choice('xyz')}"
+        )
+    rows(tmp_path / "staff.csv", "id,name,email,phone,address,manager,site", told)
+    done = qpipe(tmp_path, "profile", "staff.csv", "--suggest", "--confidence", "0", "-o", "staff.yaml")
+    spec = (tmp_path / "staff.yaml").read_text()
+    assert not [
+        word for word in ("Ross", "Verd", "Luccin", "Ada", "Bruno", "firm.ex", "555", "Garib") if word in spec + done.stderr
+    ]
+    assert not [word for word in ("Ross", "Ada", "555", "Garib") if word in qpipe(tmp_path, "profile", "staff.csv").stdout]
+    wanted = {("name", "matches"), ("email", "format_is"), ("phone", "matches"), ("manager", "detect_typos")}
+    made = yaml.safe_load(spec)
+    held = {(v.get("column") or v["columns"][0], m) for entry in made["modules"] for m, v in entry.items() if m != "depends_on"}
+    assert held >= wanted
+    assert all(made["sources"]["staff"]["schema"][c]["pii"] for c in ("name", "email", "phone", "address", "manager"))
+    qpipe(tmp_path, "run", "staff.yaml", "--quiet", "--fail-on", "never")
+    failed = pl.read_csv(tmp_path / "out" / "quarantine.csv", infer_schema=False)
+    assert failed.filter(~pl.col("email").str.contains("@")).height == 4
+    assert failed.filter(~pl.col("manager").str.contains("ini$")).height == 3

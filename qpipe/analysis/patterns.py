@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _RUNS = re.compile(r"\d+|[^\W\d_]+|\s+|.", re.S)
+_WORD = re.compile(r"(\\p\{L\}|\\.|\[[^]]*\])|[^\W\d_]{3,}")
 _EXAMPLES = 200  # texts of a shape that are looked into for what they share
 
 
@@ -127,6 +128,11 @@ def _kind(runs: set[str]) -> str:
         mixed = any(run not in (run.upper(), run.lower()) for run in runs)
         return "[A-Z]" if upper and not lower and not mixed else "[a-z]" if lower and not upper and not mixed else "[A-Za-z]"
     return r"\p{L}" if all(run.isalpha() for run in runs) else "."
+
+
+def without_words(regex: str) -> str:
+    """A learnt pattern, any word in place of one that all examples share: it may be somebody's."""
+    return _WORD.sub(lambda m: m[1] or r"\p{L}+", regex)
 
 
 def escaped(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,8 +62,14 @@ _LANGUAGES = _words("""
 """)
 
 _POSTCODE = r"^\d{5}(?:-\d{4})?$|^\d{4}$|^[A-Z]\d[A-Z] ?\d[A-Z]\d$|^[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}$"
-_WHO = "first|last|middle|sur|full|given|family|fore|person|customer|patient|employee|contact"
-_PERSON = rf"^({_WHO})[_ ]?name$|^surname$"
+_WHO = "first|last|middle|sur|full|given|family|fore|person|customer|patient|employee|contact|student|member"
+_PERSON = rf"^({_WHO})[_ ]?name$|^surname$|^(vor|nach|zu)name$|^pr[eé]nom$|^apellidos?$|^cognome$|^(voor|achter)naam$"
+_ROLE = (
+    "^(employee|manager|supervisor|boss|patient|student|teacher|doctor|physician|nurse|contact|contact[_ ]person|attendee"
+    "|mitarbeiter(in)?|ansprechpartner(in)?|vorgesetzter?)$"
+)
+_SOMEONE = re.compile("name|nom|nombre|nome|naam", re.I)  # a person's where persons are told of, else a thing's
+_OF_PERSONS = ("email", "birth date", "social security number")
 
 # in this order: the first that fits is taken
 _KINDS = (
@@ -89,6 +96,7 @@ _KINDS = (
     _Kind("year", r"^(?:19|20)\d{2}(?:\.0)?$", r"year|jahr|^yr$|vintage"),
     _Kind("birth date", r"^\d{1,4}[./-]\d{1,2}[./-]\d{1,4}", "birth|born|dob", personal=True),
     _Kind("person's name", r"^[\p{L}][\p{L} .,'’-]+$", _PERSON, personal=True),  # noqa: RUF001
+    _Kind("person's name", r"^[\p{L}][\p{L}.'’-]+,?(?: [\p{L}.'’-]+)+$", _ROLE, personal=True),  # noqa: RUF001
     _Kind("street address", r"\d.*\p{L}|\p{L}.*\d", r"address|street|addr$|strasse|straße", personal=True),
 )  # fmt: skip
 _IDENTIFIER = re.compile(
@@ -113,6 +121,18 @@ def meaning(name: str, counts: pl.DataFrame, *, unique: bool = False) -> Meaning
         if share >= (ENOUGH if kind.words or not kind.listed else _NEEDS_NAME) and (not kind.listed or counts.height > 1):
             return Meaning(kind.name, share, kind.personal, kind.check)
     return Meaning("identifier", 1.0) if unique and is_identifier(name) else None
+
+
+def named_person(name: str, values: pl.DataFrame, others: Collection[str | None]) -> Meaning | None:
+    """What a column called name is: a person's name where ``others``, the meanings of the columns beside it, are of persons."""
+    if not _SOMEONE.fullmatch(name) or not any(other in _OF_PERSONS for other in others):
+        return None
+    return meaning("person_name", values)
+
+
+def forms(meaning: str) -> tuple[str, ...]:
+    """The regular expressions that values of a meaning have; empty where none is known."""
+    return tuple(kind.pattern for kind in _KINDS if kind.name == meaning)
 
 
 def is_identifier(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from qpipe.analysis.kinds import counted
 from qpipe.analysis.missing import placeholders
 from qpipe.analysis.outliers import fences, limits
 from qpipe.analysis.patterns import patterns
-from qpipe.analysis.semantic import meaning
+from qpipe.analysis.semantic import meaning, named_person
 from qpipe.analysis.typos import typos
 from qpipe.core.lazy import pl
 from qpipe.profile.model import Bin, ColumnProfile, CorrelationFound, DependencyFound, KeyFound, TableProfile
@@ -32,7 +33,7 @@ def table(found: Scan, *, quick: bool = False) -> TableProfile:
     """The profile of one table. ``quick``: only what the one pass tells."""
     sample = found.sample.frame()
     small = sample if sample.height <= LOOKED else sample.sample(LOOKED, seed=7)
-    columns = tuple(_column(found, c, sample, small, quick=quick) for c in found.columns.values())
+    columns = _persons(tuple(_column(found, c, sample, small, quick=quick) for c in found.columns.values()))
     if quick or not sample.height:
         return TableProfile(found.name, found.rows, sample.height, columns, faults=found.faults)
     typed = sample.select([values_of(c).alias(c.name) for c in found.columns.values()])
@@ -41,6 +42,17 @@ def table(found: Scan, *, quick: bool = False) -> TableProfile:
         found.name, found.rows, sample.height, columns, _keys(found, typed), _dependencies(found, part, columns),
         _correlations(found, part), found.faults,
     )  # fmt: skip
+
+
+def _persons(columns: tuple[ColumnProfile, ...]) -> tuple[ColumnProfile, ...]:
+    """What one column means may hang on those beside it."""
+    others = [c.meaning for c in columns]
+    made = []
+    for c in columns:
+        values = pl.DataFrame(list(c.frequent), schema={"value": pl.String, "count": pl.Int64}, orient="row")
+        known = named_person(c.name, values, others) if c.meaning is None and c.type == "string" else None
+        made.append(dataclasses.replace(c, meaning=known.name, personal=known.personal) if known else c)
+    return tuple(made)
 
 
 def _column(found: Scan, c: ColumnScan, sample: pl.DataFrame, small: pl.DataFrame, *, quick: bool) -> ColumnProfile:

@@ -83,7 +83,7 @@ def _source(table: str, profile: Profile, mine: list[Suggestion], written: Mappi
         kind = s.params["type"] if s else "string" if column.stored == "String" else None
         if kind is None:
             continue
-        entry = {"type": kind, "pii": True} if column.personal and not isinstance(kind, dict) else kind
+        entry = {**(kind if isinstance(kind, dict) else {"type": kind}), "pii": True} if column.personal else kind
         yield f"      {word(column.name)}: {inline(entry)}" + (f"  # {_why(s)}" if s else "")
 
 

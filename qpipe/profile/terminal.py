@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from qpipe.analysis.patterns import without_words
 from qpipe.profile.doubts import figure, of_column
 from qpipe.profile.drift import Change
-from qpipe.profile.model import ColumnProfile, Profile, TableProfile
+from qpipe.profile.model import ColumnProfile, ForeignKeyFound, Profile, TableProfile
 
 _WIDE = 118
 
@@ -14,7 +15,7 @@ _WIDE = 118
 def text(profile: Profile, changes: Sequence[Change] = ()) -> str:
     lines = [line for table in profile.tables for line in (*_table(table), "")]
     if profile.foreign_keys:
-        lines += ["Foreign keys", *(_foreign(f) for f in profile.foreign_keys), ""]
+        lines += ["Foreign keys", *(_foreign(f, profile) for f in profile.foreign_keys), ""]
     if changes:
         lines += ["Changed since the earlier profile", *(_change(c) for c in changes)]
     return "\n".join(lines).rstrip() + "\n"
@@ -46,9 +47,11 @@ def _relations(table: TableProfile) -> Iterator[str]:
             yield f"    {', '.join(key.columns)}{state}{'' if key.exact else '  (in the sample)'}"
     if table.dependencies:
         yield "  Dependencies"
+        private = {c.name for c in table.columns if c.personal}
         for d in table.dependencies[:12]:
             state = f"  broken by {d.broken:,} of {d.support:,}" if d.broken else ""
-            example = f": {d.examples[0][1]} for {d.examples[0][0]}, mostly {d.examples[0][2]}" if d.examples else ""
+            told = d.examples if not private & {*d.determinant, d.dependent} else ()
+            example = f": {told[0][1]} for {told[0][0]}, mostly {told[0][2]}" if told else ""
             yield _cut(f"    {', '.join(d.determinant)} → {d.dependent}{state}{example}", _WIDE)
         if len(table.dependencies) > 12:
             yield f"    and {len(table.dependencies) - 12} more: --json has them"
@@ -61,14 +64,13 @@ def _change(c: Change) -> str:
     return f"  {'!' if c.grave else ' '} {place}: {c.what}  {c.before} → {c.now}"
 
 
-def _foreign(f: object) -> str:
-    from qpipe.profile.model import ForeignKeyFound
-
-    assert isinstance(f, ForeignKeyFound)
+def _foreign(f: ForeignKeyFound, profile: Profile) -> str:
     told = f"  {f.table}({', '.join(f.columns)}) → {f.references}({', '.join(f.key)})"
     if f.holds:
         return told
-    return f"{told}  broken: {f.missing:,} of {f.rows:,} rows, {f.missing_keys:,} keys, such as {' | '.join(f.examples[:3])}"
+    masked = any(profile.table(f.table).column(c).personal for c in f.columns)
+    shown = "" if masked else f", such as {' | '.join(f.examples[:3])}"
+    return f"{told}  broken: {f.missing:,} of {f.rows:,} rows, {f.missing_keys:,} keys{shown}"
 
 
 def _missing(c: ColumnProfile) -> str:
@@ -87,14 +89,17 @@ def _content(c: ColumnProfile) -> str:
     told = []
     if c.meaning:
         told.append(c.meaning + (" (personal)" if c.personal else ""))
-    if c.quantiles and c.least is not None:
+    if c.personal:
+        pass  # its values are nobody's business
+    elif c.quantiles and c.least is not None:
         told.append(f"{figure(c.least)} … {_middle(c)} … {figure(c.greatest)}")
     elif c.frequent and c.distinct <= 12:
         told.append(", ".join(f"{v} {n:,}" for v, n in c.frequent[:5]))
     elif c.frequent:
         told.append(f"such as {', '.join(v for v, _ in c.frequent[:3])}")
     if c.patterns and c.patterns[0][2] > 0.5 and not c.quantiles:
-        told.append(f"{c.patterns[0][2]:.0%} {c.patterns[0][0]}")
+        regex = without_words(c.patterns[0][0]) if c.personal else c.patterns[0][0]
+        told.append(f"{c.patterns[0][2]:.0%} {regex}")
     return "; ".join(told)
 
 

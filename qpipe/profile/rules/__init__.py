@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qpipe.profile.model import ForeignKeyFound, TableProfile
 from qpipe.profile.relations import Known
-from qpipe.profile.rules import numbers, relations, values, writing
+from qpipe.profile.rules import numbers, private, relations, values, writing
 from qpipe.profile.rules.meant import doubted
 from qpipe.profile.rules.seen import OF_SOURCE, Seen, Suggestion, look
 
@@ -48,7 +48,8 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
     known = {s.key for s in dependent}
     found += [*dependent, *(s for s in relations.reports(table.profile, rows) if s.key not in known)]
     found += [relations.foreign(table.profile.name, f) for f in keys if f.table == table.profile.name]
-    return _without_doubles([s for s in found if not any("${" in c for c in s.columns)])
+    found = [s for s in found if not any("${" in c for c in s.columns)]
+    return _without_doubles(list(private.unsaid(found, table.profile, columns)))
 
 
 def _written_for_null(table: Known) -> Iterator[Suggestion]:

@@ -29,9 +29,11 @@ def unique_keys(table: TableProfile) -> Iterator[Suggestion]:
 
 
 def dependent(table: TableProfile) -> Iterator[Suggestion]:
+    private = {c.name for c in table.columns if c.personal}
     for d in table.dependencies:
         params = {"determinant": list(d.determinant), "dependent": d.dependent, "undecided": "pass"}
-        shown = f"; {d.examples[0][1]!r} beside {d.examples[0][2]!r} for {d.examples[0][0]!r}" if d.examples else ""
+        told = d.examples if not private & {*d.determinant, d.dependent} else ()
+        shown = f"; {told[0][1]!r} beside {told[0][2]!r} for {told[0][0]!r}" if told else ""
         reason = f"{', '.join(d.determinant)} tells {d.dependent} in {1 - d.share:.1%} of {d.support:,} rows{shown}"
         sure = min(0.98, d.strength) * min(1.0, 0.6 + d.support / max(1, d.groups) / 10) * (0.5 + 0.5 * d.lonely)
         yield Suggestion(table.name, "depends_on", params, (*d.determinant, d.dependent), reason, d.support, d.broken,

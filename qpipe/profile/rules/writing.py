@@ -13,6 +13,7 @@ from qpipe.profile.rules.seen import ENOUGH, Seen, Suggestion, certainty
 
 SCATTERED = 0.65  # of the values have one form, and the others none of their own
 UNIT = 8  # letters at most
+_MEASURED = (None, "amount of money", "percentage")  # what numbers with a unit may mean
 TEXTS = 100_000  # different ones whose words are looked at
 WORDS = 300  # misspelt ones in one rule
 
@@ -157,8 +158,8 @@ def _says_something(regex: str) -> bool:
 
 
 def unit(c: Seen) -> Iterator[Suggestion]:
-    """Numbers written with a unit, in several ways: the number should stand alone."""
-    if not c.is_text or c.every < ENOUGH:
+    """Numbers written with a unit, in several ways: the number should stand alone. Post codes and addresses have none."""
+    if not c.is_text or c.every < ENOUGH or c.told.meaning not in _MEASURED:
         return
     split = c.counts.with_columns(
         pl.col("value").str.extract(r"^\s*([+-]?\d+(?:[.,]\d+)?)\s*\D{0,20}$").alias("number"),
