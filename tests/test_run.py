@@ -198,6 +198,26 @@ def test_a_cell_that_breaks_the_contract_is_not_called_missing(tmp_path: Path, b
     assert [counts for (check, _), counts in tallies.items() if check == "expression"] == [(1, 1)]
 
 
+@pytest.mark.parametrize("check, judged", [
+    ("{expression: amount is not null}", (1, 1)), ("{expression: id < 9 and amount is not null}", (1, 1)),
+    ("{if_then: {if: id < 9, then: amount is not null}}", (1, 1)), ("{not_null: {columns: id, where: amount is null}}", (1, 0)),
+    ("{rename: {amount: sum}}, {not_null: sum}", (1, 1)), ("{derive: {half: amount / 2}}, {not_null: half}", (1, 1)),
+    ("{derive: {half: amount / 2, next: half + 1}}, {expression: next is not null}", (1, 1)),
+    ("{derive: {twice: id * 2, half: amount / 2}}, {not_null: twice}", (2, 0)),
+    ("{derive: {half: 'coalesce(amount, 0)'}}, {not_null: half}", (2, 0)),
+    ("{any_of: {checks: [{not_null: amount}, {between: {column: id, min: 9}}]}}", (1, 1)),
+])  # fmt: skip
+def test_no_check_judges_the_null_of_a_cell_that_broke_the_contract(
+    tmp_path: Path, check: str, judged: tuple[int, int]
+) -> None:
+    """One fault, one reason; the empty cell is judged."""
+    project = simple(tmp_path, "id,amount\n1,x\n2,\n", check)
+    assert project.run().state == "done"
+    found = [json.loads(line) for line in (tmp_path / "out" / "q.ndjson").read_text().splitlines()]
+    assert [reason["check"] for reason in found[0]["_reasons"]] == ["contract"]
+    assert [(t["evaluated"], t["failed"]) for t in project.tallies() if t["check"] != "contract"] == [judged]
+
+
 def test_a_moment_with_an_offset_is_told_which_type_takes_it(tmp_path: Path) -> None:
     project = simple(tmp_path, "id,amount\n1,2026-01-02T03:04:05Z\n2,2026-01-02 03:04:05.5+0200\n3,31-01-2026\n")
     project.spec.write_text(project.spec.read_text().replace("amount: float", "amount: datetime"))
@@ -208,6 +228,22 @@ def test_a_moment_with_an_offset_is_told_which_type_takes_it(tmp_path: Path) -> 
         ["amount is 2026-01-02 03:04:05.5+0200, expected datetime; it has an offset, which datetime(UTC) takes"],
         ["amount is 31-01-2026, expected datetime"],
     ]
+
+
+def test_a_moment_with_an_offset_that_stops_a_run_is_told_the_same(tmp_path: Path) -> None:
+    remedy = "expected datetime; it has an offset, which datetime(UTC) takes"
+    project = simple(tmp_path, "id,amount\n1,2026-01-02T03:04:05Z\n", source=", on_malformed: fail")
+    project.spec.write_text(project.spec.read_text().replace("amount: float", "amount: datetime"))
+    assert f"amount does not parse, {remedy}" in qpipe(tmp_path, "run", "spec.yaml", "-q", code=65).stderr
+    spec = """\
+        sources:
+          o: {path: o.csv, schema: {id: int, amount: string}}
+          r: {path: o.csv, role: reference, schema: {id: int, amount: datetime}}
+        modules: [{foreign_key: {columns: id, references: r.id}}]
+        outputs: {clean: {path: c.csv}}
+        """
+    Project(tmp_path, spec)
+    assert remedy in " ".join(qpipe(tmp_path, "run", "spec.yaml", "-q", code=65).stderr.split())
 
 
 def test_a_cell_that_a_step_has_given_a_value_is_judged_again(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,11 @@ from qpipe.orchestrator.program import CONTRACT, Computed, Flag, Program, Stake
 SAMPLES = 10  # failing rows kept of each check and column
 _OFFSET = r":[0-9]{2}(?:[.][0-9]+)?\s*(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)\s*$"  # ends a moment that a type without a zone refuses
 _REMEDY = "; it has an offset, which datetime(UTC) takes"
+
+
+def remedy(expected: str, value: object) -> str:
+    """What a contract would have to say for a value that breaks it; empty where nobody can tell."""
+    return _REMEDY if expected == "datetime" and re.search(_OFFSET, str(value)) else ""
 
 
 def reason_type() -> pl.DataType:

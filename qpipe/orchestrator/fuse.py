@@ -32,6 +32,7 @@ from qpipe.orchestrator.program import (
     Watch,
     Whole,
 )  # fmt: skip
+from qpipe.orchestrator.unread import Unread
 from qpipe.spec.plan import Plan, SourceNode, StepNode
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class _Compiler:
         self._pending: list[pl.Expr] = []
         self._queries: list[Query] = []
         self._wheres: dict[str, str] = {}
-        self._unread: dict[str, str] = {}  # column → hidden column of its cells that broke the contract
+        self._unread = Unread()
         self._named = 0
         self._tables = table_types(context)
 
@@ -118,7 +119,8 @@ class _Compiler:
                 self._keep_told(types)
             self._step(step, types)
             if changes:
-                types = step.module.types_after(types, self._tables)
+                before, types = types, step.module.types_after(types, self._tables)
+                self._unread = self._unread.after(step.module, before, types)
                 self._wheres.clear()
         if self._finish:
             for stage in self._finish(self._program, types):
@@ -133,6 +135,7 @@ class _Compiler:
     def _contract(self, columns: Types, union: Types, *, judged: bool) -> None:
         declared, expressions = self._program.source.types or {}, []
         rules: list[tuple[str, pl.Expr, DataType]] = []
+        unread: dict[str, tuple[str, ...]] = {}
         for name, wanted in union.items():
             if name not in columns:
                 expressions.append(pl.lit(None, dtype=wanted.polars()).alias(name))
@@ -144,7 +147,8 @@ class _Compiler:
             self._flag(CONTRACT, Rule(pl.col("__fault")), "error", None, 1.0, hidden="__fault")
         for name, bad, wanted in rules:
             self._flag(CONTRACT, Rule(bad, (name,), wanted.describe()), "error", None, 1.0)
-            self._unread[name] = self._program.flags[-1].bad
+            unread[name] = (self._program.flags[-1].bad,)
+        self._unread = Unread(unread)
         self._pending += expressions  # beside their rules, so that each cell is cast once
         self._flush()
 
@@ -155,11 +159,11 @@ class _Compiler:
         flags = len(self._program.flags)
         if isinstance(module, Check):
             for rule in module.rules(context):
-                self._judge(step, module, self._of_read_cells(rule), types)
+                self._judge(step, module, self._unread.but(rule, module.where), types)
         elif step.id in self._replaced:
             leaves = self._leave(types)
             self._close()
-            self._unread.clear()  # rows that SQL or Python made may be others
+            self._unread = Unread()  # rows that SQL or Python made may be others
             result = self._replaced[step.id]
             self._program.stages.append(Whole(step.id, _replacement(result), leaves, anew=not result.same_rows))
             if not result.same_rows:
@@ -176,7 +180,7 @@ class _Compiler:
             self._transform(step, module, context)
         elif isinstance(module, Step):
             self._close()
-            self._unread.clear()
+            self._unread = Unread()
             self._own_code(step, module, context)
         if isinstance(module, Judging) and (made := tuple(self._program.flags[flags:])):
             self._stake(module, made, types)
@@ -203,14 +207,6 @@ class _Compiler:
             self._pending.append(value.alias(impact))
         if group or impact:
             self._program.stakes.append(Stake(flags, group, impact))
-
-    def _of_read_cells(self, rule: Rule) -> Rule:
-        """A rule that speaks of nulls, too, but for cells that broke the contract: they are null, yet no value is missing."""
-        unread = [pl.col(self._unread[c]) & pl.col(c).is_null() for c in rule.columns if c in self._unread]
-        if rule.applies is not None or not unread:
-            return rule
-        read = ~pl.any_horizontal(unread)
-        return replace(rule, bad=rule.bad & read, applies=read)
 
     def _judge(self, step: StepNode, module: Judging, rule: Rule, types: Types) -> None:
         judged = self._judged(module.where, rule.applies, types)
@@ -263,7 +259,7 @@ class _Compiler:
 
     def _transform(self, step: StepNode, module: Transform, context: Context) -> None:
         context = _answered(step, module, context)
-        for rule in module.rules(context):
+        for rule in map(self._unread.but, module.rules(context)):
             severity: Severity = getattr(module, "severity", None) or "error"
             judged = self._judged(None, rule.applies, context.types)
             self._flag(step.id, rule, severity, getattr(module, "message", None), 1.0, judged)

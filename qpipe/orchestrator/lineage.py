@@ -34,6 +34,17 @@ def downstream(plan: Plan, step: StepNode | None, column: str) -> tuple[tuple[st
     return tuple(made), tuple(id for id, node in plan.outputs.items() if not node.original)
 
 
+def made_from(module: Module, before: Types, after: Types) -> dict[str, set[str]]:
+    """The columns that a step makes, and the columns that each was made from: an expression's own, else all that it reads."""
+    exact: dict[str, set[str]] = {}
+    for parameter in params_of(type(module)).values():
+        if parameter.role is not None and parameter.role.name == "expressions":
+            for name, text in (getattr(module, parameter.name, None) or {}).items():
+                exact[name] = set().union(*(exact.get(column, {column}) for column in _columns_of(text)))
+    read = set(_reads(module))
+    return {name: exact.get(name, read) for name in _makes(module, before, after)}
+
+
 def _after(module: Module, types: Types) -> Types:
     try:
         return module.types_after(types, {})

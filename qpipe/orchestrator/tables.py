@@ -6,6 +6,7 @@ from qpipe.core.component import Context, Types
 from qpipe.core.errors import DataRefused, of_source
 from qpipe.core.lazy import pl
 from qpipe.core.parse import parse_text
+from qpipe.orchestrator.findings import remedy
 from qpipe.spec.plan import SourceNode
 
 ROWS = 200_000
@@ -39,8 +40,9 @@ def _typed(node: SourceNode, given: Types, chunk: object) -> pl.DataFrame:
         bad = (frame[name].is_not_null() & made[name].is_null()).arg_true()
         if bad.len():
             row = int(bad[0])
+            expected = declared[name].describe()
             raise DataRefused(
-                f"{node.id}: {name} is {frame[name][row]!r}, expected {declared[name].describe()}",
+                f"{node.id}: {name} is {frame[name][row]!r}, expected {expected}{remedy(expected, frame[name][row])}",
                 file=chunk.file,
                 line=line_of(chunk, row),
                 hint="a reference table must keep its contract: mend it, or its schema",

@@ -18,9 +18,9 @@ from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.orchestrator.delivered import keep_rows, kept_steps
 from qpipe.orchestrator.feed import Read, fault_marks, faults_by_row, line_of
-from qpipe.orchestrator.findings import reason_type, reasons, stakes, tally, with_reason
+from qpipe.orchestrator.findings import reason_type, reasons, remedy, stakes, tally, with_reason
 from qpipe.orchestrator.gates import BOTH, DELIVERED, PASSED, Figures, Sheet, measure, sheets
-from qpipe.orchestrator.program import CONTRACT, LEAVES, Computed, Program, gone
+from qpipe.orchestrator.program import CONTRACT, LEAVES, Computed, Flag, Program, gone
 from qpipe.orchestrator.router import HELD, ROUTE, WARNED, Router, confidence
 from qpipe.spec.plan import OutputNode, Plan
 
@@ -139,9 +139,15 @@ class Worker:
                 and (at := computed.frame[flag.bad].arg_true()).len()
             ):
                 row = int(at[0])
-                told = faults[row][0].message if row in faults else f"{flag.column} does not parse, expected {flag.expected}"
+                told = faults[row][0].message if row in faults else _unfit(flag, read, computed.frame[ROW][row])
                 raise DataRefused(f"{read.source.id}: {told}", file=read.chunk.file, line=line_of(read.chunk, row),
                                   hint="mend the row, or say on_malformed: quarantine")  # fmt: skip
+
+
+def _unfit(flag: Flag, read: Read, row: int) -> str:
+    """What is said of a cell that is no value of its type."""
+    value = read.chunk.as_it_came(read.offsets(pl.Series([row])))[flag.column][0]
+    return f"{flag.column} does not parse, expected {flag.expected}{remedy(flag.expected, value)}"
 
 
 class Split:
