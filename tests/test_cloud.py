@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from running import Killed, Project, files_with, stop_at
 
 from qpipe.core import effects
 from qpipe.core.component import Context
-from qpipe.core.errors import DataRefused
+from qpipe.core.errors import DataRefused, QpipeError
 from qpipe.core.params import build
 from qpipe.sources.file import File
 from qpipe.sources.file.parquet_footer import read_footer
@@ -212,6 +213,7 @@ class Faulty(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.server, self.fault, self.times, self.spoilt = server, fault, times, 0
         self.lock, self.given, self.asked = threading.Lock(), 0, 0  # bytes of answers to GET, requests
+        self.agents: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -233,6 +235,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         front: Faulty = self.server  # type: ignore[assignment]
         body = self._body()
         front.asked += 1
+        front.agents.add(self.headers.get("user-agent", "").partition("/")[0])
         spoilt = front.spoils(self.command, self.path)
         if spoilt and front.fault == "slow down":
             return self._send(503, {"content-type": "application/xml"}, SLOW)
@@ -301,6 +304,83 @@ def faulty(s3: str):
     for front in opened:
         front.shutdown()
         front.server_close()
+
+
+PLAIN = {"key": "id", "secret": SECRET, "region": "us-east-1"}
+
+
+@pytest.mark.parametrize("key, storage, environment, agents", [
+    ("in/a.csv", PLAIN, {}, {"object_store"}),
+    ("in/x=1/a b_ü.csv", {}, PLAIN, {"object_store"}),  # as AWS' variables
+    ("in/*.csv", PLAIN, {}, {"object_store"}),
+    ("in/", PLAIN, {}, {"object_store"}),
+    ("*.csv", PLAIN, {}, {"object_store"}),
+    ("in/100%20~#.csv", PLAIN, {}, {"object_store"}),
+    ("/in/a.csv", PLAIN, {}, {"aiobotocore"}),  # a key that begins with a slash: the other would leave it out
+    ("in/a.csv", {"profile": "mine"}, {"AWS_SHARED_CREDENTIALS_FILE": "keys"}, {"aiobotocore"}),
+    ("in/a.csv", {}, {"AWS_SHARED_CREDENTIALS_FILE": "keys", "AWS_PROFILE": "mine"}, {"aiobotocore"}),
+    ("in/a.csv", {**PLAIN, "default_block_size": 100_000}, {}, {"aiobotocore"}),
+])  # fmt: skip
+def test_objects_are_read_by_the_client_that_is_there_at_once_or_else_by_s3fs(
+    s3: str, faulty: Callable[[str, int], Faulty], key: str, storage: dict[str, Any], environment: dict[str, str],
+    agents: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    name = f"clients-{uuid.uuid4().hex}"
+    client = bucket(s3, name, monkeypatch)
+    place = key.replace("*", "a") + ("a.csv" if key.endswith("/") else "")
+    client.put_object(Bucket=name, Key=place, Body=b"id\n" + b"".join(b"%d\n" % n for n in range(100_000)))
+    (tmp_path / "keys").write_text(f"[mine]\naws_access_key_id = id\naws_secret_access_key = {SECRET}\n")
+    monkeypatch.chdir(tmp_path)
+    names = {"key": "AWS_ACCESS_KEY_ID", "secret": "AWS_SECRET_ACCESS_KEY", "region": "AWS_DEFAULT_REGION"}
+    for variable in names.values():
+        monkeypatch.delenv(variable)
+    for variable, value in environment.items():
+        monkeypatch.setenv(names.get(variable, variable), value)
+    front = faulty("none", 0)
+    source = build(File, {"path": f"s3://{name}/{key}", "storage": {"endpoint_url": front.url, **storage}})
+    rows = pl.concat([chunk.frame for chunk in source.read(Context(), None, 30_000)])
+    assert rows["id"].to_list() == [str(n) for n in range(100_000)]
+    assert front.agents == agents
+
+
+NAMES = ("a.csv", ".hidden.csv", "_SUCCESS", "b-1.csv", "x=1/a.csv", "x=1/y=2/a.csv", "ab/a.csv")
+PATHS = (
+    "in",
+    "in/",
+    "in/*.csv",
+    "in/?.csv",
+    "in/[a-b]*",
+    "in/x=*",
+    "in/**/*.csv",
+    "in/x=1",
+    "in/a.csv",
+    "*.csv",
+    "i*/a.csv",
+    "/in/a.csv",
+    "/in/*.csv",
+    "/in/",
+)
+
+
+@pytest.mark.parametrize("more", ["a.csv", "", "sub/", "x=1/", "empty.csv", "100%.csv", "x=1//a.csv", "x=1/../a.csv", "/a.csv"])
+def test_both_clients_find_the_same_objects(s3: str, more: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"names-{uuid.uuid4().hex}"
+    client = bucket(s3, name, monkeypatch)
+    for each in (*(f"in/{each}" for each in (*NAMES, more)), "int/a.csv", "/in/c.csv"):
+        client.put_object(Bucket=name, Key=each, Body=b"" if each.endswith(("/", "empty.csv")) else b"id\n1\n")
+    for path in PATHS:
+        found, other = (
+            _found(build(File, {"path": f"s3://{name}/{path}", "storage": {"endpoint_url": s3, **option}}))
+            for option in ({}, {"default_block_size": 100_000})
+        )
+        assert found == other, path
+
+
+def _found(source: File) -> Any:
+    try:
+        return source.identity(Context())
+    except QpipeError as error:
+        return str(error)
 
 
 @pytest.mark.parametrize("fault, times", [("slow down", 2), ("reset", 2), ("truncated", 1)])

@@ -27,7 +27,8 @@ BELOW = {
 }
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT)
 MODULES = {".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
-HEAVY = {"polars", "duckdb", "numpy", "pyarrow", "jsonschema", "s3fs", "httpx", "rapidfuzz", "fastexcel", "xlsxwriter"}
+HEAVY = {"polars", "duckdb", "numpy", "pyarrow", "jsonschema", "s3fs", "obstore", "httpx", "rapidfuzz"} | {
+    "fastexcel", "xlsxwriter"}  # fmt: skip
 
 
 def imports(path: Path, *, top_only: bool = False) -> set[str]:

@@ -43,7 +43,7 @@ def open_store(url: str, options: Mapping[str, Any] | None, purpose: str) -> tup
     protocol = url.split("://", 1)[0]
     if protocol not in fsspec.available_protocols():
         raise Unavailable(f"{protocol}:// is no known kind of address", hint="s3, gs, az, abfs, sftp, ftp, http, https")
-    given = {name: _revealed(value) for name, value in (options or {}).items()}
+    given = {name: revealed(value) for name, value in (options or {}).items()}
     try:
         system, path = _opened(url, protocol, given)
     except ImportError as error:
@@ -154,7 +154,7 @@ def _for_s3(given: dict[str, Any]) -> dict[str, Any]:
     return {"use_listings_cache": False, **given, "config_kwargs": config, "client_kwargs": client}
 
 
-def _revealed(value: Any) -> Any:
+def revealed(value: Any) -> Any:
     if isinstance(value, Secret):
         return value.reveal()
-    return {name: _revealed(each) for name, each in value.items()} if isinstance(value, Mapping) else value
+    return {name: revealed(each) for name, each in value.items()} if isinstance(value, Mapping) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import io
 import re
@@ -12,8 +13,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from qpipe.core.errors import DataRefused
 from qpipe.core.http import shown as told
+from qpipe.core.objects import changed, open_objects
 from qpipe.core.storage import open_store, reaching, shown
 from qpipe.sources.file.input import Input, hidden, partition_of
 
@@ -27,7 +28,7 @@ _MARKS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "Last-Modifi
 
 
 def remote(url: str, storage: Mapping[str, Any] | None) -> Iterator[Input]:
-    system, path = open_store(url, storage, "read")
+    system, path = open_objects(url, storage) if url.startswith(_S3) else open_store(url, storage, "read")
     with reaching(url, "reading"):
         look = _in_s3 if url.startswith(_S3) else _elsewhere
         infos = look(system, path, url)
@@ -48,10 +49,8 @@ def _in_s3(system: Any, path: str, url: str) -> dict[str, Any]:
     """The same in few requests: a listing tells what a look at each object would. A name that is an object is no folder."""
     folder, _, last = path.rpartition("/")
     if glob.has_magic(last) and not glob.has_magic(folder) and "**" not in last:
-        from fsspec.utils import glob_translate
-
-        fits = re.compile(glob_translate(path)).match
-        listed = {info["name"]: info for info in system.ls(folder, detail=True) if fits(info["name"])}
+        fits = re.compile(fnmatch.translate(last)).match
+        listed = {info["name"]: info for info in system.ls(folder, detail=True) if fits(info["name"].rpartition("/")[2])}
     elif glob.has_magic(path):
         listed = system.glob(path, detail=True)
     else:
@@ -83,7 +82,7 @@ def _object(url: str, storage: Mapping[str, Any] | None, system: Any, name: str,
             if any(len(data) != end - start for data, (start, end) in zip(found, pieces, strict=True)) or (
                 mark is not None and _mark(system.info(name)) != mark
             ):
-                raise _changed(shown)
+                raise changed(shown)
         return found
 
     pieces = fetch if url.startswith(_IN_PIECES) and info.get("size") and info.get("partial", True) else None
@@ -94,10 +93,6 @@ def _object(url: str, storage: Mapping[str, Any] | None, system: Any, name: str,
 def _mark(info: Mapping[str, Any]) -> str | None:
     """What the store changes when the object changes."""
     return next((str(info[k]) for k in _MARKS if k in info), None)
-
-
-def _changed(name: str) -> DataRefused:
-    return DataRefused("the file changed while it was read", file=name, hint="run anew")
 
 
 def _named(url: str, system: Any, name: str) -> str:
@@ -165,7 +160,7 @@ class _Object:
             self._file = self._system.open(self._name, "rb")
             mark = _mark(getattr(self._file, "details", None) or {})
             if mark is not None and self._mark is not None and mark != self._mark:
-                raise _changed(str(self._system.unstrip_protocol(self._name)))
+                raise changed(str(self._system.unstrip_protocol(self._name)))
         if self._file.tell() != self._at:
             self._file.seek(self._at)
         return self._file
