@@ -35,7 +35,9 @@ def read(asked: Asked, position: Json | None, rows: int, columns: Sequence[str] 
         texts, numbers = texts.filter(kept), numbers.filter(kept)
         frame = _cells(texts, places, asked.options.nulls)
         faults = _faults(texts, numbers, places)
-        yield Chunk(frame if columns is None else frame.select(columns), block.position, block.line, numbers, faults)
+        yield Chunk(
+            frame if columns is None else frame.select(columns), block.position, block.line, numbers, (*block.told, *faults)
+        )
 
 
 def size(asked: Asked) -> int | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from qpipe.core.batch import Chunk, Fault, Json
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
-from qpipe.sources.file.json_values import NotJson, keys_of, rows_of, string_end, value_end
+from qpipe.sources.file.json_values import TRAILING, NotJson, keys_of, rows_of, string_end, value_end
 from qpipe.sources.file.lines import open_text
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class _Document:
         self.stream: Utf8Stream = open_text(self.asked)
         self.path = [part for part in (self.asked.options.records or "").removeprefix("$.").split(".") if part]
         self.rest = b""
+        self.faults += () if self.start else self.stream.encoding.told()
         if self.start:
             self.offset, self.line, self.column = (self.start[k] for k in ("offset", "line", "column"))
             self.inside, self.listed, self.rows = (self.start[k] for k in ("inside", "listed", "rows"))
@@ -138,6 +139,8 @@ class _Document:
                 self._advance(1)
                 return self._close()
             self._expect(",", "expecting ',' or ']'")
+            if self._sign() == "]":
+                raise self._refused(TRAILING)
             return self._row()
         if self.path or sign == "":
             return self._close()

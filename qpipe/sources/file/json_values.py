@@ -23,6 +23,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
 _NUMBER = r"(:[ \t\r\n]*)(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)([ \t\r\n]*[,}])"
 _ODD = r"\\u[dD][89a-fA-F]|\}[ \t\r\n]*,[ \t\r\n]*\{"  # halves of signs, and two values where one should be
+TRAILING = "a comma, and nothing after it"
 _TOO_DEEP = "nested too deeply"
 
 
@@ -216,7 +217,9 @@ def _decode(text: str, start: int) -> tuple[Any, int]:
     try:
         return _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
-        raise NotJson(error.msg[0].lower() + error.msg[1:], error.pos) from error
+        trailing = text[error.pos : error.pos + 1] in ("}", "]") and text[: error.pos].rstrip(" \t\r\n").endswith(",")
+        said = TRAILING if trailing else error.msg[0].lower() + error.msg[1:]
+        raise NotJson(said, error.pos) from error
     except RecursionError as error:
         raise NotJson(_TOO_DEEP, start) from error
     except ValueError as error:

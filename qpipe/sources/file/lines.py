@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from qpipe.core.batch import Json
+from qpipe.core.batch import Fault, Json
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 
@@ -29,12 +29,14 @@ class Block:
     size: int  # bytes
     is_last: bool = False
     torn: str | None = None  # why the packed file ended too early
+    told: tuple[Fault, ...] = ()  # of the file, with its first block
 
 
 def blocks(asked: Asked, position: Json | None, most: int) -> Iterator[Block]:
     """Blocks of at most ``most`` lines, from a position on. A byte that is no UTF-8 becomes U+FFFD."""
     offset, line = (position or {}).get("offset", 0), (position or {}).get("line", 1)
     stream = open_text(asked)
+    told = () if position else stream.encoding.told()
     try:
         stream.skip(offset)
         rest, ended = b"", False
@@ -53,7 +55,8 @@ def blocks(asked: Asked, position: Json | None, most: int) -> Iterator[Block]:
             for block in made:
                 offset, line = block.position["offset"], block.position["line"]
                 last = ended and block is made[-1]
-                yield replace(block, is_last=last, torn=stream.torn if last else None)
+                yield replace(block, is_last=last, torn=stream.torn if last else None, told=told)
+                told = ()
     finally:
         stream.close()
 

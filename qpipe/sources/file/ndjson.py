@@ -32,8 +32,8 @@ def read(asked: Asked, position: Json | None, rows: int, columns: Sequence[str] 
         frame, faults = rows_of(block.texts.filter(kept), names, lambda row, at=numbers: int(at[row]), severity)  # type: ignore[misc]
         frame = frame if columns is None else frame.select(columns)
         lines = None if kept.all() else numbers
-        if frame.height or block.is_last:
-            yield Chunk(frame, block.position, block.line, lines, (*faults, *_torn(block)))
+        if frame.height or block.is_last or block.told:
+            yield Chunk(frame, block.position, block.line, lines, (*block.told, *faults, *_torn(block)))
 
 
 def size(asked: Asked) -> int | None:

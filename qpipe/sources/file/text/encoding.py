@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass
 
 from qpipe.core.errors import DataRefused
+from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text.compression import ByteStream
+from qpipe.sources.file.text.legacy import ASIAN, guess
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -17,10 +19,6 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _INVALID_SHARE = 0.02  # of the lines: below it, the text is UTF-8 with single bad lines
-_COMMON = [
-    "cp1252", "cp1250", "cp1251", "iso8859_15", "iso8859_2", "shift_jis", "cp932", "euc_jp", "gb18030", "big5",
-    "euc_kr", "cp949", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp437", "cp850", "cp852", "mac_roman",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,19 @@ class Encoding:
     name: str  # as Python knows it
     mark: int = 0  # bytes of the byte order mark
     guessed: bool = False  # no mark, not UTF-8, not given: told to the user
+    rival: str | None = None  # of a guess: what it could be as well
+
+    def told(self) -> tuple[Fault, ...]:
+        """A mark, and a guess."""
+        told = []
+        if self.mark:
+            said = f"the file starts with the byte order mark of {self.name}: not part of the text"
+            told.append(Fault(None, 1, "byte-order-mark", said, severity="warning"))
+        if self.guessed:
+            sure = f"or is it {self.rival}? The text tells too little: say encoding" if self.rival else "which is the likeliest"
+            said = f"the text is not UTF-8: read as {self.name}, {sure}"
+            told.append(Fault(None, 0, "encoding-guessed", said, severity="warning"))
+        return tuple(told)
 
 
 def detect_encoding(sample: bytes, given: str | None, name: str, *, whole: bool = True) -> Encoding:
@@ -42,7 +53,8 @@ def detect_encoding(sample: bytes, given: str | None, name: str, *, whole: bool 
         return Encoding(wide, guessed=True)
     if _is_utf8(sample, whole):
         return Encoding("utf-8")
-    return Encoding(_legacy(sample), guessed=True)
+    found = guess(sample)
+    return Encoding(found.name, guessed=True, rival=found.rival)
 
 
 def _without(sample: bytes, mark: bytes) -> bytes:
@@ -66,11 +78,25 @@ def _wide(sample: bytes) -> str | None:
     """UTF-16 and UTF-32 without a mark: in text that is mostly Latin, zeros stand in every other place."""
     part = sample[: len(sample) // 4 * 4][:4096]
     if len(part) < 8 or part.count(0) < len(part) * 0.2:
-        return None
+        return _wide_by_lines(sample[:4096])
     zeros = [part[i::4].count(0) * 4 / len(part) for i in range(4)]
     shapes = {"utf-32-le": (0, 1, 1, 1), "utf-32-be": (1, 1, 1, 0), "utf-16-le": (0, 1, 0, 1), "utf-16-be": (1, 0, 1, 0)}
     for encoding, shape in shapes.items():
         if all((share > 0.6) if wanted else (share < 0.1) for share, wanted in zip(zeros, shape, strict=True)):
+            return encoding
+    return _wide_by_lines(sample[:4096])
+
+
+def _wide_by_lines(sample: bytes) -> str | None:
+    """UTF-16 of other alphabets: the lines end in two bytes, one of them zero, and zeros stand on that side."""
+    part = sample[: len(sample) // 2 * 2]
+    for encoding, sign, zero in (("utf-16-le", 0, 1), ("utf-16-be", 1, 0)):
+        signs, zeros = part[sign::2], part[zero::2]
+        ends = [zeros[at] for at, byte in enumerate(signs) if byte == 10]
+        if not ends or ends.count(0) < 0.5 * part.count(10) or zeros.count(0) < max(3, 4 * signs.count(0)):
+            continue  # a few signs may end in a zero themselves, or in what ends a line
+        text = part.decode(encoding, "replace")
+        if sum(not (char.isprintable() or char in "\t\r\n") for char in text) <= 0.01 * len(text) + 1:
             return encoding
     return None
 
@@ -86,43 +112,15 @@ def _is_utf8(sample: bytes, whole: bool) -> bool:
     return good > 3 * bad and bad <= max(1, _INVALID_SHARE * (text.count("\n") + 1))
 
 
-def _legacy(sample: bytes) -> str:
-    """An eight-bit or Asian encoding by how well it makes words; Western European when in doubt."""
-    from charset_normalizer import from_bytes
-
-    lines = [line for line in sample.split(b"\n") if not line.isascii()][:500]
-    best = from_bytes(b"\n".join(lines), cp_isolation=_COMMON, threshold=0.3).best()
-    few = sum(not byte < 128 for line in lines for byte in line) < 12
-    if best is None or (few and not _is_asian(best.encoding) and _decodes(sample, "cp1252")):
-        return "cp1252"
-    return (
-        {"iso8859_15": "cp1252", "latin_1": "cp1252"}.get(best.encoding, best.encoding)
-        if _decodes(sample, "cp1252") or best.encoding not in ("iso8859_15", "latin_1")
-        else best.encoding
-    )
-
-
-def _is_asian(encoding: str) -> bool:
-    return encoding in ("shift_jis", "cp932", "euc_jp", "gb18030", "big5", "euc_kr", "cp949")
-
-
-def _decodes(sample: bytes, encoding: str) -> bool:
-    try:
-        sample.decode(encoding)
-        return True
-    except UnicodeDecodeError:
-        return False
-
-
 class Utf8Stream:
     """A text stream as UTF-8 without its mark. A byte that its encoding does not know passes through and is found later."""
 
     def __init__(self, stream: ByteStream, encoding: Encoding) -> None:
-        self._stream = stream
+        self._stream, self.encoding = stream, encoding
         self._mark = encoding.mark
         self._decoder: codecs.IncrementalDecoder | None = None
         if encoding.name not in ("utf-8", "ascii"):
-            one_byte = not encoding.name.startswith("utf") and not _is_asian(encoding.name)
+            one_byte = not encoding.name.startswith("utf") and encoding.name not in ASIAN
             self._decoder = codecs.getincrementaldecoder(encoding.name)("surrogateescape" if one_byte else "replace")
         stream.skip(self._mark)
         self._rest, self._ended = b"", False

@@ -8,7 +8,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from qpipe.core.errors import DataRefused
-from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text import candidates
 from qpipe.sources.file.text.compression import open_bytes
 from qpipe.sources.file.text.dialect import Dialect
@@ -66,7 +65,7 @@ def _judged(
         comment=options.comment or None,
         fixed=frozenset(k for k in ("delimiter", "quote", "escape", "header") if getattr(options, k) is not None),
         tables=options.header is None and options.columns is None and options.skip_rows is None,
-        faults=_told(encoding, options),
+        faults=encoding.told(),
     )
     return find_table(text, whole, dialect, options, name)
 
@@ -104,17 +103,6 @@ def _sample(opener: Opener, options: DelimitedOptions, name: str, member: str | 
     whole = len(data) < SAMPLE
     text = data.decode("utf-8", "surrogateescape")
     return (text if whole else text.rstrip("".join(map(chr, range(0xDC80, 0xDD00))))), encoding, compression, whole
-
-
-def _told(encoding: Encoding, options: DelimitedOptions) -> tuple[Fault, ...]:
-    told = []
-    if encoding.mark:
-        message = f"the file starts with the byte order mark of {encoding.name}: not part of the text"
-        told.append(Fault(None, 1, "byte-order-mark", message, severity="warning"))
-    if encoding.guessed:
-        message = f"the text is not UTF-8: read as {encoding.name}, which is the likeliest"
-        told.append(Fault(None, 0, "encoding-guessed", message, severity="warning"))
-    return tuple(told)
 
 
 # ---- newline
