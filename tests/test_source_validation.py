@@ -164,14 +164,17 @@ AWAY = {
     "rest": "{type: rest, url: 'http://127.0.0.1:9/orders', retry: {max_retries: 0}}",
     "web": "{path: 'http://127.0.0.1:9/orders.csv'}",
     "redis": "{type: redis, url: 'redis://127.0.0.1:9', stream: orders, timeout: 1s}",
+    "postgresql": "{type: database, url: 'postgresql://127.0.0.1:9/shop', table: orders}",
+    "mariadb": "{type: database, url: 'mysql://127.0.0.1:9/shop', table: orders}",
 }
 
 
 @pytest.mark.parametrize("kind", AWAY)
-def test_only_a_run_speaks_of_going_on(kind: str, tmp_path: Path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_only_a_run_speaks_of_going_on(kind: str, tmp_path: Path, monkeypatch, capsys, caplog) -> None:  # type: ignore[no-untyped-def]
     spec = f"version: 1\nsources: {{orders: {AWAY[kind]}}}\noutputs: {{clean: {{path: out/clean.csv}}}}\n"
     away = Project(tmp_path, spec)
     code, out = sources_check(str(away.spec), monkeypatch=monkeypatch, capsys=capsys)
     assert (code, "resume" in out, "?" in out) == (69, False, True), out
+    assert "127.0.0.1:9" in out and "retry_scheduled" not in caplog.text
     outcome = away.run()
     assert outcome.exit_code == 69 and outcome.hint.endswith(f"? then go on with `qpipe resume {outcome.run}`")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -147,8 +146,10 @@ def _listed(found: list[type[Component]]) -> str:
 
 
 def _like(registry: Registry, name: str, as_json: bool) -> int:
-    found = _called(registry, name)
-    nearest = [] if found else _nearest(registry, name)
+    from qpipe.spec.alike import called, nearest_in_meaning
+
+    found = called(registry, name)
+    nearest = [] if found else nearest_in_meaning(registry, name)
     if as_json:
         print_json([c.name for c in found or nearest])
         return 0
@@ -158,31 +159,3 @@ def _like(registry: Registry, name: str, as_json: bool) -> int:
         tell(f"no system calls one of ours '{name}'; the nearest by its words:")
     print("\n".join(f"{c.name}  {c.summary()}" for c in found or nearest))
     return 0
-
-
-def _called(registry: Registry, name: str) -> list[Any]:
-    """Modules that are called so here or elsewhere, whatever the case and the signs between words; else by a part of it."""
-    wanted = "".join(_words(name))
-    names = {c: [c.name, *c.like] for c in registry.all("module")}
-    exact = [c for c, known in names.items() if any("".join(_words(other)) == wanted for other in known)]
-    return exact or [c for c, known in names.items() if wanted and any(wanted in "".join(_words(other)) for other in known)]
-
-
-def _nearest(registry: Registry, name: str, most: int = 3) -> list[Any]:
-    """Modules by how much of the name's words their names elsewhere have; a word that many have says little."""
-    wanted = set(_words(name)) - _SAYS_NOTHING
-    have = {c: {w for other in (c.name, *c.like) for w in _words(other)} for c in registry.all("module")}
-    weight = {w: 1 / n for w in wanted if (n := sum(w in words for words in have.values()))}
-    score = {c: sum(weight.get(w, 0.0) for w in words & wanted) for c, words in have.items()}
-    return [c for c in sorted(score, key=lambda c: -score[c])[:most] if score[c] > 0.1]
-
-
-def _words(name: str) -> list[str]:
-    """hasMinLength, has-min-length: has, min, length."""
-    return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
-
-
-_SAYS_NOTHING = frozenset(
-    ["expect", "column", "columns", "col", "cols", "table", "values", "vals", "value", "to", "be", "is", "are", "has", "have",
-     "not", "the", "a", "of", "check"]
-)  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from qpipe.cli.common import print_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+AT_ONCE = 8  # sources
 
 
 def check(spec: Path, rows: int, vars: Mapping[str, str], as_json: bool) -> int:
@@ -21,7 +24,8 @@ def check(spec: Path, rows: int, vars: Mapping[str, str], as_json: bool) -> int:
     plan = plan_of(spec, vars=dict(vars))
     home = home_of(spec)
     journal = Journal(home, create=False) if (home / "journal.db").exists() else None
-    seen = [look_at(plan, node, rows, journal) for node in plan.sources]
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # one that does not answer is waited for while others are asked
+        seen = list(pool.map(lambda node: look_at(plan, node, rows, journal), plan.sources))
     if as_json:
         print_json([look.to_json() for look in seen])
     else:

@@ -26,6 +26,8 @@ CONNECTED = ("sftp", "ssh", "ftp")
 _CLIENTS = ("botocore", "aiohttp", "paramiko", "ftplib", "gcsfs", "google", "azure")  # packages whose errors are a store's
 _UNKNOWN = ("NoCredentialsError", "ProfileNotFound", "AuthenticationException", "PasswordRequiredException",
             "BadAuthenticationType", "DefaultCredentialsError", "RefreshError", "ClientAuthenticationError")  # fmt: skip
+_AWAY = ("EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ClientConnectorDNSError",
+         "ServiceRequestError")  # fmt: skip
 _ATTEMPTS = 5  # of a request to S3: what it answers under load (503 SlowDown) is asked again, waiting longer each time
 
 
@@ -107,8 +109,7 @@ def reaching(place: str, doing: str) -> Iterator[None]:
         if getattr(cause, "status", None) in (401, 403):
             raise NotPermitted(f"{doing} is not allowed", file=shown(place), hint="look at the credentials") from None
         if cause is not None and getattr(cause, "status", None) != 404 and type(cause).__module__.startswith("aiohttp"):
-            raise Unavailable(f"{doing} failed: {type(cause).__name__}", file=shown(place),
-                              hint="does the server answer?") from None  # fmt: skip
+            raise _away(cause, place, doing) from None
         raise Unavailable("nothing is there", file=shown(place), hint="look at the bucket and the path") from None
     except PermissionError:
         raise NotPermitted(f"{doing} is not allowed", file=shown(place), hint="look at the credentials") from None
@@ -123,8 +124,13 @@ def reaching(place: str, doing: str) -> Iterator[None]:
         if _is_full(error):
             raise CannotCreate(f"{doing} failed: there is no room", file=shown(place),
                                hint="make room there") from None  # fmt: skip
-        raise Unavailable(f"{doing} failed: {type(error).__name__}", file=shown(place),
-                          hint="does the store answer?") from None  # fmt: skip
+        raise _away(error, place, doing) from None
+
+
+def _away(error: BaseException, place: str, doing: str) -> Unavailable:
+    name = type(error).__name__
+    said = f"the server cannot be reached ({name})" if name in _AWAY else name
+    return Unavailable(f"{doing} failed: {said}", file=shown(place), hint="is the address right, and does the server answer?")
 
 
 def _is_full(error: BaseException | None) -> bool:

@@ -94,7 +94,8 @@ def look_at(plan: Plan, node: SourceNode, rows: int, journal: Journal | None) ->
         seconds = time.perf_counter() - began
         told, inputs = source.size(context), [each.name for each in source.inputs(context)]
     except QpipeError as error:
-        words, hint = plan.redact(error.message), plan.redact(error.hint)
+        place = f"{error.file}: " if error.file else ""
+        words, hint = plan.redact(f"{place}{error.message}"), plan.redact(error.hint)
         return Look(node.id, kind, source.role, reliability=known, error=words, hint=hint, exit_code=exit_code_of(error))
     hidden = {name for name, entry in (source.schema or {}).items() if isinstance(entry, dict) and entry.get("pii")}
     frame = first.frame.head(rows) if first is not None else None

@@ -6,12 +6,13 @@ source and needs no Polars; what only real data can tell is found when the run s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qpipe.core.component import Component
 from qpipe.core.errors import Problem, QpipeError
 from qpipe.core.registry import Registry
+from qpipe.spec.alike import nearest_in_meaning
 from qpipe.spec.document import Document, Entry, RouteEntry
 from qpipe.spec.load import At, Spec
 from qpipe.spec.nearest import did_you_mean, known_names
@@ -112,7 +113,7 @@ class _Reading:
         names = self.registry.names(family)
         if name not in names:
             what = f"no {family} is named '{name}'." if family == "module" else f"no {family} has the type '{name}'."
-            hint = did_you_mean(name, names) or self._like(family, name) or known_names(names, 10)
+            hint = did_you_mean(name, names) or self._like(family, name) or self._by_meaning(family, name, names)
             self.reader.say(path, f"unknown-{family}-type" if family != "module" else "unknown-module", what, hint, key=key)
             return None
         try:
@@ -134,6 +135,12 @@ class _Reading:
             except Exception:
                 continue
         return ""
+
+    def _by_meaning(self, family: str, name: str, names: Sequence[str]) -> str:
+        if family != "module":
+            return known_names(names, 10)
+        found = [component.name for component in nearest_in_meaning(self.registry, name)]
+        return (f"Nearest in meaning: {', '.join(found)}. " if found else "") + "`qpipe modules` lists all."
 
     # ── modules ──
 

@@ -104,10 +104,10 @@ class DuckDB:
     def _told(self, error: Exception) -> QpipeError:
         words = f"{self._path.name}: {str(error).strip().splitlines()[0]}"
         if isinstance(error, duckdb.ConstraintException):
-            return DataRefused(words, hint="see `key` and `mode` of the output, then resume")
+            return DataRefused(words, hint="see `key` and `mode` of the output")
         if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in words:
-            return CannotCreate(words, hint="make room, then resume")
-        hint = "another process holds it: wait, then resume" if "lock" in words else "check the path, the query and its names"
+            return CannotCreate(words, hint="make room")
+        hint = "another process holds it: wait" if "lock" in words else "check the path, the query and its names"
         return Unavailable(words, hint=hint)
 
     @contextmanager

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, QpipeError, Unavailable
 from qpipe.core.lazy import pl
 from qpipe.core.sql import Column, Reader, bound, masked, shown
+from qpipe.core.sql.patience import retried
 from qpipe.core.types import DataType
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 LEDGER = "_qpipe_commit"
 _ROWS = 5_000  # sent at once
 _TEXTS = (249, 250, 251, 252, 253, 254)  # the protocol's numbers of text and varchar types
+_PASSING = ((2002,), (2003,), (2006,), (2013,), (1040,), (1053,))  # the server is starting, stopping or full
 _WORDS = {"float": "double", "bool": "boolean", "date": "date", "binary": "longblob"}
 
 
@@ -125,13 +127,13 @@ class MySQL:
         parts = urlsplit(self._url)
         settings = ["time_zone = '+00:00'", "sql_mode = 'STRICT_TRANS_TABLES,ANSI_QUOTES,NO_ZERO_DATE'"]
         try:
-            db = _retried(lambda: pymysql.connect(
+            db = retried(lambda: pymysql.connect(
                 host=parts.hostname or "localhost", port=parts.port or 3306, user=unquote(parts.username or ""),
                 password=unquote(parts.password or ""), database=parts.path.lstrip("/") or None, charset="utf8mb4",
                 connect_timeout=max(1, int(self._timeout)), read_timeout=self._statement_timeout, autocommit=False,
                 conv={k: v for k, v in pymysql.converters.conversions.items() if not isinstance(k, int)},  # values stay texts
                 unix_socket=dict(parse_qsl(parts.query)).get("unix_socket"), init_command=f"set session {', '.join(settings)}",
-            ), pymysql.OperationalError)  # fmt: skip
+            ), lambda e: isinstance(e, pymysql.OperationalError) and e.args[:1] in _PASSING)  # fmt: skip
         except pymysql.Error as error:
             raise self._told(error, connecting=True) from error
         try:
@@ -147,14 +149,14 @@ class MySQL:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         words = f"{shown(self._url)}: {masked(self._url, str(error.args[-1] if error.args else error))}"
         if isinstance(error, pymysql.IntegrityError):
-            return DataRefused(words, hint="see `key` and `mode` of the output, then resume")
+            return DataRefused(words, hint="see `key` and `mode` of the output")
         if isinstance(error, pymysql.DataError):
-            return DataRefused(words, hint="a value does not fit its column: mend the table or the contract, then resume")
+            return DataRefused(words, hint="a value does not fit its column: mend the table or the contract")
         if code in (1021, 1114):
-            return CannotCreate(words, hint="make room on the server, then resume")
+            return CannotCreate(words, hint="make room on the server")
         hints = {1045: "check user and password", 1044: "the user may not do this", 1049: "check the database's name",
                  1054: "check the query and its columns", 1146: "check the table's name", 1064: "check the query"}  # fmt: skip
-        return Unavailable(words, hint=hints.get(code, "is the server running and reachable? then resume"))
+        return Unavailable(words, hint=hints.get(code, "is the server running and reachable?"))
 
     @contextmanager
     def session(self) -> Iterator[_Session]:
@@ -291,17 +293,3 @@ def _word(type: DataType, key: bool) -> str:
     if type.kind == "time":
         return "time(6)"
     return _WORDS.get(type.kind) or ("varchar(255)" if key else "longtext")
-
-
-def _retried(make: Any, error: type[Exception]) -> Any:
-    import stamina
-
-    passing = (2002, 2003, 2006, 2013, 1040, 1053)  # the server is starting, stopping or full
-
-    def again(problem: Exception) -> bool:
-        return isinstance(problem, error) and bool(problem.args) and problem.args[0] in passing
-
-    for attempt in stamina.retry_context(on=again, attempts=4, wait_initial=0.2, timeout=20):
-        with attempt:
-            return make()
-    raise AssertionError("unreachable")

@@ -14,6 +14,7 @@ from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, QpipeErro
 from qpipe.core.lazy import pl
 from qpipe.core.sql import Column, Reader, bound, masked, shown
 from qpipe.core.sql.arrow import frames
+from qpipe.core.sql.patience import retried
 from qpipe.core.types import DataType
 
 if TYPE_CHECKING:
@@ -143,7 +144,10 @@ class PostgreSQL:
             raise MissingExtra("reach PostgreSQL", extra="postgres") from error
         try:
             given: dict[str, Any] = {"connect_timeout": self._seconds(), "options": self._options(writing)}
-            db = _retried(lambda: psycopg.connect(self._url, **given), psycopg.OperationalError)
+            db = retried(
+                lambda: psycopg.connect(self._url, **given),
+                lambda e: isinstance(e, psycopg.OperationalError) and _passing(e),
+            )
         except psycopg.Error as error:
             raise self._told(error, "connect") from error
         try:
@@ -168,17 +172,17 @@ class PostgreSQL:
         place = shown(self._url)
         if state.startswith("23"):
             detail = masked(self._url, error.diag.message_detail or "")
-            return DataRefused(f"{place}: {words} {detail}".strip(), hint="see `key` and `mode` of the output, then resume")
+            return DataRefused(f"{place}: {words} {detail}".strip(), hint="see `key` and `mode` of the output")
         if state in ("53100", "53200"):
-            return CannotCreate(f"{place}: {words}", hint="make room on the server, then resume")
+            return CannotCreate(f"{place}: {words}", hint="make room on the server")
         hints = {
             "28": "check user and password",
             "3D": "check the database's name",
             "42": "check the query and the names in it",
-            "57": "raise statement_timeout, or resume when the server has time",
+            "57": "raise statement_timeout, or wait until the server has time",
         }
         state = state or ("28" if "authentication failed" in words else "3D" if 'database "' in words else "")
-        hint = hints.get(state[:2], "is the server running and reachable? then resume" if doing or not state else "then resume")
+        hint = hints.get(state[:2], "is the server running and reachable?" if doing or not state else "")
         return Unavailable(f"{place}: {words}", hint=hint)
 
     @contextmanager
@@ -294,18 +298,6 @@ def _word(type: DataType) -> str:
     if type.kind in ("list", "struct"):
         return "jsonb"
     return {"float32": "real", "int16": "smallint", "int32": "integer"}.get(type.name) or _WORDS.get(type.kind, "text")
-
-
-def _retried(make: Any, error: type[Exception]) -> Any:
-    """A server that restarts is back in a moment: some tries, ever later."""
-    import stamina
-
-    for attempt in stamina.retry_context(
-        on=lambda e: isinstance(e, error) and _passing(e), attempts=4, wait_initial=0.2, timeout=20
-    ):
-        with attempt:
-            return make()
-    raise AssertionError("unreachable")
 
 
 def _passing(error: Exception) -> bool:

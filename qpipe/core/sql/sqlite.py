@@ -105,14 +105,10 @@ class SQLite:
     def _told(self, error: sqlite3.Error) -> QpipeError:
         words = f"{self._path.name}: {error}"
         if isinstance(error, sqlite3.IntegrityError):
-            return DataRefused(words, hint="see `key` and `mode` of the output, then resume")
+            return DataRefused(words, hint="see `key` and `mode` of the output")
         if "full" in str(error) or "readonly" in str(error):
-            return CannotCreate(words, hint="make room or mend the permission, then resume")
-        hint = (
-            "another process holds it: wait, then resume"
-            if "locked" in str(error)
-            else "check the path, the query and its names"
-        )
+            return CannotCreate(words, hint="make room or mend the permission")
+        hint = "another process holds it: wait" if "locked" in str(error) else "check the path, the query and its names"
         return Unavailable(words, hint=hint)
 
     @contextmanager

@@ -221,7 +221,7 @@ class _Desk:
     def _failed(self, error: Exception) -> _Answer:
         if self._step.on_failure == "stop":
             raise error if isinstance(error, Unavailable) else Unavailable(
-                f"{self._step.url}: the answer is no JSON", hint="check the address, then resume")  # fmt: skip
+                f"{self._step.url}: the answer is no JSON", hint="check the address")  # fmt: skip
         return _Answer(None, str(error))
 
 
