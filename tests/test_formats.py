@@ -102,7 +102,7 @@ def test_all_at_once_and_one_by_one_agree(tmp_path: Path, odd: str) -> None:
 # content, name, parameters, the message
 BAD_TEXTS: list[tuple[str, bytes, dict[str, Any], str]] = [
     ("cut.json", b'[{"a": 1},\n {"a": 2', {}, "cut.json:2:9: not JSON: expecting ',' delimiter"),
-    ("comma.json", b'[{"a": 1},\n]', {}, "comma.json:2:1: not JSON: expecting value"),
+    ("comma.json", b'[{"a": 1},\n]', {}, "comma.json:2:1: not JSON: a comma, and nothing after it"),
     ("tail.json", b'[{"a": 1}]\n\nx', {}, "tail.json:3:1: not JSON: text after the end"),
     ("nan.json", b'[{"a": NaN}]', {}, "nan.json:1:8: not JSON: NaN is no JSON"),
     ("nothing.json", b"  \n", {}, "nothing.json:2:1: not JSON: the file is empty"),

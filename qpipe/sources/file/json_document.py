@@ -94,7 +94,7 @@ class _Document:
         self.stream: Utf8Stream = open_text(self.asked)
         self.path = [part for part in (self.asked.options.records or "").removeprefix("$.").split(".") if part]
         self.rest = b""
-        self.faults += () if self.start else self.stream.encoding.told()
+        self.faults += () if self.start else self.stream.encoding.told(mark=False)
         if self.start:
             self.offset, self.line, self.column = (self.start[k] for k in ("offset", "line", "column"))
             self.inside, self.listed, self.rows = (self.start[k] for k in ("inside", "listed", "rows"))

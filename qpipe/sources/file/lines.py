@@ -36,7 +36,7 @@ def blocks(asked: Asked, position: Json | None, most: int) -> Iterator[Block]:
     """Blocks of at most ``most`` lines, from a position on. A byte that is no UTF-8 becomes U+FFFD."""
     offset, line = (position or {}).get("offset", 0), (position or {}).get("line", 1)
     stream = open_text(asked)
-    told = () if position else stream.encoding.told()
+    told = () if position else stream.encoding.told(mark=False)
     try:
         stream.skip(offset)
         rest, ended = b"", False

@@ -28,10 +28,10 @@ class Encoding:
     guessed: bool = False  # no mark, not UTF-8, not given: told to the user
     rival: str | None = None  # of a guess: what it could be as well
 
-    def told(self) -> tuple[Fault, ...]:
-        """A mark, and a guess."""
+    def told(self, *, mark: bool = True) -> tuple[Fault, ...]:
+        """A guess, and a mark, which may be what makes a column's name odd elsewhere."""
         told = []
-        if self.mark:
+        if mark and self.mark:
             said = f"the file starts with the byte order mark of {self.name}: not part of the text"
             told.append(Fault(None, 1, "byte-order-mark", said, severity="warning"))
         if self.guessed:
