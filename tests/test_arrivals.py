@@ -119,7 +119,7 @@ def test_watching_a_folder_makes_a_run_of_each_arrival(tmp_path: Path) -> None:
 def test_watching_leaves_a_file_alone_while_it_is_written(tmp_path: Path) -> None:
     """Also one whose writer pauses for a moment; a row cut in half is never read."""
     project = arriving(tmp_path, ("a.csv", "id\n1\n"))
-    command = [sys.executable, "-m", "qpipe", "run", str(project.spec), "--watch", "--every", "1", "--quiet"]
+    command = [sys.executable, "-m", "qpipe", "run", str(project.spec), "--watch", "--every", "1s", "--quiet"]
     watching = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     try:
         _until(lambda: good(project) == [1])

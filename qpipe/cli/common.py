@@ -53,6 +53,19 @@ def read_vars(given: Sequence[str] | None) -> dict[str, str]:
     return pairs
 
 
+def duration(given: str | float) -> float:
+    """Seconds, from an option: 5, 30s, 10m."""
+    from qpipe.core.params import read_duration
+
+    try:
+        return max(0.1, float(given))
+    except ValueError:
+        try:
+            return max(0.1, read_duration(given))
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 

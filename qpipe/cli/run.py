@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qpipe.cli.common import AsJson, Home, Vars, open_journal, print_json, read_vars, tell
+from qpipe.cli.common import AsJson, Home, Vars, duration, open_journal, print_json, read_vars, tell
 from qpipe.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def run(
     watch: Annotated[
         bool, typer.Option("--watch", help="Run again whenever something new has arrived, until stopped.")
     ] = False,
-    every: Annotated[float, typer.Option(min=0.1, help="With --watch: seconds between two looks.")] = 5.0,
+    every: Annotated[
+        float, typer.Option(parser=duration, metavar="DURATION", help="With --watch: how long between two looks: 5, 30s, 10m.")
+    ] = 5.0,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows at a time; results do not depend on it.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that compute; results do not depend on it.")] = None,
     no_ask: NoAsk = False,

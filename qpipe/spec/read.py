@@ -70,7 +70,9 @@ class Reader:
             if param.required and param.name not in from_key and param.name not in meant:
                 shown = param.alias if param.alias and len(param.alias) < len(param.name) else param.name
                 note = f" ({param.help})" if param.help else ""
-                self.say(path, "missing-key", f"{what} needs '{shown}'{note}.", f"Add {shown}: …", key=bool(path))
+                choices = ", ".join(map(str, param.schema().get("enum", ())))
+                hint = f"Add {shown}: one of {choices}." if choices else f"Add {shown}: …"
+                self.say(path, "missing-key", f"{what} needs '{shown}'{note}.", hint, key=bool(path))
         return found
 
     def value(self, path: At, value: Any, param: Param, key: str) -> Any:
