@@ -48,7 +48,7 @@ class Registry:
         """The class; KeyError when no one knows the name."""
         found = self._classes.get((family, name))
         if found is None:
-            found = _load(self._places[family][name], FAMILIES[family], name)
+            found = _load(self._places[family][name], family, name)
             self._classes[family, name] = found
         return found
 
@@ -88,16 +88,17 @@ def _scan(folder: Path, package: str, deep: bool) -> tuple[tuple[str, str], ...]
     return tuple(found)
 
 
-def _load(place: str, base: type[Component], name: str) -> type[Component]:
+@cache
+def _load(place: str, family: str, name: str) -> type[Component]:
     """A class from "package.module" or an entry point's "package.module:Class"."""
     module_name, _, attribute = place.partition(":")
     module = importlib.import_module(module_name)
     if attribute:
         return getattr(module, attribute)
     for cls in _classes_in(module):
-        if issubclass(cls, base) and cls.name == name:
+        if issubclass(cls, FAMILIES[family]) and cls.name == name:
             return cls
-    raise QpipeError(f"{module_name} defines no {base.__name__.lower()} named '{name}'")
+    raise QpipeError(f"{module_name} defines no {family} named '{name}'")
 
 
 def _classes_in(module: object) -> list[type[Component]]:

@@ -93,8 +93,8 @@ class Read:
             return self.places[offsets].get_columns()
         count = offsets.len()
         return [
-            pl.repeat(self.source.id, count, dtype=pl.String, eager=True).alias(SOURCE),
-            pl.repeat(self.chunk.file, count, dtype=pl.String, eager=True).alias(FILE),
+            pl.Series(SOURCE, [self.source.id], dtype=pl.String).new_from_index(0, count),
+            pl.Series(FILE, [self.chunk.file], dtype=pl.String).new_from_index(0, count),
             lines_of(self.chunk, offsets).alias(LINE),
         ]
 

@@ -116,8 +116,8 @@ def with_reason(told: pl.Series, by: pl.Series, words: pl.Series) -> pl.Series:
 def _failures(flags: Sequence[Flag], frame: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
     """All failures, flag by flag: the row they are at, the flag, the value, and what is said of that row alone."""
     there = [flag.bad in frame.columns and flag.bad != "__fault" for flag in flags]
-    found = [(n, frame.get_column(flag.bad).arg_true()) for n, flag in enumerate(flags) if there[n]]
-    found = [(n, at) for n, at in found if at.len()]
+    bad = {n: frame.get_column(flag.bad) for n, flag in enumerate(flags) if there[n]}
+    found = [(n, rows.arg_true()) for n, rows in bad.items() if rows.any()]
     if not found:
         return pl.DataFrame(schema={"at": pl.UInt32, "order": pl.UInt32, "value": pl.String, "note": pl.String})
     rows = {

@@ -272,12 +272,12 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, with the balance's sums written out for readers that do not add."""
-        made = dataclasses.asdict(self)
+        made = _plain(self)
         sums = ("rows_in", "delivered", "quarantined", "accounted", "difference", "balanced")
         made["balance"] |= {name: getattr(self.balance, name) for name in sums}
         for check, result in zip(made["checks"], self.checks, strict=True):
             check["share"] = result.share
-        return _plain(made)
+        return made
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Summary:
@@ -338,11 +338,16 @@ def _total(amounts: tuple[Amount, ...]) -> int:
 
 
 def _plain(value: Any) -> Any:
+    """A result as JSON values."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+    return str(value)
 
 
 def _read(hint: Any, value: Any) -> Any:

@@ -29,13 +29,18 @@ class Window:
 
     def fill(self, size: int) -> int:
         """Make at least ``size`` bytes visible, or all that are left; how many are."""
+        if len(self._buffer) < size:
+            self._see(min(size, PIECE))  # the whole of most files: room for a block costs as much as reading a small one
+        self._see(size)
+        return self.visible
+
+    def _see(self, size: int) -> None:
         if self.visible < size and not self.ended:
             self._make_room(size)
             with memoryview(self._buffer) as view:
                 while self._end < size and (got := self._stream.readinto(view[self._end : size])):
                     self._end += got
             self.ended = self._end < size
-        return self.visible
 
     def _make_room(self, size: int) -> None:
         rest = self._buffer[self._start : self._end]
