@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ from qpipe.core.lazy import pl
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from qpipe.core.gather import Table
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,8 @@ def _run_gate(gate: Gate, batches: Sequence[pl.DataFrame], context: Context) -> 
 
 def _run_relational(step: Relational, batches: Sequence[pl.DataFrame], context: Context) -> Seen:
     where = _where(step, context)
-    with tempfile.TemporaryDirectory() as folder:
-        collector = step.collector(context, Path(folder) / "gathered")
+    with tempfile.TemporaryDirectory(dir=_place(context.memory_limit)[0].name) as folder:
+        collector = step.collector(context, Path(folder))
         for batch in batches:
             gathered = _judged(batch, where).lazy().select(ROW, *(e.alias(n) for n, e in step.gather(context).items()))
             collector.add(collector.pack(collect(gathered)))
@@ -157,6 +160,15 @@ def _run_relational(step: Relational, batches: Sequence[pl.DataFrame], context: 
         return Seen(everything.filter(~pl.col(ROW).is_in(gone)), dropped=tuple(gone))
     evaluated = sum(_judged(batch, where).height for batch in batches)
     return Seen(everything, tuple(findings), verdict=judge_rows(step, len({f.row for f in findings}), evaluated))
+
+
+@lru_cache(4)
+def _place(memory_limit: int) -> tuple[tempfile.TemporaryDirectory[str], Table]:
+    """Where steps gather, and a table that keeps its database open: to start one costs more than most steps on a few rows."""
+    from qpipe.core.gather import Table
+
+    folder = tempfile.TemporaryDirectory()
+    return folder, Table(Path(folder.name) / "open", memory_limit)
 
 
 def _settled(step: Relational, folder: Path, before: pl.DataFrame, context: Context) -> Seen:
