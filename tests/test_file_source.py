@@ -8,7 +8,8 @@ import io
 import lzma
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from qpipe.core.errors import DataRefused, NotPermitted, QpipeError, Unavailable
 from qpipe.core.params import build
 from qpipe.core.registry import Registry
 from qpipe.core.types import DataType
+from tests import servers
 
 File = Registry().get("source", "file")
 Output = Registry().get("output", "file")
@@ -144,12 +146,25 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
         assert str(told.value).startswith(message)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_rights_are_told(tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_text("a\n")
-    (tmp_path / "x.csv").chmod(0)
-    with pytest.raises(NotPermitted, match="reading is not allowed"):
-        read(tmp_path, "x.csv")
+def test_rights_are_told() -> None:
+    with servers.folder("rights") as place:
+        (place / "x.csv").write_text("a\n")
+        assert read(place, "x.csv")
+        (place / "x.csv").chmod(0)
+        with _without_all_rights(), pytest.raises(NotPermitted, match="reading is not allowed"):
+            read(place, "x.csv")
+
+
+@contextmanager
+def _without_all_rights() -> Iterator[None]:
+    """Root may read everything: it is nobody for a while."""
+    if root := os.geteuid() == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
 
 
 def test_columns_are_matched_by_name(tmp_path: Path) -> None:

