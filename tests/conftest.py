@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         mark = item.get_closest_marker("servers")
         if mark is not None:
             item.add_marker(pytest.mark.xdist_group(mark.args[0]))
+
+
+def pytest_collection_finish() -> None:
+    """What is there from now on, tests and libraries, is no garbage: it is not looked through again and again."""
+    gc.freeze()
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -31,21 +33,24 @@ HEAVY = {"polars", "duckdb", "numpy", "pyarrow", "jsonschema", "s3fs", "obstore"
     "fastexcel", "xlsxwriter"}  # fmt: skip
 
 
-def imports(path: Path, *, top_only: bool = False) -> set[str]:
-    """Names of modules a file imports at run time; those under TYPE_CHECKING do not count."""
-    found: set[str] = set()
+@functools.cache
+def imports(path: Path) -> tuple[set[str], set[str]]:
+    """Names of modules a file imports at run time, and those of them at its top; those under TYPE_CHECKING do not count."""
     tree = ast.parse(path.read_text())
+    nodes = list(ast.walk(tree))
     typing_only = {
         id(child)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for part in node.body
         for child in ast.walk(part)
     }
-    nodes = tree.body if top_only else ast.walk(tree)
+    return _named([node for node in nodes if id(node) not in typing_only]), _named(tree.body)
+
+
+def _named(nodes: Iterable[ast.AST]) -> set[str]:
+    found: set[str] = set()
     for node in nodes:
-        if id(node) in typing_only:
-            continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -58,18 +63,18 @@ def imports(path: Path, *, top_only: bool = False) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_go_down(path: Path) -> None:
     layer = path.relative_to(ROOT).parts[0]
-    used = {name.split(".")[1] for name in imports(path) if name.startswith("qpipe.")}
+    used = {name.split(".")[1] for name in imports(path)[0] if name.startswith("qpipe.")}
     assert used - BELOW[layer] - {layer} == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_heavy_packages_are_imported_late(path: Path) -> None:
-    assert {name.split(".")[0] for name in imports(path, top_only=True)} & HEAVY == set()
+    assert {name.split(".")[0] for name in imports(path)[1]} & HEAVY == set()
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Not within functions either: what two modules share lies below both of them."""
-    graph = {name: imports(path) & MODULES.keys() for name, path in MODULES.items()}
+    graph = {name: imports(path)[0] & MODULES.keys() for name, path in MODULES.items()}
     circle: list[str] = []
     try:
         TopologicalSorter(graph).prepare()
