@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,33 @@ def test_encoding(tmp_path: Path, content: bytes, module: str, message: str | No
     outcome = orders.run()
     assert outcome.state == ("refused" if message else "done"), outcome
     assert message is None or message in outcome.message
+
+
+def test_a_manifest_that_grows_names_files_of_earlier_runs_too(tmp_path: Path) -> None:
+    spec = SPEC.replace("MODULES", "{file_hash: MANIFEST}").replace('"in/*.csv"', '"in/*.csv", only_new: true')
+    orders = Project(tmp_path, spec.replace('csv"}', 'csv", mode: append}'))
+    (tmp_path / "in").mkdir()
+
+    def arrive(name: str, text: str) -> None:
+        (tmp_path / "in" / name).write_text(text)
+        with (tmp_path / "MANIFEST").open("a") as manifest:
+            manifest.write(f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n")
+
+    arrive("a.csv", "id,amount\n1,2.5\n")
+    assert orders.run().state == "done"
+    arrive("b.csv", "id,amount\n2,2.5\n")
+    arrive("a-again.csv", "id,amount\n1,2.5\n")
+    assert orders.run().state == "done"
+    (tmp_path / "in/c.csv").write_text("id,amount\n3,2.5\n")
+    assert "c.csv is not in MANIFEST" in orders.run().message
+    (tmp_path / "in/c.csv").unlink()
+    arrive("d.csv", "id,amount\n4,2.5\n")
+    (tmp_path / "in/a.csv").unlink()  # it was read, and then put away
+    assert orders.run().state == "done"
+    with (tmp_path / "MANIFEST").open("a") as manifest:
+        manifest.write(f"{'0' * 64}  e.csv\n")
+    arrive("f.csv", "id,amount\n6,2.5\n")
+    assert "e.csv of MANIFEST is not there" in orders.run().message
 
 
 def test_control_totals_in_a_trailer_record_of_each_file(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class Inspector:
         columns = self.prepared.columns[node.id] if node.id in self.prepared.columns else node.source.columns(context)
         delivery = Delivery(
             node.id, node.source.inputs(context), columns, node.types, lambda digest: self._read_before(node.id, digest),
-            self._before(node.id),
+            node.source.passed_over(context), self._before(node.id),
         )  # fmt: skip
         verdict = module.inspect(delivery, context)
         milder = verdict.outcome == "fail" and module.severity != "error"

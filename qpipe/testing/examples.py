@@ -87,7 +87,7 @@ class Example:
         with tempfile.TemporaryDirectory() as folder:
             inputs = [_input(Path(folder), **given) for given in self.inputs]
             before = None if self.before is None else {n: DataType.parse(word) for n, word in self.before.items()}
-            delivery = Delivery("source", inputs, types_of(frame), None, lambda digest: None, before)
+            delivery = Delivery("source", inputs, types_of(frame), None, before=before)
             return Seen(frame, verdict=module.inspect(delivery, self.context(frame).but(directory=Path(folder))))
 
 

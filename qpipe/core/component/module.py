@@ -177,6 +177,7 @@ class Delivery:
     columns: Types  # as it delivers them
     declared: Types | None  # its contract
     read_before: Callable[[str], str | None] = lambda digest: None  # digest of an input → the run that has read it
+    passed_over: Sequence[Input] = ()  # what lies there, too, and is not read by this run
     before: Types | None = None  # the columns it delivered to the last run that was done
 
 

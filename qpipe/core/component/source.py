@@ -64,6 +64,10 @@ class Source(Component):
         """What it is made of, where that can be listed without reading it: files, objects, a table."""
         return ()
 
+    def passed_over(self, context: Context) -> Sequence[Input]:
+        """What lies beside its inputs and is not read: an earlier run has published it, or a later one will read it."""
+        return ()
+
     def cursor(self, position: Json | None, context: Context) -> Json | None:
         """What a later run of the same spec must not read again, given the position where this one ended.
 

@@ -16,7 +16,8 @@ class FileHash(Inspection):
     """Every file has the checksum that a manifest names: lines of a checksum and a file's name, as `sha256sum` writes them.
 
     Judged before a row is read; the files are read once for it. A file that the manifest does not name fails, and so does a
-    file of the manifest that is not there. A source without files is not evaluated.
+    file of the manifest that is not there; with `only_new` those of earlier runs may stay in it. A source without files is
+    not evaluated.
 
     Examples:
         ```yaml
@@ -64,7 +65,8 @@ class FileHash(Inspection):
                 return Verdict("error", observed, message=error.message)
             if found != wanted:
                 return Verdict("fail", observed, message=f"{name} has the checksum {found[:12]}…, expected {wanted[:12]}…")
-        absent = next(iter(named), None)
+        there = {PurePath(each.name).name for each in delivery.passed_over}
+        absent = next((name for name in named if name not in there), None)
         return (
             Verdict("fail", observed, message=f"{absent} of {self.manifest} is not there")
             if absent

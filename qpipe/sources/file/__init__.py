@@ -131,6 +131,15 @@ class File(Source):
         """Every file: a URL or an absolute path, its size and time."""
         return tuple(file.told() for file in self._inputs(context))
 
+    def passed_over(self, context: Context) -> Sequence[component.Input]:
+        """With ``only_new``: files that were read before, there still or not, or are left for a later run."""
+        if not self.only_new:
+            return ()
+        taken = {file.name for file in self._inputs(context)}
+        there = {file.name: file.told() for file in self._every(context)}
+        before = {entry["name"]: component.Input(entry["name"]) for entry in (context.cursor or {}).get("files", ())}
+        return tuple(each for name, each in (before | there).items() if name not in taken)
+
     def watched(self, every: float) -> File:
         """A file that someone is still writing is left alone."""
         return self if self.settled is not None else replace(self, settled=every)
