@@ -375,3 +375,41 @@ def test_no_value_of_a_person_is_written_into_a_spec(tmp_path: Path) -> None:
     failed = pl.read_csv(tmp_path / "out" / "quarantine.csv", infer_schema=False)
     assert failed.filter(~pl.col("email").str.contains("@")).height == 4
     assert failed.filter(~pl.col("manager").str.contains("ini$")).height == 3
+
+
+def test_two_that_share_a_group_are_no_exceptions_to_it(tmp_path: Path) -> None:
+    told = [f"{n},city {n % 40},customer {n % 40 if n % 40 > 4 or n % 80 < 40 else n % 40 + 100}" for n in range(480)]
+    found = suggested(rows(tmp_path / "invoices.csv", "id,city,customer", told))
+    sure = {s.columns: s.confidence for s in found if s.module == "depends_on"}
+    assert sure[("customer", "city")] > 0.8 > sure[("city", "customer")], "five cities have two customers, six invoices each"
+
+
+def test_exceptions_that_go_with_another_column_make_it_part_of_the_rule(tmp_path: Path) -> None:
+    chance = random.Random(4)
+    told = []
+    for n in range(900):
+        measure, state = n % 18, "north" if n % 45 else "south"
+        slip = "x" if n in (100, 401) else ""
+        told.append(
+            f"m{measure},{state},{measure * 3 + 1 if state == 'north' else measure * 5 + 2}{slip} points,{chance.random():.4f}"
+        )
+    found = suggested(rows(tmp_path / "measures.csv", "measure,state,average,value", told))
+    rule = next(s for s in found if s.module == "depends_on" and s.columns[0] == "measure" and s.columns[-1] == "average")
+    assert rule.params["determinant"] == ["measure", "state"] and rule.broken == 2 and rule.confidence > 0.8
+    assert "without state not" in rule.reason
+
+
+def test_codes_of_another_length_that_many_have_break_no_rule(tmp_path: Path) -> None:
+    chance = random.Random(5)
+
+    def tail(n: int) -> str:
+        letters = "".join(chance.choice("ABCDEFGH") for _ in range(2))
+        few = n % 12
+        return f"N{chance.randrange(100, 999)}{letters}" if few > 1 else f"N{chance.randrange(1000, 9999)}{letters[0]}"
+
+    plain = [tail(n) for n in range(900)]
+    slips = [*plain[:-3], "X12", "N12-3AB", "N 991AC"]
+    for codes, sure in ((plain, False), (slips, False)):
+        found = suggested(rows(tmp_path / "planes.csv", "code,n", [f"{code},{n}" for n, code in enumerate(codes)]))
+        rules = [s for s in found if s.module == "matches" and s.columns == ("code",) and s.broken > 5]
+        assert any(s.confidence >= 0.8 for s in rules) is sure

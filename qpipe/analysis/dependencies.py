@@ -47,15 +47,24 @@ def dependencies(
             continue
         for right in names:
             if right != left and distinct[right] >= 2:
-                made = _dependency(codes, left, right, strength, most)
+                made = _dependency(codes, (left,), right, strength, most)
                 if made is not None:
                     found.append(made)
     return sorted(found, key=lambda d: (-d.strength, -d.support, d.determinant, d.dependent))
 
 
-def _dependency(codes: pl.DataFrame, left: str, right: str, strength: float, most: float) -> Dependency | None:
+def dependency(
+    frame: pl.DataFrame, determinant: Sequence[str], dependent: str, strength: float = STRENGTH
+) -> Dependency | None:
+    """Several columns that together tell another one; None where they hardly do."""
+    codes = frame.select(pl.col(c).rank("dense").cast(pl.UInt32) for c in (*determinant, dependent))
+    return _dependency(codes, tuple(determinant), dependent, strength, 0.25)
+
+
+def _dependency(codes: pl.DataFrame, left: tuple[str, ...], right: str, strength: float, most: float) -> Dependency | None:
+    x = pl.col(left[0]) if len(left) == 1 else pl.struct(left)
     pairs = (
-        codes.lazy().select(pl.col(left).alias("x"), pl.col(right).alias("y")).drop_nulls()
+        codes.lazy().select(*left, right).drop_nulls().select(x.alias("x"), pl.col(right).alias("y"))
         .group_by("x", "y").len("n").collect(engine="in-memory")
     )  # fmt: skip
     groups = pairs.group_by("x").agg(
@@ -76,9 +85,10 @@ def _dependency(codes: pl.DataFrame, left: str, right: str, strength: float, mos
         return None
     sized = pairs.join(groups.select("x", "rows", "top"), on="x").filter(pl.col("n") < pl.col("top"))
     alone = sized.filter(pl.col("n") <= pl.max_horizontal(1, 0.06 * pl.col("rows")))
-    minority = int(sized["n"].sum())
+    halved = several.filter(pl.col("rows") >= 2 * pl.col("top")).filter(pl.col("top") > 1)
+    minority = int(sized["n"].sum()) + int(halved["top"].sum())
     lonely = int(alone["n"].sum()) / minority if minority else 1.0
-    return Dependency((left,), right, score, broken, broken / support, support, several.height, lonely)
+    return Dependency(left, right, score, broken, broken / support, support, several.height, lonely)
 
 
 def minorities(frame: pl.DataFrame, determinant: Sequence[str], dependent: str, least: float = 0.5) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from qpipe.profile.model import ForeignKeyFound, TableProfile
 from qpipe.profile.relations import Known
 from qpipe.profile.rules import numbers, private, relations, values, writing
+from qpipe.profile.rules.conditional import completed
 from qpipe.profile.rules.meant import doubted
 from qpipe.profile.rules.seen import OF_SOURCE, Seen, Suggestion, look
 
@@ -46,7 +47,10 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
     found += relations.run_together(table.profile, rows)
     dependent = list(relations.dependent(table.profile))
     known = {s.key for s in dependent}
-    found += [*dependent, *(s for s in relations.reports(table.profile, rows) if s.key not in known)]
+    found += [
+        *completed(dependent, table.profile, rows),
+        *(s for s in relations.reports(table.profile, rows) if s.key not in known),
+    ]
     found += [relations.foreign(table.profile.name, f) for f in keys if f.table == table.profile.name]
     found = [s for s in found if not any("${" in c for c in s.columns)]
     return _without_doubles(list(private.unsaid(found, table.profile, columns)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from qpipe.analysis.dependencies import minorities
+from qpipe.analysis.dependencies import Dependency, minorities
 from qpipe.analysis.patterns import escaped
 from qpipe.core.lazy import pl
-from qpipe.profile.model import ForeignKeyFound, TableProfile
+from qpipe.profile.model import DependencyFound, ForeignKeyFound, TableProfile
 from qpipe.profile.rules.numbers import DIGITS, by_chance
 from qpipe.profile.rules.seen import ENOUGH, Suggestion
 
@@ -35,9 +35,14 @@ def dependent(table: TableProfile) -> Iterator[Suggestion]:
         told = d.examples if not private & {*d.determinant, d.dependent} else ()
         shown = f"; {told[0][1]!r} beside {told[0][2]!r} for {told[0][0]!r}" if told else ""
         reason = f"{', '.join(d.determinant)} tells {d.dependent} in {1 - d.share:.1%} of {d.support:,} rows{shown}"
-        sure = min(0.98, d.strength) * min(1.0, 0.6 + d.support / max(1, d.groups) / 10) * (0.5 + 0.5 * d.lonely)
         yield Suggestion(table.name, "depends_on", params, (*d.determinant, d.dependent), reason, d.support, d.broken,
-                         round(sure, 3))  # fmt: skip
+                         sureness(d))  # fmt: skip
+
+
+def sureness(d: Dependency | DependencyFound) -> float:
+    """How much better than chance, in groups of how many rows, and how lonely the exceptions are."""
+    sure = min(0.98, d.strength) * min(1.0, 0.6 + d.support / max(1, d.groups) / 10) * (0.5 + 0.5 * d.lonely)
+    return round(sure, 3)
 
 
 def reports(table: TableProfile, sample: pl.DataFrame) -> Iterator[Suggestion]:

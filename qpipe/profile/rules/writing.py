@@ -114,7 +114,7 @@ def pattern(c: Seen) -> Iterator[Suggestion]:
         return
     told = f"{good / c.every:.1%} are written like {' or '.join(repr(p.example) for p in chosen)}"
     sure = certainty(c.every, c.every - good, 0.95)
-    if _other_form(c, regex) > 0.5 * (c.every - good) > 0:
+    if max(_other_form(c, regex), _other_length(c, regex)) > 0.5 * (c.every - good) > 0:
         sure *= 0.8
     elif most == SCATTERED and len(found) > 3:
         sure = max(sure, 0.82)
@@ -149,6 +149,16 @@ def _other_form(c: Seen, regex: Sequence[str]) -> int:
     forms = others.agg(pl.len().alias("kinds"), pl.col("count").sum())
     many = (pl.col("kinds") >= 10) & (pl.col("count") >= 0.01 * c.every)
     return int(forms.filter(many)["count"].sum())
+
+
+def _other_length(c: Seen, regex: Sequence[str]) -> int:
+    """How many of the exceptions have forms of many values each, where nearly all have: N1234B beside N123AB. Slips scatter."""
+    signs = pl.col("value").str.replace_all(r"[0-9]", "9").str.replace_all(r"\p{Lu}", "A").str.replace_all(r"\p{Ll}", "a")
+    fits = pl.any_horizontal(pl.col("value").str.contains(one) for one in regex)
+    others = c.counts.filter(~fits).group_by(signs.alias("form")).agg(pl.len().alias("kinds"), pl.col("count").sum())
+    many = others.filter((pl.col("kinds") >= 10) & (pl.col("count") >= 0.01 * c.every))
+    count = int(many["count"].sum())
+    return count if count >= 0.9 * int(others["count"].sum()) else 0
 
 
 def _says_something(regex: str) -> bool:
