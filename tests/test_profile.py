@@ -191,3 +191,10 @@ def test_mistakes_end_as_sentences(tmp_path: Path, arguments: list[str], code: i
     write(tmp_path / "t.csv", "a\n1\n")
     done = qpipe(tmp_path, *arguments, code=code)
     assert done.code not in (0, 1) and done.stderr.startswith("error:")
+
+
+def test_what_is_told_of_a_file_by_the_way_is_no_malformed_line(tmp_path: Path) -> None:
+    (tmp_path / "x.xml").write_text("<r><title>t</title><i><n>1</n></i><i><n>2</n></i></r>")
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n1,2,3\n")
+    assert "malformed" not in qpipe(tmp_path, "profile", "x.xml").stdout
+    assert "1 malformed line" in qpipe(tmp_path, "profile", "x.csv").stdout

@@ -74,7 +74,7 @@ def scan(name: str, source: Source, context: Context, *, quick: bool = False) ->
         found.sample = RowSample(LOOKED)
     for chunk in source.read(context, None, ROWS):
         frame = chunk.frame.select(c for c in chunk.frame.columns if c in types)
-        found.faults += len(chunk.faults)
+        found.faults += sum(fault.severity == "error" for fault in chunk.faults)
         _add(found, frame)
     if not found.columns:
         empty = pl.DataFrame(schema={c: t.polars() for c, t in types.items()})
