@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from qpipe.core.batch import LINE
 from qpipe.core.lazy import pl
+from qpipe.core.mapped import mapped
 from qpipe.orchestrator.feed import Read
 
 if TYPE_CHECKING:
@@ -94,11 +95,7 @@ def _written(read: Read, file: Path) -> _Batch:
 
 def _read(read: Read, file: Path) -> Read:
     """The batch with its values, which are mapped rather than copied."""
-    import pyarrow
-
-    with pyarrow.memory_map(str(file)) as mapped:
-        frame = pl.from_arrow(pyarrow.ipc.open_file(mapped).read_all(), rechunk=False)
-    assert isinstance(frame, pl.DataFrame)
+    frame = mapped(file)
     faults = file.with_suffix(".faults")
     found = pickle.loads(faults.read_bytes()) if faults.exists() else ()
     lines = frame[LINE] if LINE in frame.columns else None

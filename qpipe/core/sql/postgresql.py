@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +15,7 @@ from qpipe.core.lazy import pl
 from qpipe.core.sql import Column, Reader, bound, masked, shown
 from qpipe.core.sql.arrow import frames
 from qpipe.core.sql.patience import retried
+from qpipe.core.sql.postgresql_copy import END, HEAD, Field, fields, packed
 from qpipe.core.types import DataType
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from qpipe.core.component import Types
 
+Buffer = bytes | memoryview
 LEDGER = "_qpipe_commit"
 _SLICE = 10_000  # rows sent at a time
 _LOCKS = 0x71706970  # the first key of the advisory locks on tables: "qpip"
@@ -247,22 +249,36 @@ class _Session:
             frame = frame.unique(subset=list(key), keep="last", maintain_order=True)
             self._db.execute("drop table if exists _qpipe_rows")
             self._db.execute(f"create temporary table _qpipe_rows on commit drop as select {names} from {table} limit 0")
-        with self._db.cursor().copy(f"copy {target} ({names}) from stdin (format csv, null '\\N')") as copy:
-            for data in _ahead(frame.iter_slices(_SLICE)):
-                copy.write(data)
+        self._copy(f"copy {target} ({names}) from stdin", frame, fields(frame, self._kinds(table)))
         if key:
             others = [name for name in frame.columns if name not in key]
             change = ", ".join(f"{self._quoted(n)} = excluded.{self._quoted(n)}" for n in others)
             keys, action = ", ".join(map(self._quoted, key)), f"update set {change}" if change else "nothing"
             self._db.execute(f"insert into {table} ({names}) select {names} from _qpipe_rows on conflict ({keys}) do {action}")
 
+    def _kinds(self, table: str) -> dict[str, str]:
+        """The type of every column, as the server's catalogue calls it."""
+        columns = "pg_attribute join pg_type t on t.oid = atttypid where attrelid = to_regclass(%s) and attnum > 0"
+        found = self._db.execute(f"select attname, typname from {columns} and not attisdropped", [table]).fetchall()
+        return dict(found)
 
-def _ahead(slices: Iterator[pl.DataFrame]) -> Iterator[bytes]:
-    """Every slice as text, the next one in the making while the server takes this one."""
+    def _copy(self, statement: str, frame: pl.DataFrame, fields: Mapping[str, Field] | None) -> None:
+        """In the server's own form; or as texts that it makes values of, where a column has no such form here."""
+        form, head, end = ("binary", HEAD, END) if fields else ("csv, null '\\N'", b"", b"")
+        make = partial(packed, fields=fields) if fields else _csv
+        with self._db.cursor().copy(f"{statement} (format {form})") as copy:
+            copy.write(head)
+            for data in _ahead(make, frame.iter_slices(_SLICE)):
+                copy.write(data)
+            copy.write(end)
+
+
+def _ahead(make: Callable[[pl.DataFrame], Buffer], slices: Iterator[pl.DataFrame]) -> Iterator[Buffer]:
+    """What is sent of every slice, the next one in the making while the server takes this one."""
     with ThreadPoolExecutor(1) as pool:
-        waiting: deque[Future[bytes]] = deque()
+        waiting: deque[Future[Buffer]] = deque()
         for part in slices:
-            waiting.append(pool.submit(_csv, part))
+            waiting.append(pool.submit(make, part))
             if len(waiting) > 2:
                 yield waiting.popleft().result()
         while waiting:
@@ -283,6 +299,8 @@ def _cell(cell: pl.Expr, kind: pl.DataType) -> pl.Expr | None:
         return pl.concat_str(pl.lit("\\x"), cell.bin.encode("hex"))
     if kind == pl.Duration:
         return pl.concat_str(cell.dt.total_microseconds(), pl.lit(" microseconds"))
+    if kind == pl.Time:
+        return (cell.to_physical() // 1000 * 1000).cast(pl.Time)
     if isinstance(kind, pl.Datetime) and kind.time_unit == "ns":
         return cell.cast(pl.Datetime("us", kind.time_zone))
     return None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import io
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +13,7 @@ from qpipe.core.component import Context, Loading, Output, Part, Types
 from qpipe.core.effects import effect
 from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
+from qpipe.core.mapped import mapped
 from qpipe.core.params import Columns, Duration, SecretText, param
 from qpipe.core.secrets import reveal
 from qpipe.core.sql import DIALECTS, EARLY, EXTRAS, database, scheme_of, shown
@@ -70,11 +70,9 @@ class Database(Output):
     def stage(self, frame: pl.DataFrame, seq: int, directory: Path, context: Context) -> Part:
         from qpipe.outputs.file.places import write_durably
 
-        buffer = io.BytesIO()
-        frame.with_columns(_in_json(frame.schema)).write_ipc(buffer, compression="lz4")
-        file, data = directory / f"part-{seq:06d}.arrow", buffer.getbuffer()
-        write_durably(file, data)
-        return Part(seq, str(file), frame.height, len(data), hashlib.sha256(data).hexdigest()[:32])
+        file, rows = directory / f"part-{seq:06d}.arrow", frame.with_columns(_in_json(frame.schema))
+        write_durably(file, partial(rows.write_ipc, compression="uncompressed"))  # so that loading maps it and copies nothing
+        return Part(seq, str(file), frame.height, file.stat().st_size)
 
     def publish(self, parts: Sequence[Part], types: Types, token: str, context: Context) -> Json:
         told = self.told(parts)
@@ -92,7 +90,7 @@ class Database(Output):
                 session.clear(self.table)
             for part in sorted(parts, key=lambda p: p.seq):
                 effect("output.sql.load")
-                session.load(self.table, pl.read_ipc(part.path), (self.key or ()) if self.mode == "upsert" else ())
+                session.load(self.table, mapped(part.path), (self.key or ()) if self.mode == "upsert" else ())
             effect("output.sql.commit")
         effect("output.sql.committed")
         return told

@@ -17,11 +17,9 @@ from qpipe.core.aside import begun, waited
 from qpipe.core.batch import Json
 from qpipe.core.component import Context, Part, Types
 from qpipe.core.effects import effect
-from qpipe.core.lazy import pl
+from qpipe.core.mapped import mapped
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from qpipe.core.sql import EarlySession
     from qpipe.outputs.database import Database
 
@@ -80,14 +78,14 @@ class Early:
         loaded: list[Part] = []
         while isinstance(given := self._next(), Part):
             effect("output.sql.early")
-            session.load(filled, pl.read_ipc(given.path), ())
+            session.load(filled, mapped(given.path), ())
             loaded.append(given)
         effect("output.sql.claim")
         if given is None or list(given.parts[: len(loaded)]) != loaded or not session.claim(given.token):
             raise _GivenUp
         for part in given.parts[len(loaded) :]:
             effect("output.sql.load")
-            session.load(filled, pl.read_ipc(part.path), ())
+            session.load(filled, mapped(part.path), ())
         session.end(output.table, filled, output.key or ())
         return given.parts
 
