@@ -166,6 +166,8 @@ SQL_FAILURES: list[tuple[dict[str, Any], str]] = [
     ({"query": "select id from data", "columns": {"n": "int"}}, "no column 'n'; it gives id"),
     ({"query": "select id, city from data", "columns": {"id": "int"}}, "a column 'city', which columns: does not name"),
     ({"query": "select city as id from data", "columns": {"id": "int"}}, "'id' is string, and not all of it fits int"),
+    ({"query": "select 1.5::double as id", "columns": {"id": "int"}}, "'id' is float, and not all of it fits int"),
+    ({"query": "select 1.25::decimal(9,2) as id", "columns": {"id": "decimal(9,1)"}}, "'id' is decimal(9,2), and not all of"),
     ({"query": "select interval 1 day as id", "columns": {"id": "duration"}}, "is an interval"),
     ({"query": "select 7 as _row, id from data", "columns": {"id": "int"}}, "a _row that no row of data has"),
     ({"failing": "select 1000000000000 as _row"}, "a _row that no row of data has"),
@@ -297,6 +299,10 @@ def worded(data):
     return data.with_columns(id=pl.lit("x"))
 
 
+def broken_up(data):
+    return data.with_columns(id=pl.col("id") / 2)
+
+
 not_code = 7
 """
 
@@ -353,6 +359,7 @@ FAILS: list[tuple[dict[str, Any], str]] = [
     ({"class": "rules.py:renamed"}, "the column 'city' is gone"),
     ({"class": "rules.py:foreign"}, "rows back that never went in"),
     ({"class": "rules.py:worded"}, "'id' is string, and not all of it fits int"),
+    ({"class": "rules.py:broken_up"}, "'id' is float, and not all of it fits int"),
     ({"class": "rule.py:Loyalty"}, "there is no file rule.py beside the spec"),
     ({"class": "shop.mor:same"}, "no module is named 'shop.mor'"),
     ({"class": "broken.py:f"}, "broken.py:2: broken.py is no Python"),

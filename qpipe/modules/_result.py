@@ -1,9 +1,10 @@
-"""Results of queries as the folder of Parquet parts that takes the place of the data."""
+"""What comes back from queries and from users' code: in the types that were promised, exactly, and kept on disk."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 _MEND = "declare another type, or cast it in the query"
 
 
-def as_declared(frame: pl.DataFrame, wanted: Mapping[str, DataType], of: str = "result", hint: str = _MEND) -> pl.DataFrame:
-    """The columns as declared, after ``_row`` where it is there. Raises QpipeError where the values of one do not fit."""
+def as_declared(
+    frame: pl.DataFrame, wanted: Mapping[str, DataType], of: str = "the result's column", hint: str = _MEND
+) -> pl.DataFrame:
+    """The columns as declared, after ``_row`` where it is there. Raises QpipeError where a value of one does not fit."""
     kept = [frame[ROW].cast(pl.Int64)] if ROW in frame.columns else []
     return frame.select(*kept, *(_typed(frame[name], type_, of, hint) for name, type_ in wanted.items()))
 
@@ -33,11 +36,16 @@ def keep(frame: pl.DataFrame, path: Path) -> None:
 
 
 def _typed(column: pl.Series, wanted: DataType, of: str, hint: str) -> pl.Series:
-    try:
-        return column.cast(wanted.polars())
-    except pl.exceptions.PolarsError as error:
-        given = DataType.of(column.dtype).describe()
-        raise QpipeError(
-            f"the {of}'s column '{column.name}' is {given}, and not all of it fits {wanted.describe()}",
-            hint=hint,
-        ) from error
+    if column.dtype == wanted.polars():
+        return column
+    given = DataType.of(column.dtype)
+    with suppress(pl.exceptions.PolarsError):
+        made = column.cast(wanted.polars())
+        if not _may_round(given, wanted) or made.cast(column.dtype).equals(column):
+            return made
+    raise QpipeError(f"{of} '{column.name}' is {given.describe()}, and not all of it fits {wanted.describe()}", hint=hint)
+
+
+def _may_round(given: DataType, wanted: DataType) -> bool:
+    """Whether Polars' cast may change a value without a word. From float to decimal rounding is what is meant."""
+    return (given.kind in ("float", "decimal") and wanted.kind == "integer") or given.kind == wanted.kind == "decimal"

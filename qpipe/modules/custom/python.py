@@ -13,6 +13,7 @@ from qpipe.core.errors import DataRefused, QpipeError
 from qpipe.core.lazy import pl
 from qpipe.core.params import NewTypes, param
 from qpipe.core.types import DataType
+from qpipe.modules._result import as_declared
 from qpipe.modules.custom._user_code import UserCode, UserError
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ class Python(Step):
         if more := [name for name in made.columns if name not in wanted and name != ROW]:
             raise QpipeError(f"{self.target} gave a column '{more[0]}' that output: does not name",
                              hint=f"output: {{{more[0]}: {DataType.of(made.schema[more[0]])}}}")  # fmt: skip
-        return made.select(ROW, *(self._typed(made[name], type_) for name, type_ in wanted.items()))
+        hint = "declare another type under output, or cast it"
+        return as_declared(made, wanted, f"{self.target}: the column", hint)
 
     def _numbered(self, made: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
         if ROW not in made.columns:
@@ -163,15 +165,6 @@ class Python(Step):
                 f"{self.target} gave rows back that never went in: {ROW} was changed", hint=f"leave {ROW} as it is"
             )
         return made.with_columns(rows.cast(pl.Int64))
-
-    def _typed(self, column: pl.Series, wanted: DataType) -> pl.Series:
-        if column.dtype == wanted.polars():
-            return column
-        try:
-            return column.cast(wanted.polars())
-        except pl.exceptions.PolarsError as error:
-            raise QpipeError(f"{self.target}: '{column.name}' is {DataType.of(column.dtype)}, and not all of it fits {wanted}",
-                             hint=f"output: {{{column.name}: {DataType.of(column.dtype)}}}, or cast it") from error  # fmt: skip
 
 
 _MAKING = threading.Lock()

@@ -140,7 +140,7 @@ class Sql(Relational):
             for number, frame in enumerate(self._batches(self._in_order(result))):
                 if ROW in frame.columns:
                     _known_rows(frame[ROW], last)
-                keep(as_declared(frame, wanted, "query", _MEND), part / f"part-{number:06d}.parquet")
+                keep(as_declared(frame, wanted, "the query's column", _MEND), part / f"part-{number:06d}.parquet")
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
         return folder
