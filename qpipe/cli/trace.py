@@ -97,7 +97,10 @@ def why(
     elif traces:
         print("\n\n".join(_told(t) for t in traces))
     else:
-        tell(f"no row of {output} fits", *(f"  row {t.row} went to {t.route}: `qpipe trace --row {t.row}`" for t in elsewhere))
+        tell(
+            f"no row of {output} fits",
+            *(f"  row {t.row} went {'' if t.into else 'to '}{t.route}: `qpipe trace --row {t.row}`" for t in elsewhere),
+        )
     return 0 if traces else 1
 
 
@@ -113,11 +116,16 @@ def _told(trace: RowTrace) -> str:
     place = ":".join(str(p) for p in (trace.file, trace.line) if p is not None)
     lines = [f"row {trace.row} of {trace.source}, batch {trace.batch}" + (f", {place}" if place else "")]
     lines += ["  as it came"] + [f"    {name}: {_value(value)}" for name, value in trace.raw.items()]
+    rows = 1
     for step in trace.steps:
         lines.append(f"  {step.step}" + (f" ({step.module})" if step.module != step.step else ""))
+        lines += [f"    it becomes {step.rows} rows"] * (step.rows > rows)
+        rows = step.rows
         lines += [f"    {name}: {_change(before, after)}" for name, (before, after) in step.changes.items()]
         lines += [f"    {f['severity']}: {f['message']}" for f in step.findings]
         lines += ["    dropped here"] * step.dropped
+    if trace.into:
+        lines.append(f"  {trace.into} makes all rows anew: it is followed up to here")
     lines.append(f"  route: {trace.route}")
     for d in trace.decisions:
         said = f"{d['choice']} by {d['answered_by']}" if d["choice"] else "open"
@@ -135,4 +143,8 @@ def _change(before: Any, after: Any) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " | ".join(map(_value, value))
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -2,7 +2,8 @@
 
 The row is read again from the position the journal has of its batch, and goes through the plan's steps one by one; nothing is
 written. What relational steps found is taken from the run's spool. A step that depends on chance or on a remote service may
-answer differently today: the route, the decision and the output are the journal's.
+answer differently today: the route, the decision and the output are the journal's. A row is followed up to a step that makes
+rows anew of all of them (sort, group, pivot, SQL): what became of it there is in no row alone.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from qpipe.core.batch import ROW, Chunk
-from qpipe.core.component import RowVerdict
+from qpipe.core.component import RowVerdict, Types
 from qpipe.core.errors import UsageError
 from qpipe.core.expression import Expression
 from qpipe.core.lazy import pl
@@ -24,7 +26,7 @@ from qpipe.orchestrator.findings import reasons
 from qpipe.orchestrator.fuse import compile_program
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.prepare import Prepared, masked
-from qpipe.orchestrator.program import Program, hidden
+from qpipe.orchestrator.program import Program, gone, hidden
 from qpipe.orchestrator.reliability import reliability_before
 from qpipe.orchestrator.router import HELD, ROUTE, Router
 from qpipe.orchestrator.settle import QUESTION, chain_of
@@ -41,6 +43,7 @@ class StepTrace:
     changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)  # column → before, after
     findings: tuple[Mapping[str, Any], ...] = ()
     dropped: bool = False
+    rows: int = 1  # that the row is by then; of a column in which they differ, a change lists all values
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class RowTrace:
     route: str
     decisions: tuple[Mapping[str, Any], ...]
     outputs: tuple[Mapping[str, Any], ...]
+    into: str | None = None  # the step that makes rows anew, into which it went: it is followed no further
 
 
 class Tracer:
@@ -69,6 +73,8 @@ class Tracer:
         self.prepared = Prepared.of(_reading_only(plan.of_run(run, started)), journal, journal.directory(run), started, run)
         self.verdicts = self._verdicts()
         self.masked = set(masked(plan))
+        anew = (n for n, step in enumerate(plan.steps) if getattr(step.module, "effect", "") == "replace")
+        self.followed = next(anew, len(plan.steps))  # steps
 
     def row(self, number: int) -> RowTrace:
         query = "select * from batch where run=? and routes_json is not null and first_row<=? and first_row+rows>? order by seq"
@@ -108,20 +114,22 @@ class Tracer:
         faults = {0: found} if found else {}
         steps: list[StepTrace] = []
         frame: pl.DataFrame | None = None
-        for count in range(len(self.plan.steps) + 1):
+        for count in range(self.followed + 1):
             program = self._program(batch["source"], count)
             computed = program.run(raw, pl.Series([number], dtype=pl.Int64), fault_marks(faults, 1))
             after = computed.frame
             steps.append(self._step(count, program, frame if frame is not None else raw, after, raw, faults, len(steps)))
             frame = after
-            if after.height == 0 or any(after[d.flag][0] for d in program.drops if d.flag in after.columns):
+            if _all_dropped(program, after):
                 break
-        route, decisions = self._route(batch["source"], raw, number, faults), self._decisions(number)
+        routes, decisions = self._routes(batch["source"], raw, number, faults), self._decisions(number)
+        into = self.plan.steps[self.followed].id if None in routes else None
+        route = ", ".join(dict.fromkeys(f"into {into}" if name is None else name for name in routes))
         final = frame.drop([ROW, *hidden(frame.columns)]).row(0, named=True) if frame is not None and frame.height else {}
         return RowTrace(
             number, batch["source"], chunk.file, line_of(chunk, offset), batch["seq"], self._masked(raw.row(0, named=True)),
             tuple(s for s in steps if s.changes or s.findings or s.dropped), self._masked(final), route, tuple(decisions),
-            tuple(self._outputs(self._target(route, decisions))),
+            tuple(self._outputs(self._targets(routes, decisions))), into,
         )  # fmt: skip
 
     def _step(
@@ -132,36 +140,41 @@ class Tracer:
         if after.height == 0:
             return StepTrace(name, module, dropped=True)
         flags = [f for f in program.flags if f.check == name]
-        told = reasons(flags, after, raw, faults if not count else {})[0].to_list()
-        changes = {
-            column: (before[column][0] if column in before.columns else None, after[column][0])
-            for column in after.columns
-            if not column.startswith("__") and column != ROW
-            and (column not in before.columns or not _equal(before[column][0], after[column][0]))
+        lists = reasons(flags, after, raw[[0] * after.height], faults if not count else {}).to_list()
+        every = [reason for each in lists for reason in each]
+        told = [reason for n, reason in enumerate(every) if reason not in every[:n]]
+        pairs = {
+            column: (_cell(before, column), _cell(after, column))
+            for column in after.columns if not column.startswith("__") and column != ROW
         }  # fmt: skip
-        changes |= {c: (before[c][0], None) for c in before.columns if c not in after.columns and not c.startswith("__")}
-        dropped = any(after[d.flag][0] for d in program.drops if d.flag in after.columns)
+        changes = {c: (old, new) for c, (old, new) in pairs.items() if c not in before.columns or not _equal(old, new)}
+        changes |= {c: (_cell(before, c), None) for c in before.columns if c not in after.columns and not c.startswith("__")}
+        dropped = _all_dropped(program, after)
         changes = {c: pair if c not in self.masked else (_mask(pair[0]), _mask(pair[1])) for c, pair in changes.items()}
         told = [
             f if f["column"] not in self.masked else {**f, "message": f"{f['column']} is ***", "value": _mask(f["value"])}
             for f in told
         ]
-        return StepTrace(name, module, changes, tuple(told), dropped)
+        return StepTrace(name, module, changes, tuple(told), dropped, after.height)
 
     def _masked(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The row as it may be shown: columns with personal data are masked."""
         return {name: _mask(value) if name in self.masked else value for name, value in row.items()}
 
-    def _route(self, source: str, raw: pl.DataFrame, number: int, faults: Any) -> str:
+    def _routes(self, source: str, raw: pl.DataFrame, number: int, faults: Any) -> list[str | None]:
+        """The way of each row that it has become; None: on into a step that makes rows anew."""
         node = next(n for n in self.plan.streams if n.id == source)
         router = Router(self.plan, reliability_before(self.plan, self.journal, self.run))
-        program = compile_program(self.plan, node, self.prepared.columns[source], self.prepared.union, self.prepared.context,
-                                  self.verdicts, (), router.stages)  # fmt: skip
+        ends = self.followed == len(self.plan.steps)
+        plan = replace(self.plan, steps=self.plan.steps[: self.followed])
+        program = compile_program(plan, node, self.prepared.columns[source], self.prepared.union, self.prepared.context,
+                                  self.verdicts, (), router.stages if ends else partial(_leaving, router))  # fmt: skip
         frame = program.run(raw, pl.Series([number], dtype=pl.Int64), fault_marks(faults, 1)).frame
-        if frame.height == 0 or any(frame[d.flag][0] for d in program.drops if d.flag in frame.columns):
-            return "dropped"
-        code = int(frame[ROUTE][0])
-        return "held" if code == HELD else route_name(self.plan, code)
+        if _all_dropped(program, frame):
+            return ["dropped"]
+        lost = gone(program.drops, frame)
+        codes = (frame if lost is None else frame.filter(~lost))[ROUTE].to_list()
+        return [None if code is None else "held" if code == HELD else route_name(self.plan, code) for code in codes]
 
     def _program(self, source: str, count: int) -> Program:
         node = next(n for n in self.plan.streams if n.id == source)
@@ -196,13 +209,12 @@ class Tracer:
                 told.append(self.journal.question(id))
         return told
 
-    def _target(self, route: str, decisions: Sequence[Mapping[str, Any]]) -> str:
+    def _targets(self, routes: Sequence[str | None], decisions: Sequence[Mapping[str, Any]]) -> set[str]:
         """Where the row went: by its route, or as the answer said."""
         chosen = [q["choices"].get(q["choice"], "") for q in decisions if q["choice"] and q["scope"] != "value"]
-        return chosen[-1] if chosen else route
+        return {output for route in (chosen[-1:] or routes) for output in (route or "").split("+")}
 
-    def _outputs(self, target: str) -> Iterator[dict[str, Any]]:
-        reached = set(target.split("+"))
+    def _outputs(self, reached: set[str]) -> Iterator[dict[str, Any]]:
         for id in [node.id for node in self.plan.outputs.values() if reached & set(chain_of(self.plan, node))]:
             query = "select * from publication where run=? and output=? order by at desc limit 1"
             for done in self.journal.rows(query, self.run, id):
@@ -220,6 +232,23 @@ class Tracer:
 
 def _reading_only(plan: Plan) -> Plan:
     return replace(plan, outputs={})
+
+
+def _leaving(router: Router, program: Program, types: Types) -> list[list[pl.Expr]]:
+    """In place of the router's own: the ways of rows that leave before a step which makes rows anew."""
+    way = router.leaving(program, types)
+    return [[(pl.lit(None, dtype=pl.UInt8) if way is None else way).alias(ROUTE)]]
+
+
+def _all_dropped(program: Program, frame: pl.DataFrame) -> bool:
+    lost = gone(program.drops, frame)
+    return frame.height == 0 or (lost is not None and bool(frame.select(lost.all()).item()))
+
+
+def _cell(frame: pl.DataFrame, column: str) -> Any:
+    """The value of a column; where the row has become several that differ, all of them."""
+    values = frame[column].to_list() if column in frame.columns else [None]
+    return values[0] if all(_equal(value, values[0]) for value in values) else tuple(values)
 
 
 def _mask(value: Any) -> Any:
