@@ -64,7 +64,10 @@ class Journal:
             self.db.row_factory = sqlite3.Row
             self.db.execute("pragma journal_mode=wal")
             self.db.execute("pragma synchronous=full")
-            self.db.executescript(resources.files("qpipe.orchestrator").joinpath("schema.sql").read_text())
+            schema = resources.files("qpipe.orchestrator").joinpath("schema.sql").read_text()
+            new = self.db.execute("pragma schema_version").fetchone()[0] == 0
+            # all tables by one commit: each by its own would wait for the disk
+            self.db.executescript(f"begin immediate;\n{schema}\n;commit" if new else schema)
         except (OSError, sqlite3.Error) as error:
             raise CannotCreate(f"the journal in {home} cannot be opened: {error}",
                                hint="free some space, mend the permission, or set QPIPE_HOME") from error  # fmt: skip
