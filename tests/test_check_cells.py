@@ -222,28 +222,24 @@ ROWS: list[tuple[str, dict[str, Any], str, list[tuple[Any, ...]], list[int]]] = 
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("batch_size", [None, 1, 3])
 @pytest.mark.parametrize("name, params, words, rows, failed", ROWS, ids=lambda value: None)
-def test_rows(
-    name: str, params: dict[str, Any], words: str, rows: list[tuple[Any, ...]], failed: list[int], batch_size: int | None
-) -> None:
+def test_rows(name: str, params: dict[str, Any], words: str, rows: list[tuple[Any, ...]], failed: list[int]) -> None:
     types = dict(zip(("id", "name") if name == "reconcile" else "abcde", words.split(), strict=False))
     frame = frame_of([dict(zip(types, row, strict=True)) for row in rows], types)
     given = {"columns": list(types), **params} if name == "complete_together" else params
-    assert judged(name, given, frame, batch_size).failed == failed
+    for batch_size in (None, 1, 3):
+        assert judged(name, given, frame, batch_size).failed == failed, batch_size
     empty = judged(name, given, frame.clear())
     assert (empty.failed, empty.verdict.outcome) == ([], "not evaluated")
 
 
-@pytest.mark.parametrize("batch_size", [None, 1, 2])
 @pytest.mark.parametrize("name, params, word, cells, failed", CELLS, ids=lambda value: None)
-def test_cells(
-    name: str, params: dict[str, Any], word: str, cells: list[Any], failed: list[int], batch_size: int | None
-) -> None:
-    seen = judged(name, with_column(name, params), column(word, cells), batch_size)
-    assert seen.failed == failed
-    assert seen.verdict.outcome == ("fail" if failed else "pass")
-    assert seen.frame.height == len(cells)
+def test_cells(name: str, params: dict[str, Any], word: str, cells: list[Any], failed: list[int]) -> None:
+    for batch_size in (None, 1, 2):
+        seen = judged(name, with_column(name, params), column(word, cells), batch_size)
+        assert seen.failed == failed, batch_size
+        assert seen.verdict.outcome == ("fail" if failed else "pass"), batch_size
+        assert seen.frame.height == len(cells)
 
 
 def test_every_check_has_cells() -> None:

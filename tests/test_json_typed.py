@@ -32,7 +32,7 @@ OBJECTS = some.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(some.lists(OBJECTS.map(lambda found: "{" + ", ".join(f'"{k}": {v}' for k, v in found.items()) + "}"), min_size=1))
 @example(['{"n": true, "s": "a: 5"}'])
 @example(['{"n": 12.5}', '{"s": 1}'])
@@ -51,7 +51,7 @@ def test_it_gives_the_values_of_the_texts_or_nothing(objects: list[str]) -> None
         assert typed[name].equals(read, null_equal=True), (name, typed[name], read)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(some.lists(OBJECTS.map(lambda found: "{" + ", ".join(f'"{k}": {v}' for k, v in found.items()) + "}")))
 @example(['{"n": 1, "s": "a"}', '{"n": true}'])
 @example(['{"s": "x", "n": 1}'])

@@ -20,14 +20,14 @@ def whole(found: dict[int, np.ndarray], group: int = 0) -> Fraction | float:
     return total({exponent: int(counts[group]) for exponent, counts in found.items()})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(FINITE, max_size=60), st.integers(0, 60))
 def test_a_sum_is_exact_in_any_batches(values: list[float], cut: int) -> None:
     x = np.array(values, dtype=np.float64)
     assert whole(steps(x)) == whole(steps(x[:cut])) + whole(steps(x[cut:])) == sum(map(Fraction, values))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(st.floats(), min_size=1, max_size=9), min_size=1, max_size=9))
 def test_groups_summed_at_once_have_the_sums_of_each(groups: list[list[float]]) -> None:
     starts = np.cumsum([0, *map(len, groups)])[:-1]
@@ -37,7 +37,7 @@ def test_groups_summed_at_once_have_the_sums_of_each(groups: list[list[float]]) 
             assert str(whole(together, n)) == str(whole(of(np.array(group))))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(MIDDLE, max_size=60))
 def test_squares_are_exact(values: list[float]) -> None:
     assert whole(squares(np.array(values, dtype=np.float64))) == sum(Fraction(x) ** 2 for x in values)
