@@ -22,9 +22,9 @@ def parse_text(column: pl.Expr, type: DataType, format: str | None = None) -> pl
 
     No figure of a second is cut off: datetime takes 6, datetime(ms) 3, datetime(ns) 9, which ends in 1677 and 2262.
 
-    ``format`` says how dates and times are written. A datetime with a zone takes ``Z`` or an offset and is converted; without
-    either it is wall-clock time there. A datetime without a zone refuses both. Years are 1 to 9999. Use one such expression
-    as often as you like, Polars computes it once; two equal ones it computes twice.
+    ``format`` says how dates and times are written, and ``base64`` that bytes are. A datetime with a zone takes ``Z`` or an
+    offset and is converted; without either it is wall-clock time there. A datetime without a zone refuses both. Years are 1
+    to 9999. Use one such expression as often as you like, Polars computes it once; two equal ones it computes twice.
     """
     if type.kind == "any" or type.name == "string":
         return column

@@ -303,6 +303,10 @@ def _durations(texts: pl.Series, type: DataType) -> pl.Series:
     return found.select(pl.when(given).then(signed).cast(pl.Int64).cast(pl.Duration("us"))).to_series()
 
 
+def _binaries(texts: pl.Series, type: DataType) -> pl.Series:
+    return texts.str.decode("base64", strict=False) if type.format == "base64" else texts.cast(pl.Binary)
+
+
 def _jsons(texts: pl.Series, type: DataType) -> pl.Series:
     from qpipe.core.json_texts import valid_json
 
@@ -330,7 +334,7 @@ _READERS: dict[str, Reader] = {
     "datetime": _datetimes,
     "time": _times,
     "duration": _durations,
-    "binary": lambda texts, type: texts.cast(pl.Binary),
+    "binary": _binaries,
     "json": _jsons,
     "list": _nested,
     "struct": _nested,

@@ -127,7 +127,7 @@ class ColumnSection(Section):
     """One column of a contract, in the long form."""
 
     type: str = param(help="int, decimal(12,2), string, date, …")
-    format: str | None = param(None, help="how a date or time is written: %Y-%m-%d")
+    format: str | None = param(None, help="how a date or time is written: %Y-%m-%d; base64 of binary")
     nulls: Any = param(None, help="texts that mean no value")
     optional: bool = param(False, help="the column may be absent")
     pii: bool = param(False, help="personal data: masked in reports")

@@ -104,10 +104,11 @@ class File(Output):
         return folder / f".qpipe-{run}-{target.name}"
 
     def stage(self, frame: pl.DataFrame, seq: int, directory: Path, context: Context) -> Part:
-        from qpipe.outputs.file.encode import piece, whole
+        from qpipe.outputs.file.encode import piece, readable, whole
         from qpipe.outputs.file.places import write_durably
 
         form, stem = self._form(context.types), directory / f"part-{seq:06d}"
+        frame = readable(frame, form)
         if not self.is_directory or self.partition_by:
             made = {Path(f"{stem}.piece"): piece(frame, form) if not self.partition_by else piece(frame, _arrow())}
         elif self.max_rows_per_file and frame.height > self.max_rows_per_file:
@@ -135,7 +136,7 @@ class File(Output):
 
         place, name = self._place(context)
         staged = [Path(part.path) for part in sorted(parts, key=lambda p: p.seq)]
-        schema = _schema(staged, types)
+        schema = _schema(types, readable=_format(self) in ("parquet", "arrow"))
         work = staged[0].parent if staged else _work(context)
         make_folder(work)
         if not staged and self.mode == "append" and (place.names(name) if self.is_directory else place.read(name) is not None):
@@ -284,13 +285,15 @@ def _check_local(target: Path, directory: bool) -> None:
         pass
 
 
-def _schema(staged: Sequence[Path], types: Types) -> Any:
+def _schema(types: Types, *, readable: bool) -> Any:
     """The columns of the rows as they are staged, or as they would be."""
-    return pl.Schema({name: _polars(type) for name, type in types.items()})
+    return pl.Schema({name: _polars(type, readable) for name, type in types.items()})
 
 
-def _polars(type: Any) -> Any:
+def _polars(type: Any, readable: bool) -> Any:
     made = type.polars()
+    if readable and made in (pl.Int128, pl.UInt128):
+        return pl.Decimal(38, 0)
     return pl.String() if made in (pl.Null, pl.Unknown, pl.Object) else made
 
 

@@ -58,6 +58,19 @@ def whole(frame: pl.DataFrame, form: Form) -> Content:
     return buffer.getbuffer()
 
 
+def readable(frame: pl.DataFrame, form: Form) -> pl.DataFrame:
+    """Without what no other program reads: in Parquet and Arrow, 128-bit integers are decimals of 38 digits."""
+    wide = [name for name, dtype in frame.schema.items() if dtype in (pl.Int128, pl.UInt128)]
+    if not wide or form.format not in ("parquet", "arrow"):
+        return frame
+    made = frame.with_columns(pl.col(wide).cast(pl.Decimal(38, 0), strict=False))
+    for name in wide:
+        if made[name].null_count() > frame[name].null_count():
+            raise CannotCreate(f"{name} has numbers of more than 38 digits, which {form.format} has no type for",
+                               hint=f"cast {name} to string first")  # fmt: skip
+    return made
+
+
 def head_of(stream: BinaryIO) -> bytes:
     """What stands before the rows of a staged text piece; the stream is then at its rows."""
     return stream.read(int.from_bytes(stream.read(4), "little"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ ROWS = 1_048_576  # of a sheet, header included
 COLUMNS = 16_384
 SIGNS = 32_767  # of a cell
 EXACT = 2**53  # a sheet keeps numbers as doubles: longer whole numbers would be rounded
+LEAST = sys.float_info.min  # a sheet takes what is nearer to zero for zero
 _CREATED = datetime(2000, 1, 1)  # equal rows give equal bytes
 
 
@@ -31,13 +33,25 @@ def write_excel(target: Any, frames: Iterator[pl.DataFrame], schema: pl.Schema, 
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(target, options) as book:
         book.set_properties({"created": _CREATED})
-        sheet = book.add_worksheet("rows")
+        sheet = book.add_worksheet("rows", worksheet_class=_exact_sheet())
         for column, name in enumerate(schema if form.header else ()):
             sheet.write_string(0, column, name)
         at = 1 if form.header else 0
         writers = _writers(book, sheet)
         for frame in frames:
             at = _write_rows(writers, frame, at)
+
+
+def _exact_sheet() -> type:
+    """A sheet that keeps every figure of a number: 17 where xlsxwriter writes 16, which some numbers need to be themselves."""
+    from xlsxwriter.worksheet import Worksheet
+
+    class ExactSheet(Worksheet):
+        def _xml_number_element(self, number: Any, attributes: Any = ()) -> None:
+            written = "".join(f' {key}="{value}"' for key, value in attributes)  # a cell's place and style: nothing to escape
+            self.fh.write(f"<c{written}><v>{number!r}</v></c>")
+
+    return ExactSheet
 
 
 def _write_rows(writers: dict[str, Callable[[int, int, Any], Any]], frame: pl.DataFrame, at: int) -> int:
@@ -70,7 +84,7 @@ def _writers(book: Any, sheet: Any) -> dict[str, Callable[[int, int, Any], Any]]
     day = book.add_format({"num_format": "yyyy-mm-dd"})
 
     def number(row: int, column: int, value: Any) -> None:
-        if value != value or value in (float("inf"), float("-inf")) or abs(value) > EXACT:
+        if value != value or abs(value) > EXACT or 0 < abs(value) < LEAST:
             sheet.write_string(row, column, str(value))
         else:
             sheet.write_number(row, column, value)

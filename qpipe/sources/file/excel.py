@@ -31,6 +31,7 @@ _ERRORS = {
     "Num": "#NUM!",
     "Null": "#NULL!",
 }
+_ROUNDED = r"^-?\d+(?:\.\d{1,9})?$"
 _MIDNIGHT = r"^(\d{4}-\d\d-\d\d) 00:00:00$"
 
 
@@ -82,6 +83,7 @@ def _load(asked: Asked) -> _Sheet:
         cells, _ = _table(book, name, {"header_row": None, "dtypes": "string"})
         place = _header(cells, asked)
         typed, errors = _table(book, name, {"header_row": None, "skip_rows": place.first, "schema_sample_rows": None})
+        typed = _exact(typed, book, name, place)
     except fastexcel.FastExcelError as error:
         raise DataRefused(f"the workbook cannot be read: {str(error).splitlines()[0]}", file=asked.name,
                           hint="is it protected by a password, or damaged? save it anew") from error  # fmt: skip
@@ -96,6 +98,29 @@ def _table(book: Any, name: str, options: dict[str, Any]) -> tuple[pl.DataFrame,
     frame = pl.from_arrow(batch)
     assert isinstance(frame, pl.DataFrame)
     return frame, errors.errors if errors else []
+
+
+def _exact(typed: pl.DataFrame, book: Any, name: str, place: _Header) -> pl.DataFrame:
+    """With all figures of numbers in columns of mixed cells, which become texts of nine decimals at most: 1e-12 is no 0."""
+    mixed = [n for n, column in enumerate(typed) if column.dtype == pl.String and column.str.contains(_ROUNDED).any()]
+    if not mixed:
+        return typed
+    options = {
+        "header_row": None,
+        "skip_rows": place.first,
+        "schema_sample_rows": None,
+        "dtypes": dict.fromkeys(mixed, "float"),
+    }
+    numbers, _ = _table(book, name, options)
+    for n in mixed:
+        texts, values = typed.to_series(n), numbers.to_series(n)
+        if not values.dtype.is_float():
+            continue
+        rounded = texts.str.contains(_ROUNDED) & (texts.cast(pl.Float64, strict=False) != values)
+        if rounded.any():
+            exact = pl.Series([repr(value) for value in values.filter(rounded)])
+            typed = typed.with_columns(texts.clone().scatter(rounded.arg_true(), exact))
+    return typed
 
 
 def _named(asked: Asked, names: Sequence[str]) -> tuple[str, list[str]]:
