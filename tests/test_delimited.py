@@ -518,3 +518,27 @@ def test_texts_after_numbers_are_no_table() -> None:
     assert not faults_of(read(b"".join(long)))
     turned = [long[0], *long[31:], *long[1:31]]
     assert not faults_of(read(b"".join(turned)))
+
+
+NUMBERS = "north,1.5,2,3,4\nsouth,2.5,3,4,5\n"
+
+
+@pytest.mark.parametrize("header, names", [
+    ("Region,2023,,2024,\n,Plan,Actual,Plan,Actual\n", ("Region", "2023 Plan", "2023 Actual", "2024 Plan", "2024 Actual")),
+    (",2023,,2024,\n,Q1,Q2,Q1,Q2\nregion,a,b,c,d\n", ("region", "2023 Q1 a", "2023 Q2 b", "2024 Q1 c", "2024 Q2 d")),
+    ("Region,Revenue,,Cost,\n,Plan,Actual,Plan,Actual\n,EUR,EUR,EUR,EUR\n",
+     ("Region", "Revenue Plan EUR", "Revenue Actual EUR", "Cost Plan EUR", "Cost Actual EUR")),
+    (",2023,,,\n,Q1,,Q2,\nregion,sales,cost,sales,cost\n",
+     ("region", "2023 Q1 sales", "2023 Q1 cost", "2023 Q2 sales", "2023 Q2 cost")),
+])  # fmt: skip
+def test_a_header_of_merged_cells(header: str, names: tuple[str, ...]) -> None:
+    """However few the rows: names over gaps stand for the columns up to the next."""
+    chunks = read((header + NUMBERS).encode())
+    assert tuple(chunks[0].frame.columns) == names
+    assert rows_of(chunks) == [["north", "1.5", "2", "3", "4"], ["south", "2.5", "3", "4", "5"]]
+    assert [fault.code for fault in chunks[0].faults] == ["joined-header"]
+
+
+def test_rows_with_gaps_are_no_header() -> None:
+    chunks = read(b"a,b,c\nx,,y\nz,u,v\nq,,1\n")
+    assert chunks[0].frame.columns == ["a", "b", "c"] and len(rows_of(chunks)) == 3

@@ -63,7 +63,7 @@ def names_columns(record: Record, kinds: Kinds, rows: Sequence[Record]) -> bool:
         )
         if numbers == 0 or (5 * numbers <= len(cells) and len(set(named)) == len(record.cells)):
             return True
-        years = [cell for cell in cells if cell and re.fullmatch(r"(?:19|20)\d\d", cell.strip())]
+        years = [cell for cell in cells if _is_year(cell)]
         return len(years) > 1 and len(set(named)) == len(named) and all(not kind_of(c) or c in years for c in named)
     traits = traits_of(_others(record, rows), record.width)
     return is_unlike(record, traits) or not (_recurs(record, rows) or is_alike(record, traits))
@@ -94,6 +94,8 @@ def header_rows(table: Sequence[Record], width: int, kinds: Kinds, options: Deli
         return 2
     if len(table) > 3 and groups_names(table[0], table[1], table[2:]) and names_columns(table[1], kinds, table[2:]):
         return 2
+    if merged := _merged_rows(table, width):
+        return merged
     if not names_columns(table[0], kinds, table[1:]):
         return 0
     count = 1
@@ -104,6 +106,42 @@ def header_rows(table: Sequence[Record], width: int, kinds: Kinds, options: Deli
     ):
         count += 1
     return count
+
+
+def _merged_rows(table: Sequence[Record], width: int) -> int:
+    """How many rows a header of merged cells has: upper rows whose names span columns, and names below, over numbers; or 0.
+
+    Each column gets a name of its own that way, and at least two of them, named by text, hold numbers or dates alone.
+    """
+    for count in (2, 3):
+        header, rows = table[:count], table[count : count + 50]
+        if len(rows) < 2 or any(record.width != width for record in (*header, *rows)):
+            return 0
+        below = [cell for record in header[1:] for cell in record.cells if not _is_year(cell) or record is header[-1]]
+        if not _has_gaps(header[0]) or any(None not in record.cells for record in header[:-1]) or any(map(kind_of, below)):
+            continue
+        names = [cell or next((r.cells[at] for r in header if r.cells[at]), None) for at, cell in enumerate(header[-1].cells)]
+        joined = _joined(header)
+        numeric = [at for at in range(width) if header[-1].cells[at] and _numbers_only([row.cells[at] for row in rows])]
+        if all(names) and len(set(joined)) == width and len(numeric) > 1:
+            return count
+    return 0
+
+
+def _has_gaps(record: Record) -> bool:
+    """Whether names stand over more than one column: empty cells after them, and no number but years."""
+    said = [cell for cell in record.cells if cell]
+    span = any(record.cells[at] is None and record.cells[at - 1] is not None for at in range(1, record.width))
+    return span and all(kind_of(cell) is None or _is_year(cell) for cell in said) and any(record.cells[1:])
+
+
+def _is_year(cell: str | None) -> bool:
+    return bool(cell and re.fullmatch(r"(?:19|20)\d\d", cell.strip()))
+
+
+def _numbers_only(cells: Sequence[str | None]) -> bool:
+    said = [cell for cell in cells if cell]
+    return len(said) * 5 >= len(cells) * 3 and all(map(kind_of, said))
 
 
 def _spans(record: Record, width: int) -> bool:
