@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.json_texts import numbers_quoted
+from qpipe.core.json_written import Number, written
 from qpipe.core.lazy import pl
 from qpipe.core.types import DataType
 
@@ -77,15 +78,11 @@ def _quoted(texts: pl.Series) -> pl.Series:
     return texts.str.replace_all(_NUMBER, '$1"$2"')
 
 
-class _Number(str):
-    """As it is written."""
-
-
 class _Misfit(ValueError):
     pass
 
 
-_DECODER = json.JSONDecoder(parse_float=_Number, parse_int=_Number)
+_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=Number)
 
 
 def _one(text: str | None, type: DataType) -> Any:
@@ -98,7 +95,7 @@ def _one(text: str | None, type: DataType) -> Any:
 def _fitted(value: Any, type: DataType) -> Any:
     """A value in the shape of a type. Raises _Misfit."""
     if type.name == "json" and value is not None:
-        return _written(value)
+        return written(value)
     if value is None:
         return None
     if type.kind == "list":
@@ -109,20 +106,9 @@ def _fitted(value: Any, type: DataType) -> Any:
         if not isinstance(value, dict):
             raise _Misfit
         return {name: _fitted(value.get(name), field) for name, field in type.fields}
-    text = str(value) if isinstance(value, str) else _written(value)
+    text = str(value) if isinstance(value, str) else written(value)
     text.encode()  # half of a sign is no text
     return text
-
-
-def _written(value: Any) -> str:
-    """A value as JSON, numbers as they stood."""
-    if isinstance(value, _Number):
-        return str(value)
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_written(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_written, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _typed(shaped: pl.Series, type: DataType, leaf: Leaf) -> tuple[pl.Series, pl.Series]:

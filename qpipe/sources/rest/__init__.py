@@ -204,7 +204,7 @@ class Rest(Source):
         """The greatest value of the field that grows: as numbers where all are numbers."""
         if self.incremental is None:
             return None
-        from qpipe.sources.rest.records import Number
+        from qpipe.core.json_written import Number
 
         values = [v for r in records if (v := search(self.incremental["field"], r)) is not None] + (
             [last] if last is not None else []

@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.batch import Original
+from qpipe.core.json_written import Inexact, Number, written
 from qpipe.core.lazy import pl
 from qpipe.core.paths import search
 from qpipe.core.xml_elements import document
@@ -30,12 +31,6 @@ _MINUS_ZERO = re.compile(r"-0(?![.0-9eE])")
 
 class NotReadable(ValueError):
     """The answer is not what its format says."""
-
-
-class Number(str):
-    """A number as it is written: 1.10 stays 1.10."""
-
-    __slots__ = ()
 
 
 def decoded(text: str, format: str, *, exact: bool = True) -> Any:
@@ -124,7 +119,7 @@ def _column(name: str, values: list[Any], wanted: DataType | None) -> pl.Series 
         return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
     try:
         return pl.Series(name, [_text(v) for v in values], dtype=pl.String)
-    except _Inexact:
+    except Inexact:
         return None
 
 
@@ -135,10 +130,6 @@ def _typed(name: str, values: list[Any], wanted: DataType) -> pl.Series | None:
     except (OverflowError, TypeError, pl.exceptions.PolarsError):
         return None
     return None if {math.inf, -math.inf} & {made.min(), made.max()} else made
-
-
-class _Inexact(Exception):
-    """A float does not tell how it was written."""
 
 
 def _json(text: str, exact: bool) -> Any:
@@ -154,16 +145,4 @@ def _json(text: str, exact: bool) -> Any:
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return None if value is None else str(value)
-    return _written(value)
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, Number):
-        return str(value)
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{_written(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_written, value)) + "]"
-    if isinstance(value, float):
-        raise _Inexact
-    return json.dumps(value, ensure_ascii=False)
+    return written(value)
