@@ -45,6 +45,17 @@ WRITE = {
             cursor.adbc_ingest("loaded", pl.read_parquet(sys.argv[2]).to_arrow(), mode="replace")
             db.commit()
         """,
+    "copy": """
+        import sys, io, psycopg, polars as pl
+        frame = pl.read_parquet(sys.argv[2])
+        kinds = {"Int64": "bigint", "Float64": "double precision", "Date": "date", "String": "text"}
+        columns = ", ".join(f"{name} {kinds[str(dtype)]}" for name, dtype in frame.schema.items())
+        with psycopg.connect(sys.argv[1]) as db:
+            db.execute(f"create table loaded ({columns})")
+            with db.cursor().copy("copy loaded from stdin (format csv)") as copy:
+                for part in frame.iter_slices(100_000):
+                    copy.write(part.write_csv(include_header=False).encode())
+        """,
 }
 TABLE = "{type: database, url: 'URL', table: TABLE, WITH}"
 SPECS = {  # sources and outputs
@@ -57,6 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.databases", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--data", type=Path, default=Path("bench-data"))
+    parser.add_argument("--only", choices=["read", "write"])
     asked = parser.parse_args()
     generate(asked.rows, asked.data)
     file = (asked.data / f"orders_{asked.rows}.parquet").resolve()
@@ -68,6 +80,8 @@ def main() -> None:
         )
         keyed(url)
         for kind, others in (("read", READ), ("write", WRITE)):
+            if asked.only not in (None, kind):
+                continue
             spec = Path(work) / f"{kind}.yaml"
             given, wanted = (text.replace("URL", url).replace("FILE", str(file)) for text in SPECS[kind])
             spec.write_text(f"version: 1\nname: {kind}\nsources: {{o: {given}}}\noutputs: {{c: {wanted}}}\n")

@@ -25,7 +25,8 @@ ROWS = 10_007  # more than are sent at a time
 
 @pytest.fixture
 def url(postgres: str) -> str:
-    run(postgres, "drop table if exists typed", "drop table if exists _qpipe_commit")
+    run(postgres, *[f"drop {each}" for each in ("table if exists typed", "table if exists _qpipe_commit",
+                                                "type if exists mood", 'domain if exists public."text"')])  # fmt: skip
     return postgres
 
 
@@ -102,6 +103,12 @@ OTHERS = {  # the column that is there: what it gets, and what the server makes 
     "jsonb": (pl.Series([[1, None], [], None]), ["[1, null]", "[]", None]),
     "uuid": (pl.Series(["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", None, None]),
              ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", None, None]),
+    "uuid[]": (pl.Series(["{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}", "{}", None]),
+               ["{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}", "{}", None]),
+    "mood": (pl.Series(["sad", "ok", None]), ["sad", "ok", None]),
+    'public."text"': (pl.Series(["7", "08", None]), ["7", "8", None]),
+    "uuid null": (pl.Series(["{a0eebc999c0b4ef8bb6d6bb9bd380a11}", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", None]),
+                  ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"] * 2 + [None]),
     "interval": (pl.Series(["1 day", "2 hours", None]), ["1 day", "02:00:00", None]),
     "integer[]": (pl.Series(["{1,2}", "{}", None]), ["{1,2}", "{}", None]),
     "boolean": (pl.Series(["t", "no", None]), ["true", "false", None]),
@@ -111,6 +118,8 @@ OTHERS = {  # the column that is there: what it gets, and what the server makes 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_a_column_of_another_type_takes_what_the_server_makes_of_it(url: str, tmp_path: Path, kind: str) -> None:
     given, wanted = OTHERS[kind]
+    own = {"mood": "type mood as enum ('sad', 'ok')", 'public."text"': 'domain public."text" as integer'}.get(kind)
+    run(url, *([f"create {own}"] if own else []))
     run(url, f"create table typed (x {kind}, n bigint, more text default 'm')")
     publish(url, tmp_path, pl.DataFrame({"n": [0, 1, 2], "x": given}))
     assert texts(url) == wanted and texts(url, "more") == ["m"] * 3
@@ -125,7 +134,7 @@ def test_a_column_of_another_type_takes_what_the_server_makes_of_it(url: str, tm
         ("date", pl.Series([-(2**31)], dtype=pl.Int32).cast(pl.Date), "date out of range"),
         ("timestamp", pl.Series([-(2**63) + 2]).cast(pl.Datetime("us")), "timestamp out of range"),
         ("timestamptz", pl.Series([2**63 - 1]).cast(pl.Datetime("ms", "UTC")), "timestamp out of range"),
-        ("jsonb", pl.Series(["{"]), "json"),
+        ("jsonb", pl.Series(["{"]), "json"), ("uuid", pl.Series(["a0eebc99"]), "uuid"),
     ],
 )  # fmt: skip
 def test_a_value_that_a_column_cannot_hold_is_refused(

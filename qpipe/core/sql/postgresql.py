@@ -257,9 +257,10 @@ class _Session:
             self._db.execute(f"insert into {table} ({names}) select {names} from _qpipe_rows on conflict ({keys}) do {action}")
 
     def _kinds(self, table: str) -> dict[str, str]:
-        """The type of every column, as the server's catalogue calls it."""
+        """The type of every column, as the server's catalogue calls it; `enum` for any of those, nothing for other own ones."""
+        named = "case when typtype = 'e' then 'enum' when typnamespace = 'pg_catalog'::regnamespace then typname else '' end"
         columns = "pg_attribute join pg_type t on t.oid = atttypid where attrelid = to_regclass(%s) and attnum > 0"
-        found = self._db.execute(f"select attname, typname from {columns} and not attisdropped", [table]).fetchall()
+        found = self._db.execute(f"select attname, {named} from {columns} and not attisdropped", [table]).fetchall()
         return dict(found)
 
     def _copy(self, statement: str, frame: pl.DataFrame, fields: Mapping[str, Field] | None) -> None:

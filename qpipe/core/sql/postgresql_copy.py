@@ -198,6 +198,13 @@ def _number(column: pl.Series, cell: pl.Expr) -> Field | None:
     return Field(cell.to_physical().cast(pl.Int64), form, array)
 
 
+def _uuid(column: pl.Series, cell: pl.Expr) -> Field | None:
+    """As they are mostly written; the server reads others, too."""
+    if not column.str.contains("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$").all():
+        return None
+    return Field(cell.str.replace_all("-", "", literal=True).str.decode("hex"))
+
+
 def _within(column: pl.Series, low: int, high: int) -> bool:
     least, most = column.min(), column.max()
     return least is None or bool(low <= least and most <= high)  # type: ignore[operator]
@@ -217,6 +224,7 @@ _FIELDS: Mapping[tuple[str, str], Callable[[pl.Series, pl.Expr], Field | None]] 
     ("moment", "timestamptz"): _moment,
     ("Duration", "interval"): _duration,
     ("Binary", "bytea"): lambda _, cell: Field(cell),
-    **{("String", kind): lambda _, cell: Field(cell) for kind in ("text", "varchar", "bpchar", "json")},
+    **{("String", kind): lambda _, cell: Field(cell) for kind in ("text", "varchar", "bpchar", "json", "enum")},
+    ("String", "uuid"): _uuid,
     ("String", "jsonb"): lambda _, cell: Field(pl.concat_str(pl.lit("\1"), cell)),  # version 1 of its format
 }
