@@ -283,10 +283,9 @@ def test_another_store_in_and_out(store: tuple[str, str, Any], tmp_path: Path) -
     assert outcome.exit_code == 69 and "in/absent.csv" in outcome.message, outcome
 
 
-@pytest.mark.parametrize("store", ["azure"], indirect=True)
 @pytest.mark.parametrize("mode", ["append", "replace"])
 @pytest.mark.parametrize("path, effect", [("one.csv", "output.publish.upload"), ("all/", "output.publish.manifest")])
-def test_two_writers_of_one_blob_are_noticed(
+def test_two_writers_of_one_object_are_noticed(
     store: tuple[str, str, Any], tmp_path: Path, path: str, effect: str, mode: str
 ) -> None:
     """As in S3: the second to come is refused, or adds to what the first has written. A stop is no other writer."""
@@ -324,3 +323,22 @@ def test_two_writers_of_one_blob_are_noticed(
         assert stopped.resume().state == "done", seen[n]
         there = [*there, n + 10] if mode == "append" else [n + 10]
         assert written() == there, seen[n]
+
+
+@pytest.mark.parametrize("store", ["gcs"], indirect=True)
+def test_an_object_that_is_sent_in_parts_covers_no_other_writers(store: tuple[str, str, Any], tmp_path: Path) -> None:
+    url, storage, system = store
+    spec = f"""
+        sources: {{orders: {{path: in.csv, schema: {{id: int}}}}}}
+        outputs: {{out: {{path: "{url}/long.csv", format: csv, storage: {storage}}}}}
+    """
+    text = "id\n" + "".join(f"{n}\n" for n in range(1_000_000))  # more than gcsfs sends at once
+    project = Project(tmp_path / "long", spec, {"in.csv": text})
+    change = meanwhile("output.publish.upload", lambda: system.pipe_file("shop/long.csv", b"id\n7\n"))
+    with effects.listening(change):
+        outcome = project.run()
+    assert (outcome.state, outcome.exit_code) == ("failed", 73) and "another run" in outcome.message, outcome
+    assert system.cat_file("shop/long.csv") == b"id\n7\n"
+    again = Project(tmp_path / "again", spec, {"in.csv": text})
+    assert again.run().state == "done"
+    assert system.cat_file("shop/long.csv").decode() == text

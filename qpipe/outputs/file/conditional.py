@@ -11,13 +11,24 @@ from typing import Any
 
 from qpipe.core.errors import CannotCreate
 
-_TOKEN = "qpipe-token"
+TOKEN = "qpipe-token"
 _REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _UNKNOWN = ("NotImplemented", "501")  # answered by stores that know no conditions
 
 
 class Overtaken(CannotCreate):
     """Another writer was there first."""
+
+
+def overtaken(address: str) -> Overtaken:
+    return Overtaken("another run has written there meanwhile", file=address, hint="look at what it wrote, then run anew")
+
+
+def twin(system: Any) -> Any:
+    """The same store by the same connections, to be changed: made in the usual way it is the very same, or connects anew."""
+    made = object.__new__(type(system))
+    made.__dict__.update(system.__dict__)
+    return made
 
 
 def mark_of(system: Any, target: str) -> str:
@@ -31,16 +42,15 @@ def put_over(system: Any, file: Path, target: str, over: str, token: str) -> Non
 
     condition = {"IfMatch": over} if over else {"IfNoneMatch": "*"}
     try:
-        sync(system.loop, _with(system, condition)._put_file, str(file), target, Metadata={_TOKEN: token})
+        sync(system.loop, _with(system, condition)._put_file, str(file), target, Metadata={TOKEN: token})
     except OSError as error:
         code = _code(error)
         if code in _UNKNOWN:
-            system.put_file(str(file), target, Metadata={_TOKEN: token})
+            system.put_file(str(file), target, Metadata={TOKEN: token})
         elif code not in _REFUSED and not isinstance(error, FileExistsError):
             raise
-        elif _head(system, target).get("Metadata", {}).get(_TOKEN) != token:
-            raise Overtaken("another run has written there meanwhile", file=f"s3://{target}",
-                            hint="look at what it wrote, then run anew") from None  # fmt: skip
+        elif _head(system, target).get("Metadata", {}).get(TOKEN) != token:
+            raise overtaken(f"s3://{target}") from None
 
 
 def forget_uploads(system: Any, target: str) -> None:
@@ -54,9 +64,8 @@ def forget_uploads(system: Any, target: str) -> None:
 
 
 def _with(system: Any, condition: dict[str, str]) -> Any:
-    """The same store by the same connections, whose every write has a condition: also the last one of an upload in parts."""
-    made = object.__new__(type(system))  # made in the usual way it would be the very same, or connect anew
-    made.__dict__.update(system.__dict__)
+    """The store with a condition on every write: also on the last one of an upload in parts."""
+    made = twin(system)
     made.s3_additional_kwargs = {**system.s3_additional_kwargs, **condition}
     return made
 

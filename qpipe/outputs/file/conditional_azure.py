@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from qpipe.outputs.file.conditional import Overtaken
+from qpipe.outputs.file.conditional import overtaken
 
 
 def mark_of(system: Any, target: str) -> str:
@@ -29,8 +29,7 @@ def put_over(system: Any, file: Path, target: str, over: str, token: str) -> Non
         system.put_file(str(file), target, overwrite=bool(over), content_settings={"content_md5": digest}, **condition)
     except (FileExistsError, ResourceModifiedError):
         if _look(system, target).get("content_settings", {}).get("content_md5") != digest:
-            raise Overtaken("another run has written there meanwhile", file=f"az://{target}",
-                            hint="look at what it wrote, then run anew") from None  # fmt: skip
+            raise overtaken(f"az://{target}") from None
 
 
 def _look(system: Any, target: str) -> dict[str, Any]:

@@ -20,13 +20,14 @@ from qpipe.core.effects import effect
 from qpipe.core.errors import CannotCreate, NotPermitted, QpipeError
 from qpipe.core.lazy import pl
 from qpipe.core.storage import open_store, reaching
-from qpipe.outputs.file import conditional, conditional_azure
+from qpipe.outputs.file import conditional, conditional_azure, conditional_gcs
 
 AZURE = ("abfs", "abfss", "az")
+GCS = ("gs", "gcs")
 S3 = ("s3", "s3a")
 Content = bytes | memoryview | Callable[[Path], Any]  # of a file: its bytes, or what writes them
-_CONDITIONAL = dict.fromkeys(S3, conditional) | dict.fromkeys(AZURE, conditional_azure)
-OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")  # a put shows a whole object or none
+_CONDITIONAL = dict.fromkeys(S3, conditional) | dict.fromkeys(AZURE, conditional_azure) | dict.fromkeys(GCS, conditional_gcs)
+OBJECT_STORES = (*S3, *GCS, *AZURE, "memory")  # a put shows a whole object or none
 
 
 class Place(Protocol):
