@@ -557,11 +557,14 @@ def one_row_elsewhere(table: Table) -> Iterator[Case]:
 
 
 def lines_as_one_column(table: Table) -> Iterator[Case]:
-    """Lines that nothing parts: what they are is told."""
-    if not _has(table, "\n", '"', ","):
-        texts = [",".join(row) for row in [table.header, *table.rows]]
-        data = joined([f'"{text}"' for text in texts])
-        yield _case(table, "all-quoted-as-a-whole", data, header=texts[:1], rows=[[t] for t in texts[1:]], told=("one-column",))
+    """Lines that are one cell each, and hold a line of several."""
+    if not _has(table, "\n"):
+        for delimiter in ",;":
+            lines = ['"' + line.replace('"', '""') + '"' for line in write(table, delimiter=delimiter)]
+            yield _case(table, f"all-quoted-as-a-whole-{ord(delimiter)}", joined(lines), told=("quoted-lines",))
+        header, *rows = write(table)
+        rows = ['"' + line.replace('"', '""') + '"' for line in rows]
+        yield _case(table, "rows-quoted-as-a-whole", joined([header, *rows]), told=("quoted-lines",))
 
 
 KINDS: tuple[Callable[[Table], Iterator[Case]], ...] = (

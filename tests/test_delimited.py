@@ -542,3 +542,9 @@ def test_a_header_of_merged_cells(header: str, names: tuple[str, ...]) -> None:
 def test_rows_with_gaps_are_no_header() -> None:
     chunks = read(b"a,b,c\nx,,y\nz,u,v\nq,,1\n")
     assert chunks[0].frame.columns == ["a", "b", "c"] and len(rows_of(chunks)) == 3
+
+
+def test_a_column_of_quoted_texts_is_one_column() -> None:
+    """Its cells hold commas, but its header names one."""
+    chunks = read(b'"address"\n"Main St 1, Boston"\n"High St 2, Salem"\n"Elm St 3, Lynn"\n')
+    assert rows_of(chunks) == [["Main St 1, Boston"], ["High St 2, Salem"], ["Elm St 3, Lynn"]]

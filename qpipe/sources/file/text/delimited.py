@@ -103,7 +103,9 @@ class _Reader:
         start = position or {"offset": dialect.start, "skip": 0, "line": dialect.line}
         self.skip, self.line, self.ended = start["skip"], start["line"], start.get("ended", False)
         self.fresh = position is None
-        self._open = lambda: Utf8Stream(open_bytes(opener, name, member), Encoding(dialect.encoding, dialect.mark))
+        self._open = lambda: Utf8Stream(
+            open_bytes(opener, name, member), Encoding(dialect.encoding, dialect.mark, wrapped=dialect.wrapped)
+        )
         self.stream = self._open()
         self.stream.skip(start["offset"])
         self.window = Window(self.stream, start["offset"])

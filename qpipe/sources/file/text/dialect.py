@@ -19,6 +19,7 @@ class Dialect:
     newline: str = "\n"  # "\n" also takes "\r\n"
     encoding: str = "utf-8"
     mark: int = 0  # bytes of the byte order mark
+    wrapped: bool = False  # whether its lines are quoted as a whole
     compression: str | None = None
     columns: tuple[str, ...] = ()  # the names delivered
     width: int = 0  # cells in a row as they stand; more than columns: the last ones are always empty

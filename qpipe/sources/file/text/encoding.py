@@ -10,6 +10,7 @@ from qpipe.core.errors import DataRefused
 from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text.compression import ByteStream
 from qpipe.sources.file.text.legacy import ASIAN, guess
+from qpipe.sources.file.text.wrapped import unwrapped
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -27,6 +28,7 @@ class Encoding:
     mark: int = 0  # bytes of the byte order mark
     guessed: bool = False  # no mark, not UTF-8, not given: told to the user
     rival: str | None = None  # of a guess: what it could be as well
+    wrapped: bool = False  # whether its lines are quoted as a whole
 
     def told(self, *, mark: bool = True) -> tuple[Fault, ...]:
         """A guess, and a mark, which may be what makes a column's name odd elsewhere."""
@@ -38,6 +40,9 @@ class Encoding:
             sure = f"or is it {self.rival}? The text tells too little: say encoding" if self.rival else "which is the likeliest"
             said = f"the text is not UTF-8: read as {self.name}, {sure}"
             told.append(Fault(None, 0, "encoding-guessed", said, severity="warning"))
+        if self.wrapped:
+            said = "every line is quoted as a whole: read without these quotes"
+            told.append(Fault(None, 1, "quoted-lines", said, severity="warning"))
         return tuple(told)
 
 
@@ -123,37 +128,48 @@ class Utf8Stream:
             one_byte = not encoding.name.startswith("utf") and encoding.name not in ASIAN
             self._decoder = codecs.getincrementaldecoder(encoding.name)("surrogateescape" if one_byte else "replace")
         stream.skip(self._mark)
-        self._rest, self._ended = b"", False
+        self._rest, self._ended, self._line = b"", False, b""
+        self._direct = self._decoder is None and not encoding.wrapped
 
     @property
     def torn(self) -> str | None:
         return self._stream.torn
 
     def read(self, size: int) -> bytes:
-        if self._decoder is None:
+        if self._direct:
             return self._stream.read(size)
         parts, have = [self._rest], len(self._rest)
         while have < size and not self._ended:
             data = self._stream.read(1 << 20)
             self._ended = not data
-            parts.append(self._decoder.decode(data, final=self._ended).encode("utf-8", "surrogateescape"))
+            parts.append(self._made(data))
             have += len(parts[-1])
         out = b"".join(parts)
         self._rest = out[size:]
         return out[:size]
 
+    def _made(self, data: bytes) -> bytes:
+        if self._decoder is not None:
+            data = self._decoder.decode(data, final=self._ended).encode("utf-8", "surrogateescape")
+        if not self.encoding.wrapped:
+            return data
+        data = self._line + data
+        cut = len(data) if self._ended else data.rfind(b"\n") + 1
+        self._line = data[cut:]
+        return unwrapped(data[:cut])
+
     def readinto(self, target: memoryview) -> int:
-        if self._decoder is None:
+        if self._direct:
             return self._stream.readinto(target)
         data = self.read(len(target))
         target[: len(data)] = data
         return len(data)
 
     def lines(self, size: int, back: int) -> bytes:
-        return self._stream.lines(size, back) if self._decoder is None else b""
+        return self._stream.lines(size, back) if self._direct else b""
 
     def skip(self, size: int) -> None:
-        if self._decoder is None:
+        if self._direct:
             self._stream.skip(size)
             return
         while size > 0 and (data := self.read(min(size, 1 << 20))):

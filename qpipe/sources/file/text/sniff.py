@@ -17,6 +17,7 @@ from qpipe.sources.file.text.grammar import Grammar
 from qpipe.sources.file.text.options import DelimitedOptions, Opener
 from qpipe.sources.file.text.records import read_records
 from qpipe.sources.file.text.structure import find_table
+from qpipe.sources.file.text.wrapped import are_wrapped, unwrapped
 from qpipe.sources.file.text.wrong import refuse_binary, refuse_garbage, refuse_markup
 
 SAMPLE = 1 << 18  # bytes looked at
@@ -61,6 +62,7 @@ def _judged(
         newline,
         encoding.name,
         encoding.mark,
+        encoding.wrapped,
         compression,
         comment=options.comment or None,
         fixed=frozenset(k for k in ("delimiter", "quote", "escape", "header") if getattr(options, k) is not None),
@@ -102,6 +104,10 @@ def _sample(opener: Opener, options: DelimitedOptions, name: str, member: str | 
         text_stream.close()
     whole = len(data) < SAMPLE
     text = data.decode("utf-8", "surrogateescape")
+    delimiters = (options.delimiter,) if options.delimiter else (",", ";", "\t", "|")
+    quoted = options.quote is None and text.count('\n"', 0, JUDGED) > 1 and len(delimiters[0]) == 1
+    if quoted and are_wrapped(text, delimiters, whole=whole):
+        text, encoding = unwrapped(data).decode("utf-8", "surrogateescape"), replace(encoding, wrapped=True)
     return (text if whole else text.rstrip("".join(map(chr, range(0xDC80, 0xDD00))))), encoding, compression, whole
 
 
