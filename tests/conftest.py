@@ -18,6 +18,9 @@ if os.access("/dev/shm", os.W_OK) and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(root)
 
 
+gc.set_threshold(10_000, 20, 20)  # as the command line does
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one group of servers stay together in one worker, which starts each of them once."""

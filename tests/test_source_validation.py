@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stamina
 from running import Project
 
 from qpipe.cli import application
@@ -201,8 +202,9 @@ AWAY = {
 def test_only_a_run_speaks_of_going_on(kind: str, tmp_path: Path, monkeypatch, capsys, caplog) -> None:  # type: ignore[no-untyped-def]
     spec = f"version: 1\nsources: {{orders: {AWAY[kind]}}}\noutputs: {{clean: {{path: out/clean.csv}}}}\n"
     away = Project(tmp_path, spec)
-    code, out = sources_check(str(away.spec), monkeypatch=monkeypatch, capsys=capsys)
+    with stamina.set_testing(True, attempts=2):  # tries that do not wait
+        code, out = sources_check(str(away.spec), monkeypatch=monkeypatch, capsys=capsys)
+        outcome = away.run()
     assert (code, "resume" in out, "?" in out) == (69, False, True), out
     assert "127.0.0.1:9" in out and "retry_scheduled" not in caplog.text
-    outcome = away.run()
     assert outcome.exit_code == 69 and outcome.hint.endswith(f"? then go on with `qpipe resume {outcome.run}`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 from collections.abc import Callable
@@ -52,15 +53,23 @@ def test_damaged_specs_give_positions_and_no_traceback(portion, registry):
         _holds(text, problems_of(text, registry), f"portion {portion}, spec {i}", chance)
 
 
+def loaded(path):
+    return yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def written(tree, **more):
+    return yaml.dump(tree, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False, allow_unicode=True, **more)
+
+
 @pytest.mark.parametrize("portion", range(5))
 def test_damaged_trees_give_positions_and_no_traceback(portion, registry):
     """The same for specs that are YAML still: keys lost, renamed, doubled; values of another kind."""
     for i in range(60):
         chance = random.Random(f"tree {portion}/{i}")
-        tree = yaml.safe_load(chance.choice(GOOD).read_text("utf-8"))
+        tree = loaded(chance.choice(GOOD))
         for _ in range(chance.choice([1, 1, 2, 4])):
             _damage_tree(tree, chance)
-        text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, default_flow_style=chance.choice([None, False, True]))
+        text = written(tree, default_flow_style=chance.choice([None, False, True]))
         _holds(text, problems_of(text, registry), f"portion {portion}, tree {i}", chance)
 
 
@@ -193,7 +202,7 @@ def _damage_tree(tree: Any, chance: random.Random) -> None:
         holder[chance.choice([str(key) + "x", str(key)[1:] or "q", str(key).upper(), "id", "type", "when"])] = holder.pop(key)
     else:
         other, there = chance.choice(places)
-        holder[key] = yaml.safe_load(yaml.safe_dump(other[there]))
+        holder[key] = copy.deepcopy(other[there])
 
 
 def _places(tree: Any) -> Any:
@@ -217,9 +226,9 @@ def test_the_schema_takes_good_specs_and_refuses_what_the_check_refuses(registry
     compared = 0
     for i in range(150):
         chance = random.Random(f"schema {i}")
-        tree = yaml.safe_load(GOOD[i % len(GOOD)].read_text("utf-8"))
+        tree = loaded(GOOD[i % len(GOOD)])
         _damage_tree(tree, chance)
-        text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+        text = written(tree)
         try:
             spec = Spec.load(text, env={})
         except SpecError:
