@@ -402,14 +402,38 @@ def test_exceptions_that_go_with_another_column_make_it_part_of_the_rule(tmp_pat
 def test_codes_of_another_length_that_many_have_break_no_rule(tmp_path: Path) -> None:
     chance = random.Random(5)
 
-    def tail(n: int) -> str:
-        letters = "".join(chance.choice("ABCDEFGH") for _ in range(2))
-        few = n % 12
-        return f"N{chance.randrange(100, 999)}{letters}" if few > 1 else f"N{chance.randrange(1000, 9999)}{letters[0]}"
+    def tail() -> str:
+        (digits,) = chance.choices((3, 5, 4, 2), (70, 20, 3, 3))
+        letters = "".join(chance.choice("ABCDEFGH") for _ in range({3: 2, 4: 1, 2: 2}.get(digits, 0)))
+        return f"N{chance.randrange(10 ** (digits - 1), 10**digits)}{letters}"
 
-    plain = [tail(n) for n in range(900)]
-    slips = [*plain[:-3], "X12", "N12-3AB", "N 991AC"]
-    for codes, sure in ((plain, False), (slips, False)):
-        found = suggested(rows(tmp_path / "planes.csv", "code,n", [f"{code},{n}" for n, code in enumerate(codes)]))
-        rules = [s for s in found if s.module == "matches" and s.columns == ("code",) and s.broken > 5]
-        assert any(s.confidence >= 0.8 for s in rules) is sure
+    found = suggested(rows(tmp_path / "planes.csv", "code,n", [f"{tail()},{n}" for n in range(1200)]))
+    rules = [s for s in found if s.module == "matches" and s.columns == ("code",) and s.broken]
+    assert len(rules) == 1 and rules[0].broken > 50
+    assert rules[0].confidence < 0.8
+
+
+def test_what_a_steward_would_not_want_to_read(tmp_path: Path) -> None:
+    chance = random.Random(8)
+    told = []
+    for n in range(600):
+        heat = "-999" if n % 60 == 7 else f"{20 + 5 * chance.random():.2f}"
+        born = f"19{60 + chance.randrange(40)}-{chance.randrange(1, 13):02}-{chance.randrange(1, 29):02}"
+        town = "MÜNCHEN" if n in (5, 50, 500) else ("München", "Köln", "Genève")[n % 3]
+        money = "€" if n in (9, 99, 199) else ("EUR", "CHF")[n % 2]
+        text = f"Zürich {n}" if n not in (30, 300) else f"ZÃ¼rich {n}"
+        number = f"RE-{n if n % 100 else n + 1:04}"
+        told.append(f"{number},{heat},{born},{town},{money},{text}")
+    path = rows(tmp_path / "sheet.csv", "Rechnungsnr,heat,day,Größe,currency,text", told)
+    found = {(s.module, s.columns[0], s.about): s for s in suggested(path) if s.confidence >= 0.8}
+    limits = found["between", "heat", ""]
+    assert limits.params["min"] > 0 and limits.broken == 10, "what stands for nothing is no limit"
+    assert ("one_of", "heat", "not -999") in found
+    assert ("unique", "day", "") not in found, "days are shared"
+    assert found["one_of", "Größe", ""].params["values"] == ["Genève", "Köln", "München"]
+    assert found["one_of", "currency", ""].params["values"] == ["CHF", "EUR"]
+    assert found["matches", "text", "odd writing"].broken == 2
+    assert ("unique", "Rechnungsnr", "") in found
+    assert all(not s.reason.endswith(": ") for s in found.values())
+    qpipe(tmp_path, "profile", "sheet.csv", "--suggest", "-o", "sheet.yaml")
+    assert "one_of-Grosse" in (tmp_path / "sheet.yaml").read_text()

@@ -21,6 +21,7 @@ SENTINELS = frozenset(("-1", "-9", "-99", "-999", "-9999", "-99999", "99", "999"
                        "-1.0", "-9.0", "-99.0", "-999.0", "-9999.0", "99.0", "999.0", "9999.0", "99999.0"))  # fmt: skip
 DATES = frozenset(("1900-01-01", "1899-12-30", "1899-12-31", "1970-01-01", "0001-01-01", "1901-01-01", "1753-01-01",
                    "9999-12-31", "2099-12-31", "2999-12-31", "9999-01-01", "0000-00-00"))  # fmt: skip
+_FAR = 5  # times the spread of the others: so far away lies nothing that was measured
 
 
 @dataclass(frozen=True)
@@ -75,4 +76,5 @@ def _sentinels(numbers: pl.DataFrame) -> Iterator[Placeholder]:
         written, count = ordered["value"][at], int(ordered["count"][at])
         gap = abs(float(values[at]) - float(values[beside]))
         if written in SENTINELS and count > 1 and gap > max(0.5 * spread, 1.5):
-            yield Placeholder(written, count, "a number that programs write for nothing, apart from all others", 0.7)
+            sure = 0.85 if count >= 3 and gap > _FAR * spread > 0 else 0.7
+            yield Placeholder(written, count, "a number that programs write for nothing, apart from all others", sure)

@@ -21,6 +21,7 @@ MOST = 0.3  # of the numbers may lie outside
 LEAST, FEW = 6, 20  # numbers that can have a core; below FEW it must be very clearly one
 _VERY_CLEAR = 10.0
 THIN = 0.15  # of the density of the core is the most that noise has, give or take a standard deviation
+EDGE, MANY = 0.1, 200  # of the whole range, at an end of which the last of many numbers lie: they are its edge
 _ATOM = 0.5  # of the numbers are one and the same: meant, whatever the others are
 
 
@@ -63,6 +64,8 @@ def limits(values: pl.Series) -> Limits | None:
         high = float(found[-1])
     if not _strewn((low - found[below])[::-1], counts[below][::-1], dense, step):
         low = float(found[0])
+    if high - low > (1 - EDGE) * (float(found[-1]) - float(found[0])) and numbers.len() >= MANY:
+        return None
     return _judged(numbers, low, high, MOST, inner.clear)
 
 

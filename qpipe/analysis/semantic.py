@@ -101,7 +101,7 @@ _KINDS = (
 )  # fmt: skip
 _IDENTIFIER = re.compile(
     r"(?i)(^|[_ .-])(id|key|no|nr|num|number|code|uuid|guid|isbn|ean|sku|ref)$|id$|^(id|key)[_ ]|Id$"
-    r"|(?<!phone)(?<!fax)(?<!mobile)number$"
+    r"|(?<!phone)(?<!fax)(?<!mobile)number$|\w(nr|nummer|kennung)$|^(num[eé]ro|n[uú]mero|c[oó]digo|codice)"
 )
 
 
@@ -133,6 +133,11 @@ def named_person(name: str, values: pl.DataFrame, others: Collection[str | None]
 def forms(meaning: str) -> tuple[str, ...]:
     """The regular expressions that values of a meaning have; empty where none is known."""
     return tuple(kind.pattern for kind in _KINDS if kind.name == meaning)
+
+
+def listed(meaning: str) -> tuple[str, ...]:
+    """The codes that there are, where values of a meaning are codes."""
+    return next((kind.listed for kind in _KINDS if kind.name == meaning and kind.listed), ())
 
 
 def is_identifier(name: str) -> bool:

@@ -131,7 +131,9 @@ def _values(c: ColumnScan, small: pl.DataFrame, *, unique: bool) -> dict[str, An
     numbers = None
     if c.is_number:
         numbers = counts.with_columns(pl.col("value").str.strip_chars().cast(pl.Float64, strict=False).alias("number"))
-        usual = limits(small.select(values_of(c).alias("x")).to_series())
+        written = small.select(values_of(c).alias("x")).to_series()
+        gone = [p.value for p in placeholders(counts, numbers, False)]
+        usual = limits(written.filter(~cells.cast(pl.String).is_in(gone)) if gone else written)
         if usual is not None:
             told |= {"low": usual.low, "high": usual.high, "outside": usual.outside, "clear": usual.clear}
     elif c.reading.kind in ("date", "datetime"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -138,7 +139,8 @@ def word(text: str) -> str:
 
 
 def _slug(name: str) -> str:
-    made = re.sub(r"[^0-9A-Za-z_-]+", "-", name).strip("-")
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    made = re.sub(r"[^0-9A-Za-z_-]+", "-", "".join(c for c in plain if not unicodedata.combining(c))).strip("-")
     return made if made and made[0].isalpha() else f"t-{made}" if made else "data"
 
 

@@ -11,7 +11,7 @@ from qpipe.analysis.order import out_of_order
 from qpipe.analysis.outliers import rounded
 from qpipe.analysis.semantic import is_identifier
 from qpipe.core.lazy import pl
-from qpipe.profile.rules.seen import ENOUGH, FEWEST, Seen, Suggestion, certainty, plain
+from qpipe.profile.rules.seen import ENOUGH, FEWEST, Seen, Suggestion, certainty, number, plain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +30,7 @@ def within(c: Seen) -> Iterator[Suggestion]:
                          certainty(c.every, c.told.outside, 0.9))  # fmt: skip
     if c.numbers is None or c.told.least is None:
         return
-    numbers = c.numbers.drop_nulls()
+    numbers = _meant(c)
     if numbers.len() < FEWEST or (is_identifier(c.name) and not c.told.outside):
         return
     low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
@@ -43,8 +43,19 @@ def within(c: Seen) -> Iterator[Suggestion]:
         outside, sure = under.len() + over.len(), min(0.9, 1 / (1 + math.exp(-(c.told.clear or 0.0) / 2)))
         reason = f"{outside:,} of the values {'lies' if outside == 1 else 'lie'} strewn about the others"
     low, high = rounded(low, high, below, above)
+    nothing = int((~c.numbers.drop_nulls().is_between(low, high)).sum()) - outside
+    if nothing > 0:
+        outside, reason = outside + nothing, f"{reason}, but for {nothing:,} that stand for nothing"
     params = {"column": c.name, "min": plain(low), "max": plain(high)}
     yield Suggestion(c.table, "between", params, (c.name,), reason, numbers.len(), outside, round(sure, 3))
+
+
+def _meant(c: Seen) -> pl.Series:
+    """The numbers without those that stand for nothing: -999 is no limit."""
+    assert c.numbers is not None
+    numbers = c.numbers.drop_nulls()
+    gone = [n for value, *_ in c.told.placeholders if (n := pl.select(number(pl.lit(value))).item()) is not None]
+    return numbers.filter(~numbers.is_in(gone)) if gone else numbers
 
 
 def _by_name(c: Seen) -> Iterator[Suggestion]:

@@ -91,7 +91,7 @@ def copies(table: TableProfile, sample: pl.DataFrame) -> Iterator[Suggestion]:
     texts = sample.select(pl.col(c.name).cast(pl.String) for c in table.columns if not c.stored.startswith(_NESTED))
     once = {c: _lonely(texts[c]) for c in texts.columns}
     telling = {c: s for c, s in once.items() if s >= 0.5 * texts.height}
-    for name in telling:
+    for name in (c for c in telling if table.column(c).type != "date"):  # days are shared
         counts = texts[name].drop_nulls().alias("value").value_counts(name="n")
         several = counts.filter(pl.col("n") > 1)
         few = 0.34 if counts.height < 100 else 0.1

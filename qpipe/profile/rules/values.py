@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qpipe.analysis.kinds import read
 from qpipe.analysis.patterns import shape
+from qpipe.analysis.semantic import listed
 from qpipe.analysis.typos import slips_of
 from qpipe.core.lazy import pl
 from qpipe.profile.rules.seen import ENOUGH, FEWEST, Seen, Suggestion, certainty, number, plain
@@ -99,7 +100,7 @@ def allowed(c: Seen) -> Iterator[Suggestion]:
         yield from _nearly_constant(c)
         return
     ordered = c.counts.with_columns(shape(pl.col("value")).alias("shape")).sort(["count", "value"], descending=[True, False])
-    typos = {t[0] for t in c.told.typos} | _short_slips(ordered)
+    typos = {t[0] for t in c.told.typos} | _short_slips(ordered) | _other_case(ordered) | _no_code(c)
     often = ordered.filter((pl.col("count") >= max(2, 0.002 * c.every)) & ~pl.col("value").is_in(list(typos)))
     usual = [v for v in often["value"].to_list() if v == v.strip()]
     covered = int(often["count"].sum())
@@ -130,6 +131,19 @@ def _short_slips(ordered: pl.DataFrame) -> set[str]:
             if len(usual) > 2 and (swap or len(text) < len(usual)) and OSA.distance(text, usual, score_cutoff=1) == 1:
                 found.add(text)
     return found
+
+
+def _other_case(ordered: pl.DataFrame) -> set[str]:
+    """Rare values that differ from a frequent one in capitals only: MÜNCHEN, where München is usual."""
+    lower = ordered.with_columns(pl.col("value").str.to_lowercase().alias("lower"))
+    most = pl.col("count").max().over("lower")
+    return set(lower.filter(pl.col("count") * 4 <= most)["value"].to_list())
+
+
+def _no_code(c: Seen) -> set[str]:
+    """Values that are none of the codes that the column has: € among CHF and EUR."""
+    codes = listed(c.told.meaning or "")
+    return set(c.counts.filter(~pl.col("value").str.strip_chars().is_in(list(codes)))["value"].to_list()) if codes else set()
 
 
 def _shapes(often: pl.DataFrame, every: int) -> list[str]:

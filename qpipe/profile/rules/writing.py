@@ -45,7 +45,8 @@ def odd(c: Seen) -> Iterator[Suggestion]:
         return
     shown = ", ".join(repr(v) for v in found["value"].sort().head(3).to_list())
     params = {"column": c.name, "regex": chosen if len(chosen) > 1 else chosen[0], "negate": True}
-    yield Suggestion(c.table, "matches", params, (c.name,), f"written unlike the others: {shown}", c.every, count,
+    reason = f"written unlike the others: {shown}" if count else "none has a small letter"
+    yield Suggestion(c.table, "matches", params, (c.name,), reason, c.every, count,
                      round(0.9 - 0.5 * count / c.every, 3), "odd writing")  # fmt: skip
 
 
@@ -67,6 +68,7 @@ _ODD = (
     (r"\p{Lu}{2}\p{Ll}|\p{Ll}{2}\p{Lu}", 0.12),
     (r"\p{Ll}\d|\d\p{Ll}\p{Ll}?\d", 0.06),
     (r"[\x00-\x08\x0B-\x1F]", 0.5),
+    (r"[ÂÃ][\x80-\xBF]|â€", 0.5),  # UTF-8 read as another encoding
 )
 
 
