@@ -429,6 +429,13 @@ def test_a_store_that_is_away_is_told_soon(tmp_path: Path, monkeypatch: pytest.M
     assert "s3://away/" in str(outcome) and "qpipe resume" in outcome.hint
 
 
+@pytest.mark.parametrize("endpoint", ["", "localhost:9000", "http://"])
+def test_an_endpoint_that_is_no_address_is_told(tmp_path: Path, endpoint: str) -> None:
+    outcome = Project(tmp_path, spec(endpoint, "nowhere")).run()
+    assert (outcome.exit_code, outcome.message) == (69, "s3://nowhere: endpoint_url under storage is no address"), outcome
+    assert "https://host" in outcome.hint, outcome
+
+
 def test_row_groups_of_a_parquet_file_are_read_while_the_next_are_fetched(
     s3: str, faulty: Callable[[str, int], Faulty], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

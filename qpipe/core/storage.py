@@ -70,7 +70,7 @@ def _opened(url: str, protocol: str, given: dict[str, Any]) -> tuple[Any, str]:
     import fsspec
 
     if protocol in ("s3", "s3a"):
-        given = _for_s3(given)
+        given = _for_s3(url, given)
     elif protocol in ("sftp", "ssh"):
         from qpipe.core.ssh import for_sftp
 
@@ -153,7 +153,12 @@ def _for_http(given: dict[str, Any]) -> dict[str, Any]:
     return {**given, **({"headers": headers} if headers else {})}
 
 
-def _for_s3(given: dict[str, Any]) -> dict[str, Any]:
+def _for_s3(url: str, given: dict[str, Any]) -> dict[str, Any]:
+    endpoint = given.get("endpoint_url")
+    if endpoint is not None and not re.match("https?://[^/]", str(endpoint)):
+        raise Unavailable(
+            "endpoint_url under storage is no address", file=shown(url), hint="write https://host, or leave it out"
+        )
     region = given.pop("region", None)
     config = {"retries": {"max_attempts": _ATTEMPTS, "mode": "standard"}, **given.pop("config_kwargs", {})}
     client = {**({"region_name": region} if region else {}), **given.pop("client_kwargs", {})}
