@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from qpipe.core.errors import DataRefused
 from qpipe.sources.file.chunk import Fault
 from qpipe.sources.file.text.compression import ByteStream
-from qpipe.sources.file.text.legacy import ASIAN, guess
 from qpipe.sources.file.text.wrapped import unwrapped
 
 _BOMS = (
@@ -58,6 +57,8 @@ def detect_encoding(sample: bytes, given: str | None, name: str, *, whole: bool 
         return Encoding(wide, guessed=True)
     if _is_utf8(sample, whole):
         return Encoding("utf-8")
+    from qpipe.sources.file.text.legacy import guess  # tables that few files need
+
     found = guess(sample)
     return Encoding(found.name, guessed=True, rival=found.rival)
 
@@ -125,6 +126,8 @@ class Utf8Stream:
         self._mark = encoding.mark
         self._decoder: codecs.IncrementalDecoder | None = None
         if encoding.name not in ("utf-8", "ascii"):
+            from qpipe.sources.file.text.legacy import ASIAN
+
             one_byte = not encoding.name.startswith("utf") and encoding.name not in ASIAN
             self._decoder = codecs.getincrementaldecoder(encoding.name)("surrogateescape" if one_byte else "replace")
         stream.skip(self._mark)
