@@ -109,3 +109,13 @@ def test_few_or_equal_or_empty_rows_are_no_trouble(rows: int) -> None:
 ])  # fmt: skip
 def test_a_linkage_that_cannot_be(values: dict[str, Any], said: str) -> None:
     assert any(said in told for told in problems(made("link_records", **values), a="string", b="string"))
+
+
+def test_streets_that_are_counted_in_words_are_those_counted_in_digits() -> None:
+    from qpipe.analysis.linkage import link
+
+    names = [f"{a} {b}" for a in ("blue", "old", "green", "little", "royal") for b in ("mill", "anchor", "lantern", "harvest")]
+    streets = [f"{n * 7 + 100} {('3rd', '5th', '9th')[n % 3]} ave" for n in range(20)]
+    words = [s.replace("3rd", "Third").replace("5th", "Fifth").replace("9th", "Ninth") for s in streets]
+    in_digits, in_words = (pl.DataFrame({"name": names * 2, "street": streets + again}) for again in (streets, words))
+    assert link(in_words).probability.tolist() == link(in_digits).probability.tolist()

@@ -34,7 +34,11 @@ _ROUNDS = 50
 _BEGIN = (0.0, 0.05, 0.05, 0.1, 0.2, 0.6)  # how alike the cells of one thing are, before anything is learnt
 _CROSSED = 4
 _LEVELS = 5  # 0 not known, 1 different … 4 near, 5 equal: see _level
-_FOLD = [(r"\p{M}+", ""), (r"[.'`]+", ""), (r"[^\p{L}\p{N}]+", " ")]
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_FOLD = [
+    (r"\p{M}+", ""), (r"[.'`]+", ""), (r"[^\p{L}\p{N}]+", " "),
+    *((rf"\b{word}\b", f"{n}{('st', 'nd', 'rd')[n - 1] if n < 4 else 'th'}") for n, word in enumerate(_ORDINALS, 1)),  # streets
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
