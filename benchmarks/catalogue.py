@@ -270,8 +270,7 @@ more for a million rows, {rest} cost more. The median ratio is {middle}.
 - Row by row both sides get the same batches of {batch} rows. Within a spec the engine fuses all such modules into one query,
   so that what a query costs to begin is paid once.
 - Gates (row_count, aggregate …) measure batch by batch, and their float sums are exact: the same in any batches. By hand that
-  is Python's `math.fsum`; a plain sum, which differs in its last digits from batch to batch, takes a millisecond. A
-  median comes from counts that batches add up, on both sides; that of a frame wholly in memory takes Polars some 35 ms.
+  is Python's `math.fsum`; a plain sum, which differs in its last digits from batch to batch, takes a millisecond.
 - What looks at all rows (no_overlap, reconcile, group, sort …) gathers them batch by batch, in memory while they are few, and
   judges them in DuckDB, in bounded memory; by hand it is a query over the whole frame. A million rows are few.
 - What a library knows (names, telephone numbers, codes, places) is asked for each different value, and remembered from batch
