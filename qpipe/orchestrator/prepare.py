@@ -85,8 +85,12 @@ def batch_rows(plan: Plan, types: Types) -> int:
 
 
 def workers(plan: Plan) -> int:
-    """Batches in the making: as the spec says, else one more than there are processors, as one or another waits."""
-    return plan.settings.workers or min(4, 1 + (os.cpu_count() or 1))
+    """Batches in the making: as the spec says, else some more than there are processors, as one or another waits for the disk.
+
+    Columnar sources give batches as fast as they are computed, and each takes more memory.
+    """
+    spare = 1 if all(node.source.columnar for node in plan.streams) else 2
+    return plan.settings.workers or min(4, spare + (os.cpu_count() or 1))
 
 
 def memory_mb() -> float:
