@@ -19,6 +19,7 @@ from qpipe.orchestrator.tables import load_tables
 from qpipe.spec.plan import Plan, SourceNode
 
 CELLS = 1_200_000  # in a batch, where the spec names no batch size
+TEXT_CELLS = 1_600_000  # the same of what is read as text: a block of it is one batch
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def _columns(node: SourceNode, context: Context) -> Types:
 
 def batch_rows(plan: Plan, types: Types) -> int:
     """Rows in a batch: as the spec says, else fewer for wide data."""
-    return plan.settings.batch_size or max(10_000, min(200_000, CELLS // max(1, len(types))))
+    cells = CELLS if _columnar(plan) else TEXT_CELLS
+    return plan.settings.batch_size or max(10_000, min(200_000, cells // max(1, len(types))))
 
 
 def workers(plan: Plan) -> int:
@@ -89,8 +91,11 @@ def workers(plan: Plan) -> int:
 
     Columnar sources give batches as fast as they are computed, and each takes more memory.
     """
-    spare = 1 if all(node.source.columnar for node in plan.streams) else 2
-    return plan.settings.workers or min(4, spare + (os.cpu_count() or 1))
+    return plan.settings.workers or min(4, (1 if _columnar(plan) else 2) + (os.cpu_count() or 1))
+
+
+def _columnar(plan: Plan) -> bool:
+    return all(node.source.columnar for node in plan.streams)
 
 
 def memory_mb() -> float:

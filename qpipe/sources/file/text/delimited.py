@@ -25,7 +25,7 @@ from qpipe.sources.file.text.stretch import AHEAD, NeedMore
 from qpipe.sources.file.text.strict import Rows
 from qpipe.sources.file.text.typed import Wanted
 
-BLOCK = 12 << 20  # bytes parsed at once: fewer blocks cost less beside their rows, larger ones need more memory
+BLOCK = 16 << 20  # bytes parsed at once: fewer blocks cost less beside their rows, larger ones need more memory
 PIECE = 1 << 18  # bytes that go the exact way together when a block is not well-formed
 LONGEST = 64 << 20  # bytes of one record
 
