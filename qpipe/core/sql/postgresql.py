@@ -184,7 +184,8 @@ class PostgreSQL:
             "57": "raise statement_timeout, or wait until the server has time",
         }
         state = state or ("28" if "authentication failed" in words else "3D" if 'database "' in words else "")
-        hint = hints.get(state[:2], "is the server running and reachable?" if doing or not state else "")
+        away = doing or not state or "snapshot" in words  # one connection's snapshot ends with another connection
+        hint = hints.get(state[:2], "is the server running and reachable?" if away else "see what the server's log says of it")
         return Unavailable(f"{place}: {words}", hint=hint)
 
     @contextmanager
