@@ -55,8 +55,7 @@ def _columns(asked: Asked) -> list[str]:
     mark = (file.name, file.size, file.modified, options.encoding, options.records)
     if mark not in _known:
         _known[mark] = _keys(asked)
-    found, whole = _known[mark]
-    return list(dict.fromkeys(found) | dict.fromkeys(() if whole else options.schema or {}))
+    return asked.names(*_known[mark])
 
 
 def _keys(asked: Asked) -> tuple[list[str], bool]:

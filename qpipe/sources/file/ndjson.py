@@ -46,8 +46,7 @@ def _columns(asked: Asked) -> list[str]:
     mark = (file.name, file.size, file.modified, encoding)
     if mark not in _known:
         _known[mark] = _keys(asked)
-    found, whole = _known[mark]
-    return list(dict.fromkeys(found) | dict.fromkeys(() if whole else asked.options.schema or {}))
+    return asked.names(*_known[mark])
 
 
 _known: dict[tuple[object, ...], tuple[list[str], bool]] = {}  # of this process: a file's keys are looked for once

@@ -41,6 +41,10 @@ class Asked:
             return self.input.path
         return local_copy(self.input, self.context, f".{self.format}", self.bytes if packed else self.input.opener)
 
+    def names(self, found: Sequence[str], whole: bool) -> list[str]:
+        """The columns that its head has, where that is not the whole also those of the contract."""
+        return list(dict.fromkeys(found) | dict.fromkeys(() if whole else self.options.schema or {}))
+
     @property
     def in_pieces(self) -> bool:
         """Whether it lies in a store that gives pieces of it."""

@@ -32,12 +32,13 @@ _DECLARED = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["'
 
 
 def columns(asked: Asked) -> dict[str, pl.DataType]:
-    return {name: pl.String() for name in _columns(asked, _look(asked))}
+    look = _look(asked)
+    return {name: pl.String() for name in asked.names(look.names, look.whole)}
 
 
 def read(asked: Asked, position: Json | None, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
     look = _look(asked)
-    names = _columns(asked, look)
+    names = asked.names(look.names, look.whole)
     severity = "info" if asked.options.on_new_column == "accept" else "warning"
     told = set((position or {}).get("told", ()))
     for elements, beside in _some(asked, look.path, position, rows):
@@ -135,10 +136,6 @@ class _Look:
 
 
 _known: dict[tuple[object, ...], _Look] = {}
-
-
-def _columns(asked: Asked, look: _Look) -> list[str]:
-    return list(dict.fromkeys(look.names) | dict.fromkeys(() if look.whole else asked.options.schema or {}))
 
 
 def _look(asked: Asked) -> _Look:
