@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 import time
@@ -120,14 +121,14 @@ def found(folder: Path, forms: set[bytes], searched: dict[Path, tuple[int, int]]
 
     ``searched``: while runs go on, in what they keep, and only in what has changed since it was searched.
     """
-    for file in folder.rglob("*") if searched is None else folder.glob("*/.qpipe/**/*"):
-        if "secrets" in file.parts:
+    for file in (Path(place, name) for place, _, names in os.walk(folder) for name in names):  # a folder may go meanwhile
+        if "secrets" in file.parts or (searched is not None and ".qpipe" not in file.parts):
             continue
         try:
             about = file.stat()
             if searched is not None and searched.get(file) == (about.st_mtime_ns, about.st_size):
                 continue
-            content = file.read_bytes() if file.is_file() else b""
+            content = file.read_bytes() if stat.S_ISREG(about.st_mode) else b""
         except OSError:
             continue  # gone meanwhile
         if searched is not None:
