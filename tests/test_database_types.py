@@ -144,6 +144,23 @@ REFUSED = {
 }
 
 
+BEYOND = {"0001-12-31 BC": (pl.Date, -719_163), "294247-01-10 04:00:54.775807": (pl.Datetime, 2**63 - 1),
+          "292275056-05-16 16:47:04.193 BC": (pl.Datetime("ms"), -(2**63) + 1)}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["postgres", "mariadb", "sqlite"], indirect=True)
+@pytest.mark.parametrize("day", BEYOND)
+def test_days_beyond_the_calendar_are_refused_where_they_are_written_as_texts(
+    place: tuple[str, str], day: str, tmp_path: Path
+) -> None:
+    kind, url = place
+    run(url, f"create table typed (x {'timestamp' if kind == 'postgres' else 'datetime'}, number integer)")
+    dtype, number = BEYOND[day]
+    with pytest.raises(DataRefused, match=f"x has {day}.*: years are 1 to 9999"):
+        publish(url, tmp_path, pl.DataFrame({"x": pl.Series([None, number]).cast(dtype), "number": ["1", "2"]}))
+    assert rows_of(url, "select * from typed") == []
+
+
 @pytest.mark.parametrize("place", REFUSED, indirect=True)
 def test_values_that_a_database_does_not_know_are_refused(place: tuple[str, str], tmp_path: Path) -> None:
     kind, url = place
@@ -156,8 +173,11 @@ ODD = {  # column, values as SQL → what arrives, and what is told of what does
     "postgres": [
         ("numeric(10,2)", "'NaN'", None, "NaN"), ("numeric", "'Infinity'", "Infinity", None),
         ("time", "'24:00'", None, "24:00:00"), ("char(4)", "'ab'", "ab  ", None),
-        ("timestamptz", "'-infinity'", None, "-infinity"), ("date", "'0044-01-01 BC'", None, "a day before"),
-        ("timestamp", "'294276-01-01'", None, "a day before"), ("float8", "'-Infinity'", float("-inf"), None),
+        ("timestamptz", "'-infinity'", None, "-infinity"),
+        ("timestamptz", "'4713-01-02 BC'", None, "4713-01-02 00:00:00 BC"),
+        ("date", "'0044-01-01 BC'", None, "0044-01-01 BC"),
+        ("timestamp", "'294276-01-01 00:00:00.5'", None, "294276-01-01 00:00:00.5"),
+        ("float8", "'-Infinity'", float("-inf"), None),
         ("jsonb", "'null'", "null", None), ("int[]", "'{{1,2},{3,4}}'", "[[1,2],[3,4]]", None),
     ],
     "mariadb": [
@@ -178,7 +198,8 @@ ODD = {  # column, values as SQL → what arrives, and what is told of what does
     "duckdb": [
         ("date", "'infinity'", None, "infinity"), ("timestamp", "'-infinity'", None, "-infinity"),
         ("time", "'24:00'", None, "24:00"),
-        ("timestamptz", "'290000-01-01'", None, "a day before"), ("uhugeint", str(2**128 - 1), str(2**128 - 1), None),
+        ("timestamptz", "'290000-01-01 01:02:03'", None, "290000-01-01 01:02:03"),
+        ("uhugeint", str(2**128 - 1), str(2**128 - 1), None),
         ("union(a int, b varchar)", "'x'", '{"b":"x"}', None), ("double", "'inf'", float("inf"), None),
     ],
 }  # fmt: skip

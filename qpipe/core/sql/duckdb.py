@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qpipe.core.errors import CannotCreate, DataRefused, QpipeError, Unavailable
 from qpipe.core.lazy import duckdb, pl
 from qpipe.core.sql import Column, bound, names_in, of_length
-from qpipe.core.sql.arrow import with_days_told
+from qpipe.core.sql.days import with_days_told
 from qpipe.core.types import DataType
 
 if TYPE_CHECKING:

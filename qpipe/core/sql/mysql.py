@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, QpipeError, Unavailable
 from qpipe.core.lazy import pl
 from qpipe.core.sql import Column, Reader, bound, masked, shown
+from qpipe.core.sql.days import refuse_days
 from qpipe.core.sql.patience import retried
 from qpipe.core.types import DataType
 
@@ -234,6 +235,7 @@ def _abandoned(db: Any, cursor: Any) -> Iterator[Any]:
 
 def _literals(frame: pl.DataFrame) -> pl.Series:
     """Every row as SQL writes it: ``(1,'O''Hara',null)``. The session escapes with backslashes: see its sql_mode."""
+    refuse_days(frame)
     for name, kind in frame.schema.items():
         if kind.is_float() and not frame[name].is_finite().all():
             raise DataRefused(f"{name} has NaN or infinity, which MySQL does not know", hint="make it null, or keep it out")

@@ -14,6 +14,7 @@ from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, QpipeErro
 from qpipe.core.lazy import pl
 from qpipe.core.sql import Column, Reader, bound, masked, shown
 from qpipe.core.sql.arrow import frames
+from qpipe.core.sql.days import refuse_days
 from qpipe.core.sql.patience import retried
 from qpipe.core.sql.postgresql_copy import END, HEAD, Field, fields, packed
 from qpipe.core.types import DataType
@@ -289,6 +290,7 @@ def _ahead(make: Callable[[pl.DataFrame], Buffer], slices: Iterator[pl.DataFrame
 
 def _csv(frame: pl.DataFrame) -> bytes:
     """Texts quoted, nothing as an unquoted \\N, nested values as JSON."""
+    refuse_days(frame)
     made = [cell.alias(name) for name, kind in frame.schema.items() if (cell := _cell(pl.col(name), kind)) is not None]
     buffer = io.BytesIO()
     frame.with_columns(made).write_csv(buffer, include_header=False, null_value="\\N", quote_style="non_numeric")

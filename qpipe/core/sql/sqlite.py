@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qpipe.core.errors import CannotCreate, DataRefused, QpipeError, Unavailable
 from qpipe.core.lazy import pl
 from qpipe.core.sql import Column, bound
+from qpipe.core.sql.days import refuse_days
 from qpipe.core.types import DataType
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ def _plain(schema: Any) -> list[pl.Expr]:
 
 def _refuse(frame: pl.DataFrame) -> None:
     """Values that SQLite would keep as others."""
+    refuse_days(frame)
     for name, kind in frame.schema.items():
         if kind.is_float() and frame[name].is_nan().any():
             raise DataRefused(f"{name} has NaN, which SQLite keeps as null", hint="make it null, or keep it out")
