@@ -45,6 +45,11 @@ def test_a_check_passes_only_what_it_has_judged(name: str, batch_size: int | Non
     assert outcome([9, 9, 1], tolerance=2) == "pass"
     assert outcome([9, 9, 9], tolerance=2) == "fail"
     assert outcome([9], tolerance="100%") == "pass"
+    # as it is written, not as a binary fraction comes out: 29 of 100, 7 of 1,000, a third
+    assert outcome([9] * 29 + [1] * 71, tolerance="29%") == "pass"
+    assert outcome([9] * 30 + [1] * 70, tolerance=0.29) == "fail"
+    assert outcome([9] * 7 + [1] * 993, tolerance="0.7%") == "pass"
+    assert outcome([9, 1, 1], tolerance=1 - 2 / 3) == "pass"
 
 
 @pytest.mark.parametrize("name, word, cell", [("not_null", "int", 1), ("unique", "int", 1), ("ordered", "int", 1)])

@@ -50,6 +50,8 @@ PROBLEMS: list[tuple[str, dict[str, Any], str, str]] = [
     ("type_is", {"type": "integr"}, "string", "type"),
     ("type_is", {"type": "string"}, "string", "type"),
     ("type_is", {"type": "int", "format": "%Y"}, "string", "format"),
+    ("type_is", {"type": "datetime", "format": "%H"}, "string", "type"),
+    ("type_is", {"type": "date", "format": "%d.%m"}, "string", "type"),
     ("unique", {"columns": ["x", "x"]}, "int", "columns"),
     ("ordered", {"by": "x"}, "int", "by"),
     ("foreign_key", {"references": ["t.id", "t.name"]}, "int", "references"),

@@ -21,6 +21,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("parse_date", {"columns": "t", "formats": ["DD.MM.YYYY"]}, "no letters of strftime"),
     ("parse_date", {"columns": "t", "formats": ["%d.%m"]}, "does not say year"),
     ("parse_date", {"columns": "t", "formats": ["%d.%m.%Q"]}, "%Q"),
+    ("parse_date", {"columns": "t", "formats": ["%d.%m.%Y %H"], "type": "datetime"}, "not hours with minutes"),
     ("parse_date", {"columns": "t", "formats": ["%Y-%m-%d %H:%M"]}, "time of day"),
     ("parse_date", {"columns": "t", "formats": ["%Y-%m-%dT%H:%M:%S%z"], "type": "datetime"}, "offset"),
     ("parse_number", {"columns": "f"}, "'f' is float, not text"),

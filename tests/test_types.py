@@ -215,6 +215,25 @@ def test_formats(word: str, format: str, texts: list[str], values: list) -> None
     assert parsed(texts, word, format) == values
 
 
+@pytest.mark.parametrize(
+    "word, format, why",
+    [
+        ("date", "DD.MM.YYYY", "no letters of strftime"),
+        ("date", "%d.%m", "does not say which year"),
+        ("date", "%Q", "%Q"),
+        ("date", "%Y-%m-%d %H", "not hours with minutes"),
+        ("datetime", "%Y-%m-%d %M", "not hours with minutes"),
+        ("datetime(UTC)", "%Y-%m-%d %S", "not hours with minutes"),
+        ("datetime", "%Y-%m-%d %I:%M", "no %p"),
+        ("time", "%H", "not hours with minutes"),
+        ("time", "%Y-%m-%d", "does not say a time of day"),
+    ],
+)
+def test_a_format_that_no_text_could_have_is_refused(word: str, format: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        DataType.parse(word, format)
+
+
 def test_format_of_the_type_itself() -> None:
     type = DataType.parse("date", format="%d.%m.%Y")
     assert pl.select(parse_text(pl.lit("31.12.2025"), type)).item() == D(2025, 12, 31)

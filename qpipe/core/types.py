@@ -62,8 +62,15 @@ class DataType:
         if name not in _WITH_ARGS:
             if args and not (found[1].lower() == "varchar" and inside and inside.strip().isdigit()):
                 raise ValueError(f"{name} takes nothing in parentheses")
-            return cls(name, format=format)
-        return cls(name, format=format, **_WITH_ARGS[name](args))
+            return cls(name, format=format)._readable()
+        return cls(name, format=format, **_WITH_ARGS[name](args))._readable()
+
+    def _readable(self) -> DataType:
+        from qpipe.core.date_formats import unreadable
+
+        if self.format and self.kind in ("date", "datetime", "time") and (why := unreadable(self.format, self.kind)):
+            raise ValueError(f"the format '{self.format}' {why}")
+        return self
 
     @classmethod
     def of(cls, dtype: Any) -> DataType:

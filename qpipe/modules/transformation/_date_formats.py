@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from qpipe.core.date_formats import TIMES, letters_of, unreadable
+
 if TYPE_CHECKING:
     from qpipe.core.types import DataType
 
@@ -51,16 +53,15 @@ def _order_of(format: str) -> str | None:
 
 def wrong_format(format: str, wanted: DataType) -> str | None:
     """What is wrong with a format, in words."""
-    letters = set(re.findall(r"%[-_0]?([:#]*z|\.?\d*[A-Za-z%+])", format))
-    if not letters - {"%"}:
-        return "has no letters of strftime such as %d, %m, %Y"
-    if unknown := sorted(letters - _DATE - _TIME - {"%", "t", "n"}):
-        return f"has %{unknown[0]}, which is no letter of strftime that can be read"
-    if not _says_a_day(letters):
-        return "does not say year, month and day"
+    letters = letters_of(format)
+    wrong = unreadable(format, wanted.kind)
+    if wrong is None or "year" in wrong:
+        wrong = None if _says_a_day(letters) else "does not say year, month and day"
+    if wrong:
+        return wrong
     if letters & {"z", ":z", "#z", "+"} and wanted.zone is None:
         return f"has an offset; write type: datetime(UTC), since {wanted} has no zone to keep it in"
-    if wanted.kind == "date" and letters & _TIME:
+    if wanted.kind == "date" and letters & TIMES:
         return "has a time of day; write type: datetime"
     return None
 
@@ -70,36 +71,3 @@ def _says_a_day(letters: set[str]) -> bool:
         return True
     within_year = "j" in letters or (letters & {"d", "e"} and letters & {"m", "b", "B", "h"})
     return bool(letters & {"Y", "y"} and within_year)
-
-
-_DATE = set(["d", "e", "m", "b", "B", "h", "y", "Y", "j", "a", "A", "u", "w", "D", "F", "x", "v", "c"])
-_TIME = set(
-    [
-        "H",
-        "I",
-        "M",
-        "S",
-        "p",
-        "P",
-        "k",
-        "l",
-        "T",
-        "R",
-        "r",
-        "X",
-        "c",
-        "f",
-        ".f",
-        ".3f",
-        ".6f",
-        ".9f",
-        "3f",
-        "6f",
-        "9f",
-        "s",
-        "+",
-        "z",
-        ":z",
-        "#z",
-    ]
-)
