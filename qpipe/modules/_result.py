@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qpipe.core.batch import ROW
+from qpipe.core.convert import convert, exactly, possible
 from qpipe.core.errors import QpipeError
 from qpipe.core.lazy import pl
 from qpipe.core.types import DataType
@@ -39,13 +39,9 @@ def _typed(column: pl.Series, wanted: DataType, of: str, hint: str) -> pl.Series
     if column.dtype == wanted.polars():
         return column
     given = DataType.of(column.dtype)
-    with suppress(pl.exceptions.PolarsError):
-        made = column.cast(wanted.polars())
-        if not _may_round(given, wanted) or made.cast(column.dtype).equals(column):
+    if possible(given, wanted):
+        rounded = given.kind == "float" and wanted.kind == "decimal"  # as is meant
+        made = pl.select((convert if rounded else exactly)(pl.lit(column), given, wanted)).to_series().alias(column.name)
+        if made.null_count() == column.null_count():
             return made
     raise QpipeError(f"{of} '{column.name}' is {given.describe()}, and not all of it fits {wanted.describe()}", hint=hint)
-
-
-def _may_round(given: DataType, wanted: DataType) -> bool:
-    """Whether Polars' cast may change a value without a word. From float to decimal rounding is what is meant."""
-    return (given.kind in ("float", "decimal") and wanted.kind == "integer") or given.kind == wanted.kind == "decimal"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from qpipe.core.component import Types
+from qpipe.core.convert import possible
 from qpipe.core.errors import DataRefused
 from qpipe.orchestrator.journal import Journal
 from qpipe.spec.plan import Plan, SourceNode
@@ -32,6 +33,14 @@ def refuse(node: SourceNode, new: Sequence[str], missing: Sequence[str], *, file
     if new and node.source.on_new_column == "fail":
         raise DataRefused(f"{node.id}: there is a new column {new[0]}", file=file, line=line,
                           hint="add it to the schema, or say on_new_column: warn")  # fmt: skip
+
+
+def refuse_types(node: SourceNode, columns: Types) -> None:
+    """Raise DataRefused where a column has values that can never be what the contract says: a flag is no date."""
+    for name, wanted in (node.types or {}).items():
+        if name in columns and not possible(columns[name], wanted):
+            raise DataRefused(f"{node.id}: the column {name} is {columns[name]}, which cannot be {wanted}",
+                              hint=f"say {columns[name]} in its schema, or leave it out there")  # fmt: skip
 
 
 def notes(node: SourceNode, columns: Types) -> Iterator[dict[str, Any]]:

@@ -8,12 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qpipe.core.batch import ROW, Severity
-from qpipe.core.component import Check, Context, Gate, Judging, Relational, Rule, Step, Transform, Types
+from qpipe.core.component import Check, Context, Gate, Judging, Relational, Rule, Source, Step, Transform, Types
+from qpipe.core.convert import exactly
 from qpipe.core.errors import Problem
 from qpipe.core.expression import Expression
 from qpipe.core.lazy import pl
 from qpipe.core.params import params_of
-from qpipe.core.parse import parse_text
 from qpipe.core.types import DataType
 from qpipe.orchestrator import salvage
 from qpipe.orchestrator.program import (
@@ -139,8 +139,8 @@ class _Compiler:
         for name, wanted in union.items():
             if name not in columns:
                 expressions.append(pl.lit(None, dtype=wanted.polars()).alias(name))
-            elif name in declared and columns[name].polars() != wanted.polars():
-                typed = _typed(pl.col(name), columns[name], wanted)
+            elif name in declared and _is_cast(columns[name], wanted, self._program.source.source):
+                typed = exactly(pl.col(name), columns[name], wanted)
                 expressions.append(typed.alias(name))
                 rules.append((name, pl.col(name).is_not_null() & typed.is_null(), wanted))
         if judged:  # rows that a step has made anew have been judged before
@@ -362,10 +362,9 @@ def _named_columns(module: object) -> list[str]:
     return named
 
 
-def _typed(column: pl.Expr, given: DataType, wanted: DataType) -> pl.Expr:
-    if given.kind == "string":
-        return parse_text(column, wanted)
-    return column.cast(wanted.polars(), strict=False)
+def _is_cast(given: DataType, wanted: DataType, source: Source) -> bool:
+    """Whether a contract has something to do: texts may be no JSON, but for those that come out of JSON."""
+    return given.polars() != wanted.polars() or (wanted.name == "json" != given.name and not source.reads_json)
 
 
 def _replacement(replaced: Replaced) -> Callable[[pl.DataFrame], pl.DataFrame]:

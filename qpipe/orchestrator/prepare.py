@@ -12,7 +12,7 @@ from qpipe.core.batch import Json
 from qpipe.core.component import Context, Types
 from qpipe.core.errors import DataRefused, of_source
 from qpipe.orchestrator.cursors import Cursors
-from qpipe.orchestrator.drift import missing_columns, new_columns, refuse
+from qpipe.orchestrator.drift import missing_columns, new_columns, refuse, refuse_types
 from qpipe.orchestrator.journal import Journal
 from qpipe.orchestrator.summary import score_so_far
 from qpipe.orchestrator.tables import load_tables
@@ -55,6 +55,7 @@ class Prepared:
         for node in plan.streams:
             refuse(node, new_columns(node, columns[node.id]), missing_columns(node, columns[node.id]),
                    there=", ".join(columns[node.id]))  # fmt: skip
+            refuse_types(node, columns[node.id])
         union = union_of(plan, columns)
         return cls(plan, context, columns, union, identities_of(plan.sources, given, context), _sizes(plan, given), cursors)
 

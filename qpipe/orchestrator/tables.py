@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qpipe.core.component import Context, Types
+from qpipe.core.convert import exactly
 from qpipe.core.errors import DataRefused, of_source
 from qpipe.core.lazy import pl
-from qpipe.core.parse import parse_text
+from qpipe.orchestrator.drift import refuse_types
 from qpipe.orchestrator.findings import remedy
 from qpipe.spec.plan import SourceNode
 
@@ -20,6 +21,7 @@ def load_tables(nodes: tuple[SourceNode, ...], context: Context) -> dict[str, pl
 def _load(node: SourceNode, context: Context) -> pl.DataFrame:
     with of_source(node.id):
         given = node.source.columns(context)
+        refuse_types(node, given)
         frames = [_typed(node, given, chunk) for chunk in node.source.read(context, None, ROWS)]
     if frames:
         return pl.concat(frames, how="vertical", rechunk=True)
@@ -35,7 +37,7 @@ def _typed(node: SourceNode, given: Types, chunk: object) -> pl.DataFrame:
     missing = [name for name in declared if name not in frame.columns]
     if missing:
         raise DataRefused(f"{node.id}: the column {missing[0]} is missing", file=chunk.file, hint="mend the file or its schema")
-    made = frame.with_columns([_cast(pl.col(n), given[n], declared[n]).alias(n) for n in frame.columns if n in declared])
+    made = frame.with_columns([exactly(pl.col(n), given[n], declared[n]).alias(n) for n in frame.columns if n in declared])
     for name in declared:
         bad = (frame[name].is_not_null() & made[name].is_null()).arg_true()
         if bad.len():
@@ -48,12 +50,3 @@ def _typed(node: SourceNode, given: Types, chunk: object) -> pl.DataFrame:
                 hint="a reference table must keep its contract: mend it, or its schema",
             )  # fmt: skip
     return made
-
-
-def _cast(column: pl.Expr, given: object, wanted: object) -> pl.Expr:
-    from qpipe.core.types import DataType
-
-    assert isinstance(given, DataType) and isinstance(wanted, DataType)
-    if given.kind == "string":
-        return parse_text(column, wanted)
-    return column if given.polars() == wanted.polars() else column.cast(wanted.polars(), strict=False)

@@ -102,6 +102,10 @@ class Messages(Source):
         "none", help="avro: what stands before a record to tell its schema: nothing, an id, a fingerprint"
     )
 
+    @property
+    def reads_json(self) -> bool:  # type: ignore[override]
+        return self.format == "json"
+
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         from qpipe.sources._payloads import problems
 

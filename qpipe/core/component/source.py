@@ -29,6 +29,7 @@ class Source(Component):
 
     family: ClassVar[Literal["source"]] = "source"
     columnar: ClassVar[bool] = False  # reading some columns again is cheap: a first pass reads keys only
+    reads_json: ClassVar[bool] = False  # its texts stand in JSON: each is a JSON value, as it is written there or within quotes
 
     role: Literal["stream", "reference"] = param("stream", help="rows that flow, or a table to look things up in")
     schema: dict[str, Any] | None = param(None, help="the contract: column → type, or {type, format, nulls, pii, optional}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from qpipe.core.component import Context, Types
+from qpipe.core.convert import convert, exactly, possible
 from qpipe.core.lazy import pl
 from qpipe.core.params import TypeWords, param
 from qpipe.core.parse import parse_text
@@ -62,7 +62,7 @@ class Cast(Converting):
             except ValueError as error:
                 yield "columns", f"'{name}': {error}"
                 continue
-            if types is not None and name in types and not _possible(types[name], wanted):
+            if types is not None and name in types and not possible(types[name], wanted):
                 yield "columns", f"'{name}' is {types[name].describe()}; that cannot become {wanted.describe()}"
 
     def new_types(self, types: Types) -> dict[str, DataType]:
@@ -74,74 +74,18 @@ class Cast(Converting):
                 yield Conversion(name, cast(name, context.types[name], wanted, answers), wanted.describe())
 
 
-_NUMBERS = ("integer", "float", "decimal")
-_POSSIBLE = {
-    **{number: {*_NUMBERS, "string", "bool"} for number in _NUMBERS},
-    "bool": {"bool", "string", *_NUMBERS},
-    "date": {"date", "datetime", "string"},
-    "datetime": {"datetime", "date", "time", "string"},
-    "time": {"time", "string"},
-    "duration": {"duration", "string"},
-    "binary": {"binary"},
-}
-
-
-def _possible(given: DataType, wanted: DataType) -> bool:
-    return given.kind in ("string", "any") or given == wanted or wanted.kind in _POSSIBLE.get(given.kind, ())
-
-
 def cast(column: str, given: DataType, wanted: DataType, answers: Answers = ()) -> pl.Expr:
     """The column in its new type, null where a value does not fit."""
     if given.kind == "string":
         return parse_text(answered(text(column), answers), wanted)
-    cell, dtype = pl.col(column), wanted.polars()
-    values = _cast(cell, given, wanted)
+    values = _cast(pl.col(column), given, wanted)
     if not answers:
         return values
     said = parse_text(answered(text(column), answers), wanted)
-    return pl.coalesce(values, said).cast(dtype)
+    return pl.coalesce(values, said).cast(wanted.polars())
 
 
 def _cast(cell: pl.Expr, given: DataType, wanted: DataType) -> pl.Expr:
-    dtype = wanted.polars()
-    if wanted.kind == "string":
-        return _as_text(cell, given)
-    if given.is_number and wanted.kind == "bool":
-        return pl.when(cell == 0).then(False).when(cell == 1).then(True)
-    if wanted.kind == "datetime":
-        return _as_datetime(cell, given, wanted)
-    values = _as_decimal(cell, given, wanted) if wanted.kind == "decimal" else cell.cast(dtype, strict=False)
-    if (wanted.kind == "integer" and given.kind in ("float", "decimal")) or given.kind == wanted.kind == "decimal":
-        return pl.when(values.cast(given.polars(), strict=False) == cell).then(values)  # exactly, or not at all
-    return values
-
-
-def _as_decimal(cell: pl.Expr, given: DataType, wanted: DataType) -> pl.Expr:
-    """Polars raises where a value has too many digits before the point, so those are taken out, before and after rounding."""
-    digits, scale = wanted.args
-    if given.kind == "float":
-        cell = pl.when(cell.abs() < 10.0 ** (digits - scale)).then(cell)
-    wide = cell.cast(pl.Decimal(38, scale), strict=False)
-    if digits == 38:
-        return wide
-    limit = pl.lit(Decimal(10) ** (digits - scale)).cast(pl.Decimal(38, 0))
-    return pl.when(wide.abs() < limit).then(wide).cast(wanted.polars())
-
-
-def _as_text(cell: pl.Expr, given: DataType) -> pl.Expr:
-    if given.kind == "datetime":
-        return cell.dt.strftime("%Y-%m-%dT%H:%M:%S%.f" + ("%:z" if given.zone else ""))
-    if given.kind == "duration":
-        return cell.dt.to_string("iso")
-    return cell.cast(pl.String)
-
-
-def _as_datetime(cell: pl.Expr, given: DataType, wanted: DataType) -> pl.Expr:
-    """Without a zone, a time is wall-clock time: in the zone it gets, of the zone it loses."""
-    dtype, zone = wanted.polars(), wanted.zone
-    if given.zone and zone:
-        return cell.dt.convert_time_zone(zone).cast(dtype)
-    if given.zone:
-        return cell.dt.replace_time_zone(None).cast(dtype)
-    moment = cell.cast(type(dtype)(dtype.time_unit))
-    return moment.dt.replace_time_zone(zone, ambiguous="null", non_existent="null") if zone else moment
+    """A float may be rounded to a decimal's digits, and a datetime lose what is not asked for: that is what a cast means."""
+    meant = (given.kind, wanted.kind) in (("float", "decimal"), ("datetime", "date"), ("datetime", "time"))
+    return (convert if meant else exactly)(cell, given, wanted)

@@ -84,6 +84,11 @@ class File(Source):
         paths = [self.path] if isinstance(self.path, str) else self.path
         return all((self.format or named_format(p)) in ("parquet", "arrow") for p in paths)
 
+    @property
+    def reads_json(self) -> bool:  # type: ignore[override]
+        paths = [self.path] if isinstance(self.path, str) else self.path
+        return any((self.format or named_format(p)) in ("json", "ndjson") for p in paths)
+
     def again(self, context: Context) -> bool:
         """So it is with text that lies here unpacked, too: its blocks are parsed faster than they are kept."""
         return self.columnar or all(

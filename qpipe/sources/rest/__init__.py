@@ -66,6 +66,10 @@ class Rest(Source):
     timeout: Duration = param(30.0, help="how long to wait for a connection, and for the next bytes")
     max_pages: int | None = param(None, help="stop after so many pages", minimum=1)
 
+    @property
+    def reads_json(self) -> bool:  # type: ignore[override]
+        return self.format in (None, "json", "ndjson")
+
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         yield from request_problems(self)
         if wrong := Pages(self.pagination or {}).problem():
