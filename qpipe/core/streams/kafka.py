@@ -73,7 +73,8 @@ class Cluster:
             try:
                 found = client.list_topics(topic, timeout=self.timeout).topics[topic]
             except confluent_kafka.KafkaException:
-                client.poll(0)  # gives the client's own words on why
+                for _ in range(10):  # gives the client's own words on why, one at a time
+                    client.poll(0)
                 raise
             if found.error is not None:
                 raise confluent_kafka.KafkaException(found.error)
@@ -84,7 +85,8 @@ class Cluster:
 
     def refused(self, words: str, errors: list[str], at: str = "") -> QpipeError:
         """The error for what a client said."""
-        last = next((said for said in reversed(errors) if said != words), "")
+        others = [said for said in reversed(errors) if said != words]
+        last = next((said for said in others if "are down" not in said), next(iter(others), ""))  # why they are
         place = f"Kafka at {self.servers}{', ' if at else ''}{at}"
         text = f"{place}: {self.redactor(words)}" + (f" ({self.redactor(last)})" if last else "")
         low = text.lower()
