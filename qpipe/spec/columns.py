@@ -83,12 +83,7 @@ class _Columns:
         """The type that a word names."""
         from qpipe.core.types import DataType
 
-        if isinstance(value, str) and value.count("(") > value.count(")"):
-            self.say(path, "bad-type", f"'{value}' ends before its parenthesis.",
-                     "Inside { } a type with a comma must be quoted: 'decimal(12,2)'.")  # fmt: skip
-        elif value is None and str(path[-1]).count(")") > str(path[-1]).count("("):
-            return None  # the other half of the same: decimal(12,2) in braces
-        elif not isinstance(value, str):
+        if not isinstance(value, str):
             self.say(path, "bad-type", f"a type is a word such as int or date, not {kind_of(value)}.")
         else:
             try:

@@ -116,6 +116,31 @@ def check_scalar(node: Node) -> Iterator[Flaw]:
         yield from _check_escapes(node)
 
 
+def join_commas(node: Node) -> Iterator[Flaw]:
+    """``{total: round(a, 2)}``: within ``{}`` and ``[]`` a comma ends a plain value, also between parentheses.
+
+    The node is mended, so that all else is judged as it is meant.
+    """
+    followers = node.keys if node.kind == "mapping" else node.items
+    place = 0
+    while node.flow and place < len(node.items) - 1:
+        value, whole = node.items[place], node.items[place].value
+        last = place
+        while _is_open(value) and last < len(followers) - 1 and whole.count("(") > whole.count(")"):
+            last += 1
+            whole += f", {followers[last].value}"
+        if last > place and whole.count("(") <= whole.count(")"):
+            yield Flaw(value.start, "yaml-comma", f"a comma ends this value: it is '{value.value}', and no more.",
+                       f'Put it in quotes: "{whole}".')  # fmt: skip
+            value.value = whole
+            del node.items[place + 1 : last + 1], node.keys[place + 1 : last + 1]
+        place += 1
+
+
+def _is_open(node: Node) -> bool:
+    return node.kind == "scalar" and not node.style and node.value.count("(") > node.value.count(")")
+
+
 def check_tag(node: Node) -> Iterator[Flaw]:
     """``!!python/object`` and every other tag but those that change nothing."""
     usual = {"scalar": "str", "mapping": "map", "sequence": "seq"}

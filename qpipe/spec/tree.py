@@ -9,7 +9,7 @@ from typing import Any
 from qpipe.spec.locate import Lines
 from qpipe.spec.nearest import did_you_mean
 from qpipe.spec.nodes import MAX_DEPTH, Flaw, Node
-from qpipe.spec.traps import check_scalar, check_tag, resolve
+from qpipe.spec.traps import check_scalar, check_tag, join_commas, resolve
 
 MAX_VALUES = 100_000
 At = tuple[str | int, ...]
@@ -93,6 +93,7 @@ class _Growing:
     def _value(self, node: Node, path: At) -> Any:
         self.tree.values[path] = node
         self.tree.flaws += check_tag(node)
+        self.tree.flaws += join_commas(node)
         if node.kind == "mapping":
             return self._mapping(node, path)
         if node.kind == "sequence":
