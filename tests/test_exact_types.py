@@ -89,6 +89,17 @@ def test_a_reference_table_keeps_its_values(tmp_path: Path) -> None:
     assert outcome.exit_code == 65 and "value is 2.5, expected int" in outcome.message
 
 
+def test_files_of_several_types_share_one_that_rounds_nothing(tmp_path: Path) -> None:
+    project = Project(tmp_path, "sources: {all: {path: '*.parquet'}}\noutputs: {kept: {path: out/kept.ndjson}}")
+    pl.DataFrame({"value": [2**53 + 1]}).write_parquet(tmp_path / "a.parquet")
+    pl.DataFrame({"value": [1.5]}).write_parquet(tmp_path / "b.parquet")
+    outcome = project.run()
+    assert outcome.exit_code == 65 and "value is 9007199254740993, which no float can be" in outcome.message
+    pl.DataFrame({"value": [2**53]}).write_parquet(tmp_path / "a.parquet")
+    assert project.run().state == "done"
+    assert (tmp_path / "out/kept.ndjson").read_text() == '{"value":9007199254740992.0}\n{"value":1.5}\n'
+
+
 STORED = {
     pl.Int64(): some.integers(-(2**63), 2**63 - 1), pl.UInt64(): some.integers(0, 2**64 - 1),
     pl.Float64(): some.floats() | some.integers(-(2**60), 2**60).map(float), pl.Float32(): some.floats(width=32),

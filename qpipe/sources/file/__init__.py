@@ -16,6 +16,7 @@ from qpipe.core.params import Duration, Path, param
 from qpipe.core.secrets import Secret
 from qpipe.core.storage import SECRET_PATH, lacking
 from qpipe.sources.file.arrivals import Arrivals, arrivals, pinned
+from qpipe.sources.file.common import common_type, shared
 from qpipe.sources.file.input import Input
 from qpipe.sources.file.inputs import inputs_of
 from qpipe.sources.file.kinds import BINARY, Format, guess, is_workbook, named_format
@@ -209,7 +210,7 @@ class File(Source):
             files = [(0, *_ask(file, self, context)) for file in self._every(context)[-1:]]
         for _, asked, _ in files:
             for name, dtype in _columns(asked).items():
-                found[name] = _common(found[name], dtype) if name in found else dtype
+                found[name] = common_type(found[name], dtype) if name in found else dtype
         if self.take is not None:
             if unknown := [name for name in self.take if name not in found]:
                 raise DataRefused(f"there is no column {unknown[0]} to take", file=files[0][1].name if files else None,
@@ -305,22 +306,9 @@ def _chunks(
             frame = frame.with_columns(folders)
             frame = frame.select(name for name in columns if name in frame.columns) if columns is not None else frame
         if types is not None:
-            frame = frame.cast({n: types[n] for n, dtype in frame.schema.items() if types[n] != dtype})
+            frame = frame.with_columns(shared(frame[n], types[n], asked.name) for n in frame.columns)
         yield chunk if frame is chunk.frame else replace(chunk, frame=frame)
 
 
 def _with_folders(texts: Original, folders: Sequence[pl.Expr]) -> Original:
     return lambda offsets: texts(offsets).with_columns(folders)
-
-
-def _common(a: pl.DataType, b: pl.DataType) -> pl.DataType:
-    """A type that holds the values of both; text where there is no other."""
-    import polars as pl
-
-    if a == b:
-        return a
-    try:
-        empty = [pl.DataFrame(schema={"x": dtype}) for dtype in (a, b)]
-        return pl.concat(empty, how="vertical_relaxed").schema["x"]
-    except pl.exceptions.PolarsError:
-        return pl.String()
