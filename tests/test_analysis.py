@@ -166,6 +166,9 @@ TYPOS = [
     (["PA"] * 60 + ["P"] * 9 + ["AP", "PPA", "OH"], {"P": "PA", "AP": "PA", "PPA": "PA"}),  # slips of what nearly all have
     (["yes"] * 90 + ["yess", "no", "no"], {"yess": "yes"}),  # one value dominates
     (["Bonn", "Born"], {}),  # which one?
+    (["Wilson"] + ["Dillon"] * 6, {}),  # two edits are another word, unless it is far more frequent
+    (["PITTSBURGH"] * 40 + ["E PITTSBURGH", "PITTSBURGHH"], {"PITTSBURGHH": "PITTSBURGH"}),  # another part of it
+    (["block A west"] * 40 + ["block B west"], {}),
 ]
 
 

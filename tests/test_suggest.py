@@ -62,6 +62,31 @@ def test_rules_learnt_on_one_file_find_what_is_new_in_another(tmp_path: Path) ->
     assert len((tmp_path / "out" / "quarantine.csv").read_text().splitlines()) >= 20
 
 
+def test_rules_learnt_on_a_clean_file_find_slips_in_the_next(tmp_path: Path) -> None:
+    chance = random.Random(9)
+    towns = [f"{a}{b}" for a in ("Alder", "Birch", "Cedar", "Elm", "Hazel", "Linden", "Maple", "Rowan") for b in ("ton", "bury",
+             "field", "wick", "ford", "haven", "stead", "worth", "mouth")]  # fmt: skip
+    kinds = ("Station Road", "Market Street", "Orchard Avenue")
+
+    def feed(path: Path, *more: str) -> None:
+        told = [f"{chance.choice(towns)},Shop {chance.randrange(1000, 9999)} {chance.choice(kinds)},{2011 + n % 6}-0{n % 9 + 1}"
+                f"-10,{chance.choice('ABC')} {chance.choice(towns).upper()}" for n in range(900)]  # fmt: skip
+        rows(path, "town,place,day,site", [*told, *more])
+
+    feed(tmp_path / "t.csv")
+    qpipe(tmp_path, "profile", "t.csv", "--suggest", "--confidence", "0.8", "-o", "s.yaml")
+    feed(tmp_path / "t.csv")
+    qpipe(tmp_path, "run", "s.yaml", "--quiet")  # nothing to report of another good file
+    slips = ["Aldertno,Shop 7007 Station Road,2012-01-10,A ELMTON", "Elmton,Shop 7007 Sttaion Road,2012-01-10,A ELMTON",
+             "Elmton,Shop 7007 Station Road***,2012-01-10,A ELMTON", "Elmton,Shop 7007 Station Road,0212-01-10,A ELMTON",
+             "Elmton,Shop 7007 Station Road,2012-01-10,A ELMtON"]  # fmt: skip
+    feed(tmp_path / "t.csv", *slips)
+    qpipe(tmp_path, "run", "s.yaml", "--quiet", "--fail-on", "never")
+    kept = (tmp_path / "out" / "quarantine.csv").read_text().splitlines()[1:]
+    assert [line for line in kept if not line.startswith(tuple(slips))] == []
+    assert len(kept) == len(slips)
+
+
 CASES = [
     # what is wrong, the lines of a good column, the wrong ones, the module that must find them
     ("misspelt", ["Louisville", "Lexington", "Frankfort"], ["Louisvlile", "Lexingtonn"], "one_of"),

@@ -12,6 +12,7 @@ from qpipe.core.lazy import pl
 if TYPE_CHECKING:
     import polars as pl
 
+ADDRESS = "street address"
 ENOUGH = 0.85  # of the values must look so
 _NEEDS_NAME = 0.97  # or this share, where the form alone says little and the column's name must say it, too
 
@@ -97,7 +98,7 @@ _KINDS = (
     _Kind("birth date", r"^\d{1,4}[./-]\d{1,2}[./-]\d{1,4}", "birth|born|dob", personal=True),
     _Kind("person's name", r"^[\p{L}][\p{L} .,'’-]+$", _PERSON, personal=True),  # noqa: RUF001
     _Kind("person's name", r"^[\p{L}][\p{L}.'’-]+,?(?: [\p{L}.'’-]+)+$", _ROLE, personal=True),  # noqa: RUF001
-    _Kind("street address", r"\d.*\p{L}|\p{L}.*\d", r"address|street|addr$|strasse|straße", personal=True),
+    _Kind(ADDRESS, r"\d.*\p{L}|\p{L}.*\d", r"address|street|addr$|strasse|straße", personal=True),
 )  # fmt: skip
 _IDENTIFIER = re.compile(
     r"(?i)(^|[_ .-])(id|key|no|nr|num|number|code|uuid|guid|isbn|ean|sku|ref)$|id$|^(id|key)[_ ]|Id$"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ MOST = 4_000  # distinct values compared; beyond that the rarest are left out
 _CODE, _WORD = re.compile(r"\d"), re.compile(r"[^\W\d_]{5}")  # a code has digits and no words
 _LEAST = 4  # letters; shorter texts are codes, each a letter from the next
 _TIMES = 4  # so many times as frequent is the value that was meant
-_OFTEN, _TIMES_OFTEN = 3, 10  # one slip seldom comes so often: then the value that was meant must be the more frequent
+_OFTEN, _TIMES_OFTEN = 3, 10  # one slip seldom comes so often, or twice in a value: then what was meant is the more frequent
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def typos(counts: pl.DataFrame, most: int = MOST) -> list[Typo]:
     """Misspelt values among texts with their counts (columns value, count), the surest first.
 
     Compared by edits with swaps (optimal string alignment); one edit for short texts, two for long ones. Texts that differ in
-    digits only are different things, not misspelt ones.
+    digits, or in a word of one capital, are different things, not misspelt ones.
     """
     from rapidfuzz.distance import OSA
 
@@ -65,7 +66,8 @@ def typos(counts: pl.DataFrame, most: int = MOST) -> list[Typo]:
             slip = text in slips and names[at] == names[0]
             if (
                 edits <= _allowed(text, names[at])
-                and (slip or not (_other_number(text, names[at]) or _other_code(text, names[at])))
+                and (edits < 2 or weights[at] >= _TIMES_OFTEN * count)
+                and (slip or not _other_thing(text, names[at]))
                 and (best is None or edits < best[0])
             ):
                 best = (edits, at)
@@ -119,6 +121,16 @@ def _distances(texts: list[str], names: list[str]) -> list[list[int]]:
 def _allowed(a: str, b: str) -> int:
     shortest = min(len(a), len(b))
     return 1 if shortest < 6 else 2
+
+
+def _other_thing(a: str, b: str) -> bool:
+    return _other_number(a, b) or _other_code(a, b) or _other_part(a, b)
+
+
+def _other_part(a: str, b: str) -> bool:
+    """Whether a word of one capital is another one, or is there in one of them only: E PITTSBURGH, block B. That was meant."""
+    apart = set(Counter(a.split()) - Counter(b.split())) | set(Counter(b.split()) - Counter(a.split()))
+    return bool(apart) and all(len(word) == 1 and word.isupper() for word in apart)
 
 
 def _other_code(a: str, b: str) -> bool:

@@ -6,9 +6,12 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qpipe.analysis.patterns import escaped
 from qpipe.core.lazy import pl
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
 LEAST = 4  # letters of a word that is looked at
@@ -42,6 +45,22 @@ def misspellings(counts: pl.DataFrame, most: int = MOST) -> list[Misspelling]:
     rare = words.filter(pl.col("count") <= max(1, int(frequent["count"][0]) // 10)).head(most)
     found = {m.found: m for m in (*_near(rare, known), *_glued(rare, known), *_torn(counts, known))}
     return sorted(found.values(), key=lambda m: (-m.meant_count, m.found))
+
+
+def frequent_words(counts: pl.DataFrame, most: int = MOST) -> list[str]:
+    """Words so frequent that others may be meant to be one, of texts with their counts (columns value, count)."""
+    return _words(counts).filter(pl.col("count") >= FREQUENT)["word"].head(most // 2).to_list()
+
+
+def with_misspelt_words(counts: pl.DataFrame) -> list[str]:
+    """The texts that have one, of texts with their counts (columns value, count)."""
+    found = misspellings(counts)
+    return counts.filter(pl.col("value").str.contains(regex_of(found)))["value"].to_list() if found else []
+
+
+def regex_of(found: Sequence[Misspelling]) -> str:
+    """What texts match that have one of the misspelt words."""
+    return rf"\b(?:{'|'.join(sorted(escaped(m.found) for m in found))})\b"
 
 
 def _words(counts: pl.DataFrame) -> pl.DataFrame:

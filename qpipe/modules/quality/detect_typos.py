@@ -22,8 +22,9 @@ class DetectTypos(Relational):
     """Rare values that are nearly a frequent one of the same column: probably misspelt.
 
     One edit away for short texts, two for long ones, swaps counted as one (optimal string alignment); the value that was
-    meant is at least four times as frequent. Texts that differ in digits only are different things. At most 4,000 different
-    values are compared, the most frequent with the rarest. Nulls are left out. Zero rows: not evaluated.
+    meant is at least four times as frequent, ten times where two edits away. Texts that differ in digits only, or in a word of
+    one capital (E Pittsburgh), are different things. At most 4,000 different values are compared, the most frequent with the
+    rarest. Nulls are left out. Zero rows: not evaluated.
 
     Examples:
         ```yaml
@@ -32,12 +33,23 @@ class DetectTypos(Relational):
         rows: [{city: Berlin}, {city: Berlin}, {city: Berlin}, {city: Berlin}, {city: Berlni}, {city: Bonn}, {city: null}]
         failed: [4]
         ```
+        ```yaml
+        module:
+          detect_typos: {column: address, words: true}
+        rows: [
+          {address: 1 North Station Road}, {address: 2 South Station Road}, {address: 3 Old Station Road},
+          {address: 4 New Station Road}, {address: 5 West Station Road}, {address: 6 East Station Road},
+          {address: 7 High Station Road}, {address: 8 Low Station Road}, {address: 9 Mill Station Road},
+          {address: 10 Hill Station Road}, {address: 11 Long Sttaion Road}]
+        failed: [10]
+        ```
     """
 
     dimension = "accuracy"
     like = ("typo", "misspelling", "near duplicate values", "fuzzy", "cluster and edit", "levenshtein", "spelling")
 
     columns: Columns = param(help="the columns of texts", short=True, alias="column")
+    words: bool = param(False, help="also misspelt words within the texts")
     confidence: float = param(0.6, help="how sure it must be, from 0 to 1", minimum=0, maximum=1)
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
@@ -57,6 +69,7 @@ class DetectTypos(Relational):
 
     def _misspelt(self, collected: Any, cell: str) -> list[str]:
         from qpipe.analysis.typos import typos
+        from qpipe.analysis.words import with_misspelt_words
 
         if not collected.has_rows:
             return []
@@ -68,4 +81,5 @@ class DetectTypos(Relational):
             counts = connection.sql(f"{query} limit 100000").pl()
         finally:
             connection.close()
-        return [typo.value for typo in typos(counts) if typo.confidence >= self.confidence]
+        found = [typo.value for typo in typos(counts) if typo.confidence >= self.confidence]
+        return [*found, *with_misspelt_words(counts.filter(~pl.col("value").is_in(found)))] if self.words else found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qpipe.profile.model import ForeignKeyFound, TableProfile
 from qpipe.profile.relations import Known
-from qpipe.profile.rules import numbers, private, relations, values, writing
+from qpipe.profile.rules import numbers, private, relations, spelling, values, writing
 from qpipe.profile.rules.conditional import completed
 from qpipe.profile.rules.meant import doubted
 from qpipe.profile.rules.seen import OF_SOURCE, Seen, Suggestion, look
@@ -16,8 +16,8 @@ __all__ = ["OF_SOURCE", "Seen", "Suggestion", "suggestions"]
 
 LOOKED = 50_000  # rows that rules of several columns are looked for in
 OF_ONE_COLUMN = (
-    values.nothing, values.of_type, values.not_null, values.one_date, values.allowed, values.misspelt, writing.odd,
-    numbers.nearly_key, writing.words, writing.pattern, writing.unit, writing.semantic, numbers.within, numbers.decimals,
+    values.nothing, values.of_type, values.not_null, values.one_date, values.allowed, spelling.misspelt, writing.odd,
+    numbers.nearly_key, spelling.words, writing.pattern, writing.unit, writing.semantic, numbers.within, numbers.decimals,
 )  # fmt: skip
 
 
@@ -77,10 +77,14 @@ def _words_for_nothing(profile: TableProfile) -> tuple[str, ...]:
 
 
 def _without_doubles(found: list[Suggestion]) -> list[Suggestion]:
-    """A list of allowed values makes a list of misspelt ones and a pattern of the same column needless."""
+    """A list of allowed values makes a list of misspelt ones, a search and a pattern of the same column needless."""
     twice: set[tuple[str, ...]] = set()
     found = [s for s in found if s.module != "unique" or not (s.columns in twice or twice.add(s.columns))]  # type: ignore[func-returns-value]
     listed = {s.columns for s in found if s.module == "one_of" and not s.about}
+    sure: dict[tuple[str, ...], float] = {}  # of a list, or a form, that says how all values are written
+    for s in found:
+        if s.module == "format_is" or (s.module in ("one_of", "matches") and not s.about):
+            sure[s.columns] = max(sure.get(s.columns, 0.0), s.confidence)
     shaped = {s.columns for s in found if s.about == "number alone"}
 
     running = {s.columns for s in found if s.module == "ordered"}
@@ -91,7 +95,10 @@ def _without_doubles(found: list[Suggestion]) -> list[Suggestion]:
             return True  # what rises occurs once, and goes on
         if s.columns in referring and s.module in ("between", "one_of", "matches"):
             return True  # the other table says what is allowed
-        if s.columns in listed and (s.about == "misspelt" or (s.module == "matches" and not s.about)):
+        if s.about == "odd writing" and not s.broken and sure.get(s.columns, 0.0) >= 0.8:
+            return True
+        within = s.about == "misspelt" or s.module == "detect_typos" or (s.module == "matches" and not s.about)
+        if within and s.columns in listed:
             return True
         other = s.module in ("matches", "one_of") and s.about in ("", "misspelt", "odd writing")
         return s.columns in shaped and other

@@ -16,6 +16,7 @@ from qpipe.profile.rules.seen import ENOUGH, FEWEST, Seen, Suggestion, certainty
 if TYPE_CHECKING:
     import polars as pl
 
+MORE_YEARS = 10
 DIGITS = 7  # of a number: so long ones are hardly ever equal by chance
 
 
@@ -28,6 +29,8 @@ def within(c: Seen) -> Iterator[Suggestion]:
         reason = f"{c.told.outside:,} dates lie far from all others"
         yield Suggestion(c.table, "between", {k: v for k, v in params.items() if v}, (c.name,), reason, c.every, c.told.outside,
                          certainty(c.every, c.told.outside, 0.9))  # fmt: skip
+    elif c.reading.kind in ("date", "datetime"):
+        yield from _about_then(c)
     if c.numbers is None or c.told.least is None:
         return
     numbers = _meant(c)
@@ -48,6 +51,21 @@ def within(c: Seen) -> Iterator[Suggestion]:
         outside, reason = outside + nothing, f"{reason}, but for {nothing:,} that stand for nothing"
     params = {"column": c.name, "min": plain(low), "max": plain(high)}
     yield Suggestion(c.table, "between", params, (c.name,), reason, numbers.len(), outside, round(sure, 3))
+
+
+def _about_then(c: Seen) -> Iterator[Suggestion]:
+    """Years that dates may be of where none lies far out: as many more at either end as all span, and ten at least.
+
+    A slip in a year leads further away (0217, 2071); the next years do not.
+    """
+    years = [int(str(day)[:4]) for day in (c.told.least, c.told.greatest) if re.match(r"\d{4}-", str(day))]
+    if len(years) < 2 or c.every < ENOUGH:
+        return
+    more = max(MORE_YEARS, years[1] - years[0])
+    first, last = max(1, years[0] - more), min(9999, years[1] + more)
+    params = {"column": c.name, "min": f"{first:04}-01-01", "max": f"{last:04}-12-31"}
+    yield Suggestion(c.table, "between", params, (c.name,), f"all are of {years[0]} to {years[1]}", c.every, 0,
+                     certainty(c.every, 0, 0.85))  # fmt: skip
 
 
 def _meant(c: Seen) -> pl.Series:

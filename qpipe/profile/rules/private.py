@@ -6,13 +6,12 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from qpipe.analysis.patterns import without_words
+from qpipe.analysis.semantic import ADDRESS, forms
 from qpipe.analysis.semantic import ENOUGH as USUAL
-from qpipe.analysis.semantic import forms
 from qpipe.core.lazy import pl
 from qpipe.profile.model import ColumnProfile, TableProfile
 from qpipe.profile.rules.seen import FEWEST, Seen, Suggestion, certainty
 
-_ADDRESS = "street address"
 _UNSAID = "personal data: no value is written here"
 
 
@@ -41,7 +40,7 @@ def _names_values(s: Suggestion, c: ColumnProfile) -> bool:
     if s.module == "one_of":
         return not s.about.startswith("not ")
     if s.module == "matches":
-        common = c.meaning == _ADDRESS  # a slip of a word that many addresses have tells of nobody
+        common = c.meaning == ADDRESS  # a slip of a word that many addresses have tells of nobody
         return s.about == "run together" or (s.about == "misspelt words" and not common) or c.distinct < 2
     return s.module == "between" and s.about != "by name" and c.type not in ("date", "datetime", "datetime(UTC)")
 
@@ -77,7 +76,7 @@ def _wordless(regex: str | list[str]) -> str | list[str]:
 
 def _form(c: Seen) -> Iterator[Suggestion]:
     """The form that such data has, where the values suggest none that is tighter. Addresses have too many forms."""
-    if not c.is_text or c.every < FEWEST or c.told.meaning == _ADDRESS:
+    if not c.is_text or c.every < FEWEST or c.told.meaning == ADDRESS:
         return
     fits = {one: int(c.counts.filter(pl.col("value").str.contains(one))["count"].sum()) for one in forms(c.told.meaning or "")}
     tight = min(((n, one) for one, n in fits.items() if n >= USUAL * c.every), default=None)

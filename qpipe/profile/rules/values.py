@@ -1,4 +1,4 @@
-"""Rules for the values of one column: type, missing ones, allowed ones, misspelt ones."""
+"""Rules for the values of one column: type, missing ones, allowed ones."""
 
 from __future__ import annotations
 
@@ -172,16 +172,3 @@ def _nearly_constant(c: Seen) -> Iterator[Suggestion]:
     beside = value == 0 and rest > 0.02 * every and others >= 20  # measured now and then, such as rain
     sure = 0.85 if (scattered or first > 0.92 * every) and not beside else 0.7
     yield Suggestion(c.table, "one_of", params, (c.name,), f"{value} is {first / every:.1%} of the column", every, rest, sure)
-
-
-def misspelt(c: Seen) -> Iterator[Suggestion]:
-    """Near-duplicates of frequent values."""
-    wrong = [t for t in c.told.typos if t[4] >= 0.6]
-    if not wrong:
-        return
-    count = sum(t[1] for t in wrong)
-    shown = ", ".join(f"{t[0]!r} for {t[2]!r}" for t in wrong[:3])
-    params = {"column": c.name, "values": sorted(t[0] for t in wrong), "negate": True}
-    sure = sum(t[4] * t[1] for t in wrong) / count
-    yield Suggestion(c.table, "one_of", params, (c.name,), f"misspelt: {shown}{' …' if len(wrong) > 3 else ''}", c.every, count,
-                     round(sure, 3), "misspelt")  # fmt: skip

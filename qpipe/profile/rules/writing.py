@@ -6,48 +6,50 @@ import re
 from collections.abc import Iterator, Sequence
 
 from qpipe.analysis.kinds import read
-from qpipe.analysis.patterns import Pattern, escaped, patterns, shape
-from qpipe.analysis.words import misspellings
+from qpipe.analysis.patterns import Pattern, patterns, shape
 from qpipe.core.lazy import pl
 from qpipe.profile.rules.seen import ENOUGH, Seen, Suggestion, certainty
 
 SCATTERED = 0.65  # of the values have one form, and the others none of their own
 UNIT = 8  # letters at most
 _MEASURED = (None, "amount of money", "percentage")  # what numbers with a unit may mean
-TEXTS = 100_000  # different ones whose words are looked at
-WORDS = 300  # misspelt ones in one rule
+NEVER, MOST = 0.9, 0.85  # so sure that no value is written so, a rule says it; at most, how sure it is
 
 
 def odd(c: Seen) -> Iterator[Suggestion]:
-    """Ways to write that hardly any other value of the column has: slips of the keyboard."""
+    """Ways to write that hardly any other value of the column has, or surely none: slips of the keyboard."""
     if not c.is_text or c.every < ENOUGH:
         return
-    capital = pl.col("value").str.contains(r"\p{Lu}") & ~pl.col("value").str.contains(r"\p{Ll}")
-    small = 1 - float(c.counts.filter(capital)["count"].sum()) / c.every
-    chosen, bad = [], pl.lit(False)
-    for regex, most in _ODD:
-        share = float(c.counts.filter(pl.col("value").str.contains(regex))["count"].sum()) / c.every
-        if 0 < share <= most:
-            chosen.append(regex)
-            bad = bad | pl.col("value").str.contains(regex)
-    lonely = r"(?:^| )\p{Ll}(?: |$)"
-    if 0 < float(c.counts.filter(pl.col("value").str.contains(lonely))["count"].sum()) <= 0.03 * c.every and _capitals(c) > 0.8:
-        chosen.append(lonely)
-        bad = bad | pl.col("value").str.contains(lonely)
-    if 0 < small < 0.2:
-        chosen.append(r"\p{Ll}")
-        bad = bad | pl.col("value").str.contains(r"\p{Ll}")
+    surely = certainty(c.every, 0, 1.0) >= NEVER
+    chosen = [regex for regex, share, most in _odd_forms(c) if share <= most and (share or surely)]
     if not chosen:
         return
-    found = c.counts.filter(bad)
+    found = c.counts.filter(pl.any_horizontal(pl.col("value").str.contains(regex) for regex in chosen))
     count = int(found["count"].sum())
     if _meant(c, found):
         return
     shown = ", ".join(repr(v) for v in found["value"].sort().head(3).to_list())
     params = {"column": c.name, "regex": chosen if len(chosen) > 1 else chosen[0], "negate": True}
-    reason = f"written unlike the others: {shown}" if count else "none has a small letter"
-    yield Suggestion(c.table, "matches", params, (c.name,), reason, c.every, count,
-                     round(0.9 - 0.5 * count / c.every, 3), "odd writing")  # fmt: skip
+    reason = f"written unlike the others: {shown}" if count else "no value has signs that slips of the keyboard leave"
+    sure = 0.9 - 0.5 * count / c.every if count else certainty(c.every, 0, MOST)
+    yield Suggestion(c.table, "matches", params, (c.name,), reason, c.every, count, round(sure, 3), "odd writing")
+
+
+def _odd_forms(c: Seen) -> Iterator[tuple[str, float, float]]:
+    """(regex, the share of the values that have it, how large a share may and still be odd)"""
+
+    def share(test: pl.Expr) -> float:
+        return float(c.counts.filter(test)["count"].sum()) / c.every
+
+    cell = pl.col("value")
+    yield from ((regex, share(cell.str.contains(regex)), most) for regex, most in _ODD)
+    if share(cell.str.contains(r"^[\p{Lu}\d]")) > 0.8:
+        yield _LONELY, share(cell.str.contains(_LONELY)), 0.03
+    if share(cell.str.contains(r"^[1-9]")) > 0.8:
+        yield r"^0\d", share(cell.str.contains(r"^0\d")), 0.06
+    capital = share(cell.str.contains(r"\p{Lu}") & ~cell.str.contains(r"\p{Ll}"))
+    if capital > 0.8:
+        yield r"\p{Ll}", 1 - capital, 0.2
 
 
 def _meant(c: Seen, found: pl.DataFrame) -> bool:
@@ -55,11 +57,6 @@ def _meant(c: Seen, found: pl.DataFrame) -> bool:
     count = int(found["count"].sum())
     usual = (c.every - count) / max(1, c.counts.height - found.height)
     return int(found.filter(pl.col("count") >= max(3, 0.5 * usual))["count"].sum()) > 0.5 * count
-
-
-def _capitals(c: Seen) -> float:
-    """The share of values that begin with a capital or a digit."""
-    return float(c.counts.filter(pl.col("value").str.contains(r"^[\p{Lu}\d]"))["count"].sum()) / c.every
 
 
 # what is odd, and how large a share of a column may have it and still be odd
@@ -70,23 +67,7 @@ _ODD = (
     (r"[\x00-\x08\x0B-\x1F]", 0.5),
     (r"[ÂÃ][\x80-\xBF]|â€", 0.5),  # UTF-8 read as another encoding
 )
-
-
-def words(c: Seen) -> Iterator[Suggestion]:
-    """Rare words within texts that are nearly a frequent one."""
-    if not c.is_text or c.every < ENOUGH or c.counts.height < 0.1 * c.every:
-        return
-    listed = {t[0] for t in c.told.typos}
-    counts = c.counts.filter(~pl.col("value").is_in(list(listed))).sort(["count", "value"], descending=[True, False])
-    found = misspellings(counts.head(TEXTS))[:WORDS]
-    if not found:
-        return
-    regex = rf"\b(?:{'|'.join(sorted(escaped(m.found) for m in found))})\b"
-    broken = int(c.counts.filter(pl.col("value").str.contains(regex))["count"].sum())
-    shown = ", ".join(f"{m.found!r} for {m.meant!r}" for m in found[:3])
-    params = {"column": c.name, "regex": regex, "negate": True}
-    yield Suggestion(c.table, "matches", params, (c.name,), f"misspelt words: {shown}{' …' if len(found) > 3 else ''}", c.every,
-                     broken, round(0.88 - 0.5 * broken / c.every, 3), "misspelt words")  # fmt: skip
+_LONELY = r"(?:^| )\p{Ll}(?: |$)"
 
 
 def pattern(c: Seen) -> Iterator[Suggestion]:
