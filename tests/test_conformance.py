@@ -1,4 +1,4 @@
-"""Great Expectations' own cases, judged by our modules through ``benchmarks.conformance``."""
+"""Great Expectations' own cases, and ours with its verdicts, judged by our modules through ``benchmarks.conformance``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ pytest.importorskip("dateutil")
 
 from benchmarks.conformance.__main__ import answer, judge
 
-FILE = Path(__file__).parent / "data" / "conformance" / "great_expectations.jsonl"
-CASES = [json.loads(line) for line in FILE.read_text().splitlines()]
+FOLDER = Path(__file__).parent / "data" / "conformance"
+CASES = [
+    json.loads(line) for name in ("great_expectations", "own") for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()
+]
 NOT_MAPPED = {  # as docs/conformance.md says
     "core/expect_column_values_to_be_in_set/0/9",
     "core/expect_column_values_to_match_strftime_format/0/8",

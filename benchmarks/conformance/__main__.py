@@ -62,12 +62,13 @@ def answer(case: Case) -> dict[str, Any]:
 def _judged(made: list[Written], frame: pl.DataFrame, case: Case) -> dict[str, Any]:
     seen = [(built(name, values), values) for name, values in made if name]
     results = [(module, _run(module, frame)) for module, _ in seen]
+    nothing = all(_counts(module) and r.verdict and r.verdict.outcome == "not evaluated" for module, r in results) and results
     rows = sorted({row for module, result in results if isinstance(module, Check | Relational) for row in result.failed})
     return {
         "success": all(_holds(module, result) for module, result in results),
         "unexpected_rows": rows,
         "unexpected_list": _cells(case, rows),
-        "observed_value": _observed([result for _, result in results], case),
+        "observed_value": 0 if nothing else _observed([result for _, result in results], case),
     }
 
 
@@ -81,8 +82,20 @@ def _run(module: Module, frame: pl.DataFrame) -> Seen:
 def _holds(module: Module, seen: Seen) -> bool:
     """Theirs has no third verdict: where nothing could be evaluated, a claim about rows holds, one about a figure does not."""
     outcome = seen.verdict.outcome if seen.verdict else "error"
-    vacuous = isinstance(module, Check | Relational) or getattr(module, "in_", None) is not None
-    return outcome == "pass" or (outcome == "not evaluated" and vacuous)
+    if outcome != "not evaluated":
+        return outcome == "pass"
+    if _counts(module):  # the sum, or the number of different values, of nothing is 0
+        low, high, exclusive = getattr(module, "min", None), getattr(module, "max", None), getattr(module, "exclusive", False)
+        low, high = (
+            (getattr(module, "min_share", None), getattr(module, "max_share", None)) if low is high is None else (low, high)
+        )
+        above = low is None or (low < 0 if exclusive in (True, "min") else low <= 0)
+        return above and (high is None or (high > 0 if exclusive in (True, "max") else high >= 0))
+    return module.name != "most_common" and (isinstance(module, Check | Relational) or getattr(module, "in_", None) is not None)
+
+
+def _counts(module: Module) -> bool:
+    return module.name == "cardinality" or getattr(module, "function", None) == "sum"
 
 
 def _cells(case: Case, rows: list[int]) -> list[Any]:

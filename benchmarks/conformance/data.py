@@ -21,11 +21,19 @@ _DTYPES = {
 def frame_of(case: Mapping[str, Any]) -> pl.DataFrame:
     """As a contract would type it. A column of several kinds of value is text, as it would be in a feed."""
     numbers = re.search("_(mean|median|min|max|sum|stdev|z_score|quantile)", case["expectation_type"])
-    empty = pl.Float64 if numbers else pl.String
+    compared = re.search("_(values_to_be_between|set|contain_set)", case["expectation_type"])
+    empty = pl.Float64 if numbers or (compared and _asks_for_numbers(case["kwargs"])) else pl.String
     texts = _read_as_moments(case)
     return pl.DataFrame(
         [_series(n, c, "datetime" if n in texts else case["schema"].get(n), empty) for n, c in case["data"].items()]
     )
+
+
+def _asks_for_numbers(kwargs: Mapping[str, Any]) -> bool:
+    """A column of nulls only has no type of its own: it has that of what it is compared with."""
+    given = [kwargs.get("min_value"), kwargs.get("max_value"), *(kwargs.get("value_set") or ())]
+    kinds = {type(value) for value in given if value is not None}
+    return bool(kinds) and kinds <= {int, float}
 
 
 def _read_as_moments(case: Mapping[str, Any]) -> set[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qpipe.core.component import Context, Module
+from qpipe.core.date_formats import unreadable
 from qpipe.core.params import build
 from qpipe.core.registry import Registry
 from qpipe.testing.examples import STARTED
@@ -79,7 +80,7 @@ def written(case: Mapping[str, Any], types: Mapping[str, Any]) -> list[Written]:
     kwargs = {k: v for k, v in case["kwargs"].items() if k not in ("catch_exceptions", "result_format")}
     made = turn(Expectation(kwargs, types, case["data"]))
     common: dict[str, Any] = {}
-    if kwargs.get("mostly") is not None:
+    if kwargs.get("mostly") is not None and not case["expectation_type"].startswith("expect_table_"):
         common["tolerance"] = _tolerance(kwargs["mostly"])
     if kwargs.get("row_condition"):
         common["where"] = _where(kwargs["row_condition"], kwargs.get("condition_parser"), types)
@@ -91,7 +92,7 @@ def _tolerance(mostly: Any) -> float:
         raise Refused("mostly must be an integer or float")
     if not 0 <= mostly <= 1:
         raise Refused("mostly must be between 0 and 1")
-    return round(1 - mostly, 10)
+    return float(round(1 - mostly, 15))  # a float is a share, even 1.0
 
 
 def _both(values: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def _where(condition: str, language: str | None, types: Mapping[str, Any]) -> st
         if literal[0] in "\"'" and kind in ("integer", "float"):
             raise NotMapped(f"{condition}: a number is compared with a text, which qpipe refuses")
         plain = text if kind in ("integer", "float", "boolean") else "'" + text.replace("'", "''") + "'"
-        return f"{_name(column)} {({'==': '=', '!=': '<>'}).get(operator, operator)} {plain}"
+        return f"{_name(column)} {({'==': '=', '!=': 'is distinct from'}).get(operator, operator)} {plain}"
 
     turned = re.sub(r"(\w+)\s*(==|!=|<=|>=|<|>)\s*(\"[^\"]*\"|'[^']*'|[-+\w.]+)", term, condition)
     return turned.replace("&", " and ").replace("|", " or ")
@@ -136,10 +137,13 @@ def _evaluated(text: str) -> Any:
 
 def _no_value_but_null(of: Expectation) -> list[Written]:
     """A range or a set that holds nothing: qpipe refuses to write it as such, and says is_null for it."""
-    return [("is_null", {"columns": [of.column]})]
+    return [("is_null", {"columns": [of.column], "where": f"{_name(of.column)} is not null"})]
 
 
 def _between(of: Expectation) -> list[Written]:
+    bounds = of.bounds()
+    if _exclusive(of) and "min" in bounds and bounds["min"] == bounds.get("max"):
+        return _no_value_but_null(of)
     return [("between", {"columns": [of.column], **of.bounds(), "exclusive": _exclusive(of)})]
 
 
@@ -158,12 +162,22 @@ def _in_set(of: Expectation, negate: bool = False) -> list[Written]:
 
 
 def _lengths(of: Expectation) -> list[Written]:
-    bounds = {"equals": of.get("value")} if of.get("value") is not None else of.bounds()
+    bounds = {"equals": of.get("value")} if of.get("value") is not None else _whole(of)
     if bounds.get("min", 0) > bounds.get("max", math.inf):
         return _no_value_but_null(of)
     if not bounds:
         return [CLAIMS_NOTHING]
     return [("length", {"columns": [of.column], **bounds})]
+
+
+def _whole(of: Expectation) -> dict[str, Any]:
+    """Bounds of a count: above 3 is at least 4."""
+    bounds, exclusive = of.bounds(), _exclusive(of)
+    if "min" in bounds:
+        bounds["min"] = max(0, math.floor(bounds["min"]) + 1 if exclusive in (True, "min") else math.ceil(bounds["min"]))
+    if "max" in bounds:
+        bounds["max"] = math.ceil(bounds["max"]) - 1 if exclusive in (True, "max") else math.floor(bounds["max"])
+    return bounds
 
 
 def _regexes(negate: bool = False) -> Callable[[Expectation], list[Written]]:
@@ -188,11 +202,8 @@ def _unique(of: Expectation) -> list[Written]:
 
 
 def _unique_key(of: Expectation) -> list[Written]:
-    given = [f"{_name(column)} is not null" for column in of.get("column_list")]
-    rule = of.get("ignore_row_if") or "all_values_are_missing"
-    where = {"all_values_are_missing": " or ".join(given), "any_value_is_missing": " and ".join(given)}.get(rule)
-    equal = rule != "any_value_is_missing"
-    return [("unique", {"columns": of.get("column_list"), "nulls_equal": equal, **({"where": where} if where else {})})]
+    equal = of.get("ignore_row_if") != "any_value_is_missing"
+    return [("unique", {"columns": of.get("column_list"), "nulls_equal": equal, **_rows_of(of)})]
 
 
 def _ordered(direction: str) -> Callable[[Expectation], list[Written]]:
@@ -245,7 +256,10 @@ def _strftime(of: Expectation) -> list[Written]:
     form = of.get("strftime_format")
     if strange := set(re.findall("%.", form)) - {f"%{code}" for code in "aAwdbBmyYHIpMSfzZjUWcxXGuV%"}:
         raise NotMapped(f"{', '.join(sorted(strange))}: Python's dates do not have it, qpipe's do")
-    kind = "datetime" if re.search("%[HIMSpTXc]", form) else "date"
+    clock, day = re.search("%[HIMSpTXcfz]", form), re.search("%[aAwdbBmyYjUWcxXGuVD]", form)
+    kind = "time" if clock and not day else "datetime" if clock else "date"
+    if wrong := unreadable(form, kind):
+        raise NotMapped(f"a format that reads a part of a date or time: {form} {wrong}")
     return [("type_is", {"columns": [of.column], "type": kind, "format": form})]
 
 
@@ -295,27 +309,28 @@ def _pairs(of: Expectation) -> list[Written]:
     return [("expression", {"condition": " or ".join(f"({o})" for o in one), "nulls": "fail", **_pair_where(of)})]
 
 
-def _sum(of: Expectation) -> list[Written]:
-    columns = of.get("column_list")
-    given = [f"{_name(column)} is not null" for column in columns]
+def _rows_of(of: Expectation) -> dict[str, Any]:
+    """ignore_row_if, of several columns."""
+    given = [f"{_name(column)} is not null" for column in of.get("column_list")]
     rule = of.get("ignore_row_if") or "all_values_are_missing"
     where = {"all_values_are_missing": " or ".join(given), "any_value_is_missing": " and ".join(given)}.get(rule)
-    values = {"columns": columns, "equals": str(of.get("sum_total")), "nulls": "zero"}
-    return [("columns_sum_to", {**values, **({"where": where} if where else {})})]
+    return {"where": where} if where else {}
+
+
+def _sum(of: Expectation) -> list[Written]:
+    values = {"columns": of.get("column_list"), "equals": str(of.get("sum_total")), "nulls": "fail"}
+    return [("columns_sum_to", {**values, **_rows_of(of)})]
 
 
 def _all_equal(of: Expectation) -> list[Written]:
     """Of each pair: what is equal to the first is equal to each other."""
     first, *others = of.get("column_list")
-    rule = of.get("ignore_row_if") or "all_values_are_missing"
-    given = [f"{_name(column)} is not null" for column in (first, *others)]
-    where = {"all_values_are_missing": " or ".join(given), "any_value_is_missing": " and ".join(given)}.get(rule)
     condition = " and ".join(f"{_name(first)} = {_name(other)}" for other in others)
-    return [("expression", {"condition": condition, "nulls": "fail", **({"where": where} if where else {})})]
+    return [("expression", {"condition": condition, "nulls": "fail", **_rows_of(of)})]
 
 
 def _within_row(of: Expectation) -> list[Written]:
-    return [("unique_within_row", {"columns": of.get("column_list")})]
+    return [("unique_within_row", {"columns": of.get("column_list"), "nulls_equal": True, **_rows_of(of)})]
 
 
 def _aggregate(function: str) -> Callable[[Expectation], list[Written]]:
@@ -339,12 +354,12 @@ def _quantiles(of: Expectation) -> list[Written]:
 
 
 def _distinct_count(of: Expectation) -> list[Written]:
-    return [("cardinality", {"column": of.column, **(of.bounds() or {"min": 0})})]
+    return [("cardinality", {"column": of.column, **(_whole(of) or {"min": 0})})]
 
 
 def _distinct_share(of: Expectation) -> list[Written]:
     bounds = {f"{name}_share": value for name, value in of.bounds().items()} or {"min_share": 0.0}
-    return [("cardinality", {"column": of.column, **bounds})]
+    return [("cardinality", {"column": of.column, **bounds, "exclusive": _exclusive(of)})]
 
 
 def _set(how: str) -> Callable[[Expectation], list[Written]]:
@@ -357,12 +372,14 @@ def _set(how: str) -> Callable[[Expectation], list[Written]]:
 
 def _most_common(of: Expectation) -> list[Written]:
     ties = "any" if of.get("ties_okay") else "forbid"
-    return [("most_common", {"column": of.column, "values": of.members(), "ties": ties})]
+    given = f"{_name(of.column)} is not null"
+    return [("most_common", {"column": of.column, "values": of.members(), "ties": ties, "where": given})]
 
 
 def _z_scores(of: Expectation) -> list[Written]:
     side = "both" if of.get("double_sided", True) else "high"
-    values = {"columns": [of.column], "method": "z", "threshold": of.get("threshold"), "side": side, "min_rows": 3}
+    below = of.get("threshold") * (1 - 1e-12)  # theirs itself is too far, ours is not
+    values = {"columns": [of.column], "method": "z", "threshold": below, "side": side, "min_rows": 3}
     return [("detect_outliers", {**values, "where": f"{_name(of.column)} is not null"})]
 
 

@@ -22,8 +22,9 @@ class DetectOutliers(Relational):
     `mad` measures the distance from the median in median absolute deviations, scaled to standard deviations (the modified
     z-score of Iglewicz and Hoaglin 1993; where more than half of the values are equal, the mean deviation stands in);
     outliers do not move it. `iqr` takes Tukey's fences around the quartiles (1977), `z` the distance from the mean in
-    standard deviations, which large outliers hide from. The whole data set is looked at, so batches do not matter. Nulls,
-    NaN and infinities are left out. Groups of fewer than `min_rows` values, and zero rows: not evaluated.
+    standard deviations (of a sample, as in `aggregate`), which large outliers hide from. The whole data set is looked at, so
+    batches do not matter. Nulls, NaN and infinities are left out. Groups of fewer than `min_rows` values, and zero rows: not
+    evaluated.
 
     Examples:
         ```yaml
@@ -93,7 +94,7 @@ class DetectOutliers(Relational):
             low, high = f"s.a - {reach} * (s.b - s.a)", f"s.b + {reach} * (s.b - s.a)"
             stats = f"with s as ({stats})"
         elif self.method == "z":
-            stats = f"""with s as (select {chosen} avg({v}) as m, stddev_pop({v}) as d
+            stats = f"""with s as (select {chosen} avg({v}) as m, stddev_samp({v}) as d
                         from data where {v} is not null {group} having count(*) >= {self.min_rows})"""
             low, high = f"s.m - {reach} * s.d", f"s.m + {reach} * s.d"
         else:

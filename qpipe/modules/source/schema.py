@@ -116,7 +116,8 @@ def _type(word: str) -> DataType:
 def _is(found: DataType, wanted: DataType) -> bool:
     if wanted.name in ("int", "float", "any") or str(wanted) in _WHOLE_KINDS:
         return found.kind == wanted.kind or wanted.kind == "any"
-    return str(found) == str(wanted)
+    same = {"int64": "int", "float64": "float"}  # two words for one type
+    return str(found) == same.get(str(wanted), str(wanted))
 
 
 _WHOLE_KINDS = ("decimal(38,10)", "datetime", "list(any)", "struct")  # the words without details, as they are parsed

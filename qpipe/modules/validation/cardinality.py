@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from qpipe.core.component import Context, Gate, Measure, Types, Verdict
 from qpipe.core.lazy import pl
@@ -49,6 +50,7 @@ class Cardinality(Gate):
     max: int | None = param(None, help="the greatest number of different values", minimum=0)
     min_share: float | None = param(None, help="the least share of different values among all values", minimum=0, maximum=1)
     max_share: float | None = param(None, help="the greatest share", minimum=0, maximum=1)
+    exclusive: bool | Literal["min", "max"] = param(False, help="the bounds (true), or one side of them, are not allowed")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         if all(bound is None for bound in (self.min, self.max, self.min_share, self.max_share)):
@@ -65,20 +67,24 @@ class Cardinality(Gate):
         if not count:
             return Verdict("not evaluated", {}, self._words())
         distinct = STATISTICS["count_distinct"].value(values, context.types[self.column])
+        above = operator.gt if self.exclusive in (True, "min") else operator.ge
+        below = operator.lt if self.exclusive in (True, "max") else operator.le
         share, slack = min(1.0, distinct / count), 0.0 if distinct < 16_384 else 0.01
         good = (
-            (self.min is None or distinct >= self.min * (1 - slack))
-            and (self.max is None or distinct <= self.max * (1 + slack))
-            and (self.min_share is None or share >= self.min_share - slack)
-            and (self.max_share is None or share <= self.max_share + slack)
+            (self.min is None or above(distinct, self.min * (1 - slack)))
+            and (self.max is None or below(distinct, self.max * (1 + slack)))
+            and (self.min_share is None or above(share, self.min_share - slack))
+            and (self.max_share is None or below(share, self.max_share + slack))
         )
         told = f"{self.column} has {distinct:,.0f} different values of {count:,} ({share:.2%})"
         observed = {"distinct": distinct, "share": share}
         return Verdict("pass" if good else "fail", observed, self._words(), "" if good else f"{told}, expected {self._words()}")
 
     def _words(self) -> str:
-        parts = [] if self.min is None else [f"at least {self.min:,}"]
-        parts += [] if self.max is None else [f"at most {self.max:,}"]
-        parts += [] if self.min_share is None else [f"a share of at least {self.min_share:g}"]
-        parts += [] if self.max_share is None else [f"a share of at most {self.max_share:g}"]
+        least = "more than" if self.exclusive in (True, "min") else "at least"
+        most = "less than" if self.exclusive in (True, "max") else "at most"
+        parts = [] if self.min is None else [f"{least} {self.min:,}"]
+        parts += [] if self.max is None else [f"{most} {self.max:,}"]
+        parts += [] if self.min_share is None else [f"a share of {least} {self.min_share:g}"]
+        parts += [] if self.max_share is None else [f"a share of {most} {self.max_share:g}"]
         return " and ".join(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from qpipe.core.component import Check, Context, Rule, Types
 from qpipe.core.expression import Expression as Parsed
@@ -19,7 +19,8 @@ _NUMBERS = ("integer", "float", "decimal", "any")
 class ColumnsSumTo(Check):
     """The sum of several columns of a row is a number, or what an expression over the row gives.
 
-    A null among the columns counts as 0 with `nulls: zero`; else the row passes and is not evaluated. With floats, and with
+    A null among the columns counts as 0 with `nulls: zero`, and fails with `nulls: fail`; else the row passes and is not
+    evaluated, as it does where `equals` is null. With floats, and with
     `within`, the sum may differ by that much; decimals and integers add up exactly. NaN fails. Zero rows: not evaluated.
 
     Examples:
@@ -43,7 +44,7 @@ class ColumnsSumTo(Check):
     columns: Columns = param(help="the columns to add")
     equals: Expression = param(help="a number, another column, or an expression over the row")
     within: float = param(0.0, help="how far the sum may be off", minimum=0)
-    nulls: str = param("skip", help="a null among them: skip the row, or count it as zero", enum=["skip", "zero"])
+    nulls: Literal["skip", "zero", "fail"] = param("skip", help="a null among them: skip the row, count it as zero, or fail")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         for column in self.columns:
@@ -53,13 +54,19 @@ class ColumnsSumTo(Check):
             yield "columns", "a sum needs two columns"
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
+        kinds = {context.types[name].kind for name in self.columns}
+        floats = "float" in kinds
         cells = [pl.col(name).fill_null(0) if self.nulls == "zero" else pl.col(name) for name in self.columns]
-        floats = any(context.types[name].kind == "float" for name in self.columns)
+        cells = [cell.cast(pl.Int128) for cell in cells] if kinds == {"integer"} else cells  # small ones would wrap around
         total = cells[0].cast(pl.Float64) if floats else cells[0]
         for cell in cells[1:]:
             total = total + cell
         wanted = Parsed.parse(self.equals).compile(context.types)
         off = (total - wanted).cast(pl.Float64).abs()
         slack = self.within + (1e-9 * total.abs() if floats else 0.0)
-        applies = pl.all_horizontal([total.is_not_null(), wanted.is_not_null()])
-        return (Rule(~off.is_finite() | (off > slack), self.columns, f"{' + '.join(self.columns)} = {self.equals}", applies),)
+        bad, applies = ~off.is_finite() | (off > slack), wanted.is_not_null()
+        if self.nulls == "fail":
+            bad = total.is_null() | bad
+        else:
+            applies = total.is_not_null() & applies
+        return (Rule(bad, self.columns, f"{' + '.join(self.columns)} = {self.equals}", applies),)

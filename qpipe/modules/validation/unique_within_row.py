@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class UniqueWithinRow(Check):
     """No two of several columns hold the same value in a row.
 
-    Nulls are like nothing and are left out; a row with fewer than two values is not evaluated. An empty text is a value; NaN
-    equals NaN. Zero rows: not evaluated.
+    Nulls are like nothing and are left out; a row with fewer than two values is not evaluated. With `nulls_equal: true` two
+    nulls are the same value. An empty text is a value; NaN equals NaN. Zero rows: not evaluated.
 
     Examples:
         ```yaml
@@ -35,6 +35,7 @@ class UniqueWithinRow(Check):
     like = ("expect_select_column_values_to_be_unique_within_record", "select_column_values_to_be_unique_within_record")
 
     columns: Columns = param(help="the columns that differ from each other", short=True)
+    nulls_equal: bool = param(False, help="two nulls are the same value")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         if len(self.columns) < 2:
@@ -45,6 +46,11 @@ class UniqueWithinRow(Check):
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
         cells = [pl.col(column) for column in self.columns]
-        same = [one == other for n, one in enumerate(cells) for other in cells[n + 1 :]]
+        same = [
+            one.eq_missing(other) if self.nulls_equal else one == other
+            for n, one in enumerate(cells)
+            for other in cells[n + 1 :]
+        ]
         given = pl.sum_horizontal([cell.is_not_null().cast(pl.UInt32) for cell in cells]) >= 2
-        return (Rule(pl.any_horizontal(same), self.columns, f"different values in {', '.join(self.columns)}", given),)
+        judged = None if self.nulls_equal else given
+        return (Rule(pl.any_horizontal(same), self.columns, f"different values in {', '.join(self.columns)}", judged),)
