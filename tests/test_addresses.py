@@ -130,7 +130,7 @@ def test_refusals_tell_the_place_and_no_secret(server: Any, tmp_path: Path, monk
 def test_a_server_that_is_killed_in_the_middle(server: Any, tmp_path: Path, comes_back: bool) -> None:
     count = 800_000  # more than is read ahead
     give(server, "long.csv", b"id,text\n" + b"".join(b"%d,%s\n" % (n, b"x" * 200) for n in range(count)))
-    retry = ", retry: {max_retries: 8, initial_delay: 0.3, backoff: constant}" if comes_back else ""
+    retry = ", retry: {max_retries: 99, initial_delay: 0.3, backoff: constant}" if comes_back else ""
     project = Project(tmp_path, spec(server, "long.csv", **{"batch_size: 2": f"buffer_size: 3, batch_size: 20000{retry}"}))
     killed: list[str] = []
     back = threading.Timer(1.0, server.start)

@@ -34,7 +34,9 @@ def good(project: Project) -> list[int]:
 
 
 def put(project: Project, name: str, text: str) -> None:
-    (project.folder / "in" / name).write_text(text)
+    """Whole: somebody may be watching."""
+    (project.folder / "coming").write_text(text)
+    (project.folder / "coming").replace(project.folder / "in" / name)
 
 
 def test_each_file_is_read_once(tmp_path: Path) -> None:
@@ -119,15 +121,15 @@ def test_watching_a_folder_makes_a_run_of_each_arrival(tmp_path: Path) -> None:
 def test_watching_leaves_a_file_alone_while_it_is_written(tmp_path: Path) -> None:
     """Also one whose writer pauses for a moment; a row cut in half is never read."""
     project = arriving(tmp_path, ("a.csv", "id\n1\n"))
-    command = [sys.executable, "-m", "qpipe", "run", str(project.spec), "--watch", "--every", "1s", "--quiet"]
+    command = [sys.executable, "-m", "qpipe", "run", str(project.spec), "--watch", "--every", "2s", "--quiet"]
     watching = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     try:
         _until(lambda: good(project) == [1])
         with (tmp_path / "in" / "slow.csv").open("w") as slow:
-            for piece in ("id\n2", "2\n3", "3\n4", "4\n"):
+            for piece in ("id\n", "2", "2\n3", "3\n4", "4", "\n"):  # longer than it takes until the next look
                 slow.write(piece)
                 slow.flush()
-                time.sleep(0.7)
+                time.sleep(0.5)
         _until(lambda: len(good(project)) > 1)  # the run is still ending: it is stopped all the same
     finally:
         watching.send_signal(signal.SIGINT)

@@ -139,7 +139,8 @@ def test_watching_runs_once_for_every_arrival(tmp_path: Path) -> None:
     watching = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         for count in (5, 7):
-            (tmp_path / "count").write_text(str(count))
+            (tmp_path / "more").write_text(str(count))
+            (tmp_path / "more").replace(tmp_path / "count")  # whole, as the other process reads it at any moment
             _until(lambda count=count: (tmp_path / "heard").exists() and (tmp_path / "heard").read_text() == str(count))
         time.sleep(0.5)
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +134,11 @@ def test_nobody_is_kept_waiting_by_rows_on_their_way(url: str, tmp_path: Path) -
 
 def test_one_that_gets_no_rows_is_given_up(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(early, "_IDLE", 1.5)
-    waiting = lambda: time.sleep(4.0)  # noqa: E731
-    seen = watched(project(tmp_path, url), "output.first.publish", waiting)
+
+    def given_up() -> None:
+        until(lambda: not any(thread.name == "qpipe-load" for thread in threading.enumerate()))
+
+    seen = watched(project(tmp_path, url), "output.first.publish", given_up)
     assert seen.count("output.sql.load") == 20 and ids(url, "one") == ids(url, "two") == list(range(ROWS))
 
 

@@ -179,12 +179,15 @@ def _killed(folder: Path, server: Any, where: str, comes_back: bool) -> None:
             project_killed.append(name)
             server.kill()
             if comes_back:
-                threading.Timer(1.0, server.start).start()
+                back.start()
 
+    back = threading.Timer(1.0, server.start)
     project_killed: list[str] = []
     with effects.listening(listener):
         outcome = project.run()
     assert project_killed, sorted(set(seen))
+    if comes_back:
+        back.join()
     if comes_back and where != "early":  # its end is heard of by nobody, if the server is back when all is through
         assert [event for event in project.events if event.name == "run.retrying"], "the kill was not noticed"
     elif not comes_back:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -181,19 +180,16 @@ def test_health(home: Path, state: str, owner: dict[str, Any], ill: str | None) 
     assert history(home, "health").return_value == (1 if ill else 0)
 
 
-def test_watch_follows_until_the_end(home: Path) -> None:
+def test_watch_follows_until_the_end(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = write(home, finish=False)
 
-    def end() -> None:
-        time.sleep(0.3)
+    def end(seconds: float) -> None:
         journal = Journal(home)
         journal.db.execute("update run set state = 'done', exit_code = 0, ended = 1 where id = ?", (run,))
         journal.close()
 
-    ending = threading.Thread(target=end)
-    ending.start()
+    monkeypatch.setattr("qpipe.cli.watching.time.sleep", end)  # between its first look and its second
     done = history(home, "watch", run, "--events")
-    ending.join()
     names = [json.loads(text)["name"] for text in done.stdout.splitlines()]
     assert names[0] == "run.started" and "progress" in names and done.return_value == 0
     told = next(json.loads(text) for text in done.stdout.splitlines() if '"progress"' in text)["data"]

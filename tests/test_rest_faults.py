@@ -104,13 +104,18 @@ def test_a_run_that_learns_its_columns_is_interrupted_at_once(api: Api, tmp_path
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_what_passes_is_tried_again(api: Api, name: str) -> None:
+def test_what_passes_is_tried_again(api: Api, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_WHOLE", 1)
     api.answer = _failing(2, FAULTS[name])
-    assert rows(api, timeout=0.1 if "slow" in name else 30.0) == [{"id": "7"}] and len(api.asked) == 3
+    assert rows(api, timeout=1.0 if "slow" in name else 30.0) == [{"id": "7"}] and len(api.asked) == 3
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_what_does_not_pass_stops_the_run_which_goes_on_later(api: Api, tmp_path: Path, name: str) -> None:
+def test_what_does_not_pass_stops_the_run_which_goes_on_later(
+    api: Api, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "_WHOLE", 1)
+
     def answer(request: Request) -> Any:
         if int(request.params.get("page", 1)) >= 2 and not well:
             return _failing(10_000, FAULTS[name])(request)
@@ -118,7 +123,7 @@ def test_what_does_not_pass_stops_the_run_which_goes_on_later(api: Api, tmp_path
 
     well: list[int] = []
     api.answer = answer
-    patience = f"retries: 1, timeout: {'100ms' if 'slow' in name else '10s'}"
+    patience = f"retries: 1, timeout: {'1s' if 'slow' in name else '30s'}"
     items = Project(tmp_path, f"""
         name: items
         sources: {{items: {{type: rest, url: "{api.url}/items", {patience}, pagination: {{type: page, size: 10}}}}}}
@@ -128,6 +133,7 @@ def test_what_does_not_pass_stops_the_run_which_goes_on_later(api: Api, tmp_path
     stopped = items.run()
     assert (stopped.exit_code, stopped.state) == (69, "failed"), stopped
     assert api.url in stopped.message and "resume" in stopped.hint, stopped
+    assert ("was not whole within 1 s" in stopped.message) == ("slow" in name), stopped
     assert not (tmp_path / "out.csv").exists()
     well.append(1)
     assert items.resume().state == "done"

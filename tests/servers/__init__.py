@@ -9,11 +9,14 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import random
 import socket
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
@@ -56,21 +59,58 @@ def folder(name: str) -> Iterator[Path]:
         yield Path(made)
 
 
+_ports: list[socket.socket] = []  # one for each port that is held
+_chance = random.SystemRandom()  # not the seed that several workers may share
+
+
 def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
+    """A port that is nobody else's until this process ends, also while its server is away.
+
+    It is below those that the system gives to outgoing connections, and other processes of tests know that it is taken by a
+    name that goes with this process.
+    """
+    while True:
+        port, held = _chance.randrange(20_000, 32_000), socket.socket(socket.AF_UNIX)
+        try:
+            if sys.platform.startswith("linux"):
+                held.bind(f"\0qpipe-tests-port-{port}")
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            held.close()
+            continue
+        _ports.append(held)
         return port
 
 
-def until(ready: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for a server to answer."""
+def started(command: Sequence[str], log: Path, ready: Callable[[], bool], **options: Any) -> subprocess.Popen[bytes]:
+    """A server's process when it is ready. One that ends, or does not get ready, is told with the end of its log."""
+    with log.open("ab") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, **options)
+    with suppress(TimeoutError):
+        until(lambda: process.poll() is not None or ready())
+        if process.returncode is None:
+            return process
+    why = "did not get ready" if process.returncode is None else f"ended with {process.returncode}"
+    process.kill()
+    process.wait()
+    raise RuntimeError(f"{command[0]} {why}: {log.read_bytes()[-2000:].decode(errors='replace')}")
+
+
+def ran(command: Sequence[str]) -> None:
+    """A command that must end well, or what it said is told."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stdout}")
+
+
+def until(ready: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait for something that takes a moment, and much longer on a crowded machine."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if ready():
-            return
+    while not ready():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not ready within {seconds:g} s")
         time.sleep(0.05)
-    raise TimeoutError(f"the server did not answer within {seconds:g} s")
 
 
 def listens(port: int) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers import free_port, listens, until
+from tests.servers import free_port, listens, started
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # Azurite's own, in its manual
@@ -23,10 +22,8 @@ def start(directory: Path) -> Iterator[str]:
     port = free_port()
     command = ["azurite-blob", "--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(directory / "data"),
                "--skipApiVersionCheck", "--disableTelemetry", "--silent"]  # fmt: skip
-    with open(directory / "log", "wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)
+    process = started(command, directory / "log", lambda: listens(port), cwd=directory)
     try:
-        until(lambda: listens(port))
         url = f"http://127.0.0.1:{port}/{ACCOUNT}"
         import adlfs
 

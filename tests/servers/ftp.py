@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.servers import doors, free_port, listens, until
+from tests.servers import doors, free_port, listens, started
 
 PASSWORD = "pa55-word"
 
@@ -28,9 +27,7 @@ class Server:
         self.storage = "{username: ann, password: '${env:FTP_PASSWORD}'}"
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        until(lambda: listens(self._port))
+        self._process = started(self._command, self._log, lambda: listens(self._port))
 
     def kill(self) -> None:
         self._process.kill()

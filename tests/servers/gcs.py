@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from urllib.error import HTTPError
 from urllib.parse import parse_qs, quote, urlsplit
 from urllib.request import Request, urlopen
 
-from tests.servers import free_port, listens, until
+from tests.servers import free_port, listens, started
 
 PROGRAM = "import sys; from gcp_storage_emulator.__main__ import main; sys.exit(main())"
 
@@ -42,10 +41,8 @@ def start(directory: Path) -> Iterator[str]:
         "--in-memory",
         "--default-bucket=shop",
     ]
-    with open(directory / "log", "wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)
+    process = started(command, directory / "log", lambda: listens(port), cwd=directory)
     try:
-        until(lambda: listens(port))
         with _Conditions(f"http://127.0.0.1:{port}") as front:
             threading.Thread(target=front.serve_forever, daemon=True).start()
             yield f"http://127.0.0.1:{front.server_port}"

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.servers import free_port, listens, s3, until
+from tests.servers import free_port, listens, s3, started
 
 
 class Broker:
@@ -31,9 +31,8 @@ class Broker:
         self._process: Any = None
 
     def start(self, *more: str) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen([*self._command, *more], stdout=log, stderr=log, env=self._variables)
-        until(lambda: listens(self._port))
+        command = [*self._command, *more]
+        self._process = started(command, self._log, lambda: listens(self._port), env=self._variables)
 
     def kill(self) -> None:
         self._process.kill()
@@ -74,7 +73,7 @@ FORGETFUL = """
 import sys
 from confluent_kafka import Producer
 owner = Producer({"bootstrap.servers": "x", "test.mock.num.brokers": 1, "log_level": 0})
-(broker,) = owner.list_topics(timeout=5).brokers.values()
+(broker,) = owner.list_topics(timeout=60).brokers.values()
 print(f"{broker.host}:{broker.port}", flush=True)
 sys.stdin.read()
 """

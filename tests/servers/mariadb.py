@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.servers import free_port, listens, until
+from tests.servers import free_port, listens, started
 
 PASSWORD = "pa55-word:/?"
 
@@ -56,9 +56,7 @@ class Server:
         self.url = f"mariadb://qpipe:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/shop"
 
     def start(self, *options: str) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen([*self._command, *options], stdout=log, stderr=log)
-        until(lambda: listens(self._port))
+        self._process = started([*self._command, *options], self._log, lambda: listens(self._port))
 
     def kill(self) -> None:
         self._process.kill()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.servers import free_port
+from tests.servers import free_port, ran
 
 PASSWORD = "pa55-word:/?"
 
@@ -36,15 +36,15 @@ class Server:
         os.chmod(directory / "password", 0o644)
         initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
         assert initdb and pg_ctl
-        subprocess.run([*as_user, initdb, "-D", str(data), "-U", "qpipe", "--auth=scram-sha-256", "-N", "-E", "UTF8",
-                        f"--pwfile={directory / 'password'}"], check=True, capture_output=True)  # fmt: skip
+        ran([*as_user, initdb, "-D", str(data), "-U", "qpipe", "--auth=scram-sha-256", "-N", "-E", "UTF8",
+             f"--pwfile={directory / 'password'}"])  # fmt: skip
         options = f"-p {port} -h 127.0.0.1 -k {directory} -c log_statement=none"
-        self._control = [*as_user, pg_ctl, "-D", str(data), "-l", str(directory / "log"), "-w", "-o", options]
+        self._control = [*as_user, pg_ctl, "-D", str(data), "-l", str(directory / "log"), "-w", "-t", "120", "-o", options]
         self.url = f"postgresql://qpipe:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/"
 
     def start(self, fast: bool = False) -> None:
         more = ["-o", f"{self._control[-1]} -c fsync=off"] if fast else []
-        subprocess.run([*self._control, *more, "start"], check=True, capture_output=True)
+        ran([*self._control, *more, "start"])
 
     def kill(self) -> None:
         """As if the power went: what is in memory is lost, sessions end in the middle."""

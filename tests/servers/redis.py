@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
-from tests.servers import doors, free_port, listens, until
+from tests.servers import doors, free_port, listens, started
 
 PASSWORD = "pa55-word"
 
@@ -27,9 +26,7 @@ class Server:
         self.url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        until(lambda: listens(self._port))
+        self._process = started(self._command, self._log, lambda: listens(self._port))
 
     def kill(self) -> None:
         self._process.kill()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers import free_port, listens, until
+from tests.servers import free_port, listens, started
 
 
 def missing() -> str | None:
@@ -19,13 +18,10 @@ def missing() -> str | None:
 @contextmanager
 def start(directory: Path) -> Iterator[str]:
     port = free_port()
-    with open(directory / "log", "wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log, cwd=directory
-        )
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = started(command, directory / "log", lambda: listens(port), cwd=directory)
     try:
-        until(lambda: listens(port))
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(10)
+        process.kill()
+        process.wait()

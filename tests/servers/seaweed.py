@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from tests.servers import free_port, until
+from tests.servers import free_port, started
 
 
 def missing() -> str | None:
@@ -26,14 +25,12 @@ def start(directory: Path) -> Iterator[str]:
     ports = [f"-{name}{grpc}={free_port()}" for name in names for grpc in ("", ".grpc")]
     command = ["weed", "server", f"-dir={directory / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=20", *ports,
                "-s3", f"-s3.port={port}", f"-s3.port.grpc={free_port()}", "-s3.port.iceberg=0", "-s3.port.lance=0"]  # fmt: skip
-    with open(directory / "log", "wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)
+    process = started(command, directory / "log", lambda: _answers(url), cwd=directory)
     try:
-        until(lambda: _answers(url))
         yield url
     finally:
         process.kill()
-        process.wait(10)
+        process.wait()
 
 
 def _answers(url: str) -> bool:

@@ -10,7 +10,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from tests.servers import doors, free_port, listens, until
+from tests.servers import doors, free_port, listens, started
 
 
 def _program() -> str | None:
@@ -44,9 +44,7 @@ class Server:
     def start(self) -> None:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # where it locks itself in; Debian makes it when the service starts
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        until(lambda: listens(self._port))
+        self._process = started(self._command, self._log, lambda: listens(self._port))
 
     def kill(self) -> None:
         """With the processes of its connections."""

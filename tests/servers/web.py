@@ -6,12 +6,11 @@ import base64
 import http.server
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from tests.servers import doors, free_port, listens, until
+from tests.servers import doors, free_port, listens, started
 
 PASSWORD = "pa55-word"
 _AUTHORISED = "Basic " + base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
@@ -32,9 +31,7 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "tests.servers.web", str(self.folder), str(self._port)]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[2])
-        until(lambda: listens(self._port))
+        self._process = started(command, self.log, lambda: listens(self._port), cwd=Path(__file__).parents[2])
 
     def kill(self) -> None:
         self._process.kill()
