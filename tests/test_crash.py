@@ -11,6 +11,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,16 @@ def test_stopped_at_every_effect(tmp_path: Path) -> None:
         found = (project.outputs(), project.tallies(), project.samples(), project.balance())
         assert found == expected, f"stopped at effect {number}, {name}"
         assert project.hidden() == [], f"stopped at effect {number}, {name}"
+
+
+@pytest.mark.parametrize("effect", ["output.clean.stage", "output.stage.write", "journal.commit.batch.before"])
+def test_a_run_that_ends_early_leaves_no_thread_at_work(tmp_path: Path, effect: str) -> None:
+    """Who goes on with it must not meet one that still reads for it or writes its files."""
+    before = set(threading.enumerate())
+    project = Project(tmp_path, SPEC.replace("batch_size: 70", "batch_size: 7"), data())
+    with effects.listening(killed_at(effect, 1)), pytest.raises(Killed) as stopped:
+        project.run(given=ANSWERS)
+    assert set(threading.enumerate()) <= before, stopped  # whose frames are still there
 
 
 def test_stopped_again_while_resuming(tmp_path: Path) -> None:

@@ -123,9 +123,8 @@ def _tables(url: str, rows: Rows) -> None:
     texts = {name: "text" for name in names_of(rows)} | {"id": "integer primary key"}
     quote = "`" if url.startswith("mariadb") else '"'
     columns = ", ".join(f"{quote}{name}{quote} {word}" for name, word in texts.items())
-    run(url, "drop table if exists suite", f"create table suite ({columns})")
-    for row in rows:
-        run(url, f"insert into suite ({', '.join(row)}) values ({', '.join(_literal(v, url) for v in row.values())})")
+    filled = [f"insert into suite ({', '.join(r)}) values ({', '.join(_literal(v, url) for v in r.values())})" for r in rows]
+    run(url, "drop table if exists suite", f"create table suite ({columns})", *filled)
 
 
 def _literal(value: Any, url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, closing, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -178,8 +178,8 @@ class Execution:
             with self.writer.commit("checkpoint") as tx:
                 advance(tx, each, last, state)
 
-        reads = self._stoppable(self._batches(each, start, only))
-        last = fill(collectors, reads, keep, self._progress(each).tell, self.reading.sync, checkpoint)
+        with self._batches(each, start, only) as reads:
+            last = fill(collectors, self._stoppable(reads), keep, self._progress(each).tell, self.reading.sync, checkpoint)
         found = collectors.judge()
         self.reading.sync()
         with self.writer.commit("pass-done") as tx:
@@ -207,20 +207,24 @@ class Execution:
         self.record = self._record(programs)
         worker = self._worker(programs)
         progress = self._progress(each)
-        for done in in_order(self._batches(each, start), worker.do, workers(self.plan)):
-            self.record.batch(each, done)
-            self.publisher.load(done.parts)
-            progress.add(done)
-            progress.tell(done.read)
-            self._check_stop()
+        with self._batches(each, start) as reads:
+            for done in in_order(reads, worker.do, workers(self.plan)):
+                self.record.batch(each, done)
+                self.publisher.load(done.parts)
+                progress.add(done)
+                progress.tell(done.read)
+                self._check_stop()
         if len(self.passes) > 1 and not self.reading.spools:  # several readings must have been of the same rows
             self._same_inputs(self.prepared.identities, self.prepared.identify())
         with self.writer.commit("pass-done") as tx:
             tx.execute("update pass set state='done', ended=? where run=? and number=?", time.time(), self.run, each.number)
             tx.event("pass.done", number=each.number)
 
-    def _batches(self, each: Pass, start: Start, only: Mapping[str, Sequence[str]] | None = None) -> Iterator[Read]:
-        return self.reading.batches(each, start, self.programs.replaced(each), only)
+    def _batches(
+        self, each: Pass, start: Start, only: Mapping[str, Sequence[str]] | None = None
+    ) -> AbstractContextManager[Iterator[Read]]:
+        """Nothing reads any more when it is left, whatever has happened: who goes on with the run is alone."""
+        return closing(self.reading.batches(each, start, self.programs.replaced(each), only))
 
     def _progress(self, each: Pass) -> Progress:
         return Progress(self.prepared, len(self.passes), self.writer, each)

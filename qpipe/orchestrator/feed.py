@@ -10,7 +10,7 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -222,8 +222,8 @@ class Spool:
         return self._directory / f"{seq:06d}.arrow", self._directory / f"{seq:06d}.json"
 
 
-def ahead(items: Iterator[T], depth: int = 1, idle: Callable[[], None] = lambda: None) -> Iterator[T]:
-    """The same items, made in a thread that stays at most ``depth`` ahead. Its errors arrive here.
+def ahead(items: Iterator[T], depth: int = 1, idle: Callable[[], None] = lambda: None) -> Generator[T, None, None]:
+    """The same items, made in a thread that stays at most ``depth`` ahead. Its errors arrive here. To be closed by its user.
 
     ``idle`` is called now and then while there is nothing: a source may wait for minutes.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 
@@ -42,7 +42,7 @@ class Reading:
 
     def batches(
         self, each: Pass, start: Start, replaced: Mapping[str, Replaced], only: Mapping[str, Sequence[str]] | None = None
-    ) -> Iterator[Read]:
+    ) -> Generator[Read, None, None]:
         """The batches of a pass, read ahead: those of the sources, then the rows that SQL steps have made anew."""
         made = [result_source(id, r.folder, r.types) for id, r in replaced.items() if not r.same_rows]
         known = {**self._prepared.columns, **{node.id: node.source.columns(self._prepared.context) for node in made}}
@@ -87,7 +87,7 @@ class Reading:
     def _given(self, source: str) -> Context:
         return self._prepared.context_of(source)
 
-    def _ahead(self, reads: Iterator[Read]) -> Iterator[Read]:
+    def _ahead(self, reads: Iterator[Read]) -> Generator[Read, None, None]:
         return ahead(reads, self._plan.settings.buffer_size, self._idle)
 
     def _to_spool(self, read: Read) -> None:
