@@ -120,6 +120,7 @@ def whole_dialects(table: Table) -> Iterator[Case]:
         "comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "comma-blank": ", ", "two-bars": "||",
         "caret": "^", "tilde": "~", "unit-separator": "\x1f",
         "start-of-heading": "\x01", "colons": "::", "section": "§", "semicolon-blank": "; ",
+        "not-sign": "¬", "thorn": "þ", "two-tabs": "\t\t", "tilde-bar-tilde": "~|~",
     }.items():  # fmt: skip
         yield _case(table, f"delimiter-{name}", joined(write(table, delimiter=delimiter)), clean=True)
         yield _case(table, f"delimiter-{name}-all-quoted", joined(write(table, delimiter=delimiter, every=True)))
@@ -434,7 +435,8 @@ def _dialect_changed(table: Table, at: int, lines: list[str], cells: list[str]) 
         return {"data": joined([*lines[: at + 1], line, *lines[at + 2 :]]), "told_rows": (at,)}
 
     one = Table(table.name, table.header, [table.rows[at]])
-    for name, delimiter in {"semicolon": ";", "tab": "\t", "bar": "|", "semicolon-blank": "; ", "blank": " "}.items():
+    others = {"semicolon": ";", "tab": "\t", "bar": "|", "two-bars": "||", "semicolon-blank": "; ", "blank": " "}
+    for name, delimiter in others.items():
         if not (delimiter == " " and table.name == "sparse"):  # no one could tell words from cells
             yield _case(table, f"row-{at}-delimiter-{name}", **with_line(write(one, delimiter=delimiter)[1]))
     if any("," in cell for cell in cells) and not any("'" in cell for cell in cells):
@@ -514,6 +516,8 @@ def exports(table: Table) -> Iterator[Case]:
         blanks = [",".join([row[0], f'"{row[1]}" ', *row[2:]]) for row in [names, *table.rows]]
         if table.name != "sparse":
             yield _case(table, "blank-after-quote-all", joined(blanks))
+    yield _case(table, "dos-end", joined(lines) + b"\x1a", told=("footnote",))
+    yield _case(table, "separator-line", joined(["sep=,", *lines]), told=("preamble",))
     yield _case(table, "newline-crcrlf", joined(lines, "\r\r\n"), clean=True)
     mark = "\ufeff".encode()
     yield _case(table, "marks-two", mark * 2 + joined(lines), told=("byte-order-mark",))

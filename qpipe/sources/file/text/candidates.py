@@ -19,10 +19,14 @@ def delimiters(text: str, newline: str, options: DelimitedOptions) -> list[str]:
     enough = max(1, len(lines) // 4)
     single = [d for d in DELIMITERS if sum(d in line for line in lines) >= enough]
     control = {chr(c) for c in range(1, 32)} - {"\t", "\n", "\r", newline, *DELIMITERS}
-    single += [d for d in sorted(control) if sum(d in line for line in lines) >= enough]
+    odd = {sign for sign in lines[0] if sign > "\x7f" and (sign in "þÞ" or not sign.isalnum())}
+    others = (control | odd) - {*DELIMITERS, *_QUOTES, *CLOSING.values()}
+    single += [d for d in sorted(others) if sum(d in line for line in lines) >= enough]
     several = Counter(run for line in lines[:20] for run in set(re.findall(r"[^\w\s\"'.\-()]{2,6}|<\w{2,5}>", line)))
     formula = {f"{d}=" for d in ",;|" if f'{d}="' in text}  # ="007": so a spreadsheet keeps a text
     longer = [run for run, count in several.items() if count >= min(enough, 3) and len(set(run)) <= 3 and run not in formula]
+    if "\t\t" in lines[0] and all(len(run) % 2 == 0 for line in lines[:20] for run in re.findall("\t+", line)):
+        longer.append("\t\t")
     for d in (",", ";", "|", ":", "\t"):
         padded = (f" {d} ", f"{d} ", f"\t{d}\t") if d in single else ()
         longer += [pad for pad in padded if sum(pad in line for line in lines) >= enough]
@@ -38,7 +42,7 @@ def quotes(text: str, newline: str, options: DelimitedOptions) -> list[str]:
         o, close = re.escape(quote), re.escape(CLOSING.get(quote, quote))
         cell = rf"(?:^|(?<=[^\w\s{o}])|(?<= )){o}[^{o}{close}\n\r]*{close}(?=[^\w{close}]|$)"
         found = [match.start() for match in re.finditer(cell, text, re.MULTILINE)]
-        if not found and quote in "\"'“«„":  # in cells of several lines
+        if not found and quote in "\"'“«„`":  # in cells of several lines
             several = rf"(?:^|[,;|\t:^~]){o}[^{o}{close}]*\n[^{o}{close}]*{close}(?=[,;|\t:^~]|\r?$)"
             found = [match.start() for match in re.finditer(several, text, re.MULTILINE)]
         if found and (quote in "\"'“«„`" or len(found) >= 3) and (quote == '"' or not _in_one_line(found, text, newline)):
@@ -52,6 +56,13 @@ def quotes(text: str, newline: str, options: DelimitedOptions) -> list[str]:
 def _in_one_line(places: list[int], text: str, newline: str) -> bool:
     """Whether all places are in one line of more than three: then it is that row's habit, not the file's."""
     return newline not in text[places[0] : places[-1]] and text.rstrip(newline).count(newline) > 2
+
+
+def without_parts(quotes: list[str], delimiters: list[str], text: str, newline: str) -> list[str]:
+    """The quotes without signs that are only part of a longer delimiter: a line never starts or ends with them."""
+    ends = "".join(line[:1] + line[-1:] for line in text.split(newline)[:200])
+    parts = {sign for delimiter in delimiters if len(delimiter) > 2 for sign in delimiter} - {*ends, '"', "'", " "}
+    return [quote for quote in quotes if quote not in parts]
 
 
 def apart_from(delimiter: str, quotes: list[str]) -> list[str]:
@@ -87,6 +98,8 @@ def _escapes(text: str, delimiter: str, quote: str) -> list[str]:
     close = re.escape(CLOSING.get(quote, quote))
     signs = Counter(re.findall(rf"([^\w\s{close}]){close}", text))
     inside = Counter(re.findall(rf"([^\w\s{close}]){close}(?![ \t]*(?:{re.escape(delimiter)}|[\r\n]|\Z))", text))
-    likely = [sign for sign, count in inside.most_common(4) if 2 * count >= signs[sign]]  # else it ends a text: "really!"
+    likely = [  # else it ends a text ("really!"), or stood once where a quote was not escaped ("2/"8/2016")
+        sign for sign, count in inside.most_common(4) if 2 * count >= signs[sign] and (sign == "\\" or count > 1)
+    ]
     signs_known = "\\^/!?%'`~$#@&*+|_" + ("" if f"{delimiter}={quote}" in text else "=")  # ="007" is a formula
     return [sign for sign in likely if sign not in delimiter and sign in signs_known]

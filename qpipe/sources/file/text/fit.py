@@ -77,14 +77,19 @@ def is_table(fit: Fit, text: str, newline: str) -> bool:
     """Whether a fit is more than chance: weak signs must separate every line."""
     if fit.score < 0.06 or fit.width < 2:
         return False
-    if fit.grammar.delimiter in _WEAK:
+    if _is_weak(fit.grammar.delimiter):
         rows = [r for r in read_records(text, fit.grammar, newline, most=RECORDS, whole=False) if not r.blank]
         if fit.share < 0.9 or fit.first == 1:
             return False
         typed = any(all(kind_of(r.cells[i]) for r in rows[1:] if r.width == fit.width) for i in range(fit.width))
-        return typed or (fit.width >= 3 and fit.share > 0.97)
+        quoted = bool(fit.grammar.quote) and all(r.raw.count(fit.grammar.quote) >= 2 * fit.width for r in rows)
+        return typed or (fit.share > 0.97 and (fit.width >= 3 or quoted))
     doubtful = fit.width == 2 and fit.first == 1 and fit.share < 0.99 and fit.grammar.delimiter.strip() == ","
     return not doubtful or _follows_a_title(read_records(text, fit.grammar, newline, most=RECORDS, whole=False))
+
+
+def _is_weak(delimiter: str) -> bool:
+    return delimiter in _WEAK or (len(delimiter) == 1 and delimiter > "\x7f" and delimiter not in DELIMITERS)
 
 
 def _follows_a_title(records: Sequence[Record]) -> bool:

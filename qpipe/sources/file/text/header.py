@@ -11,7 +11,7 @@ from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.grammar import Cells, cut
 from qpipe.sources.file.text.options import DelimitedOptions
 from qpipe.sources.file.text.records import Kinds, Record, kind_of
-from qpipe.sources.file.text.repairs import OTHER_DELIMITERS, with_a_literal_quote
+from qpipe.sources.file.text.repairs import OTHER_DELIMITERS, WEAK, with_a_literal_quote
 from qpipe.sources.file.text.traits import groups_names, is_alike, is_enclosed, is_unlike, traits_of
 
 MOST_HEADER_ROWS = 5
@@ -26,17 +26,20 @@ def other_header(
     line, first = table[at], table[at + 1]
     if line.end != first.start or (any(kinds) and names_columns(first, kinds, table[at + 2 :])):
         return None, None
-    for cells, code, message in _other_cells(line, width, dialect):
+    others = [sign for sign in OTHER_DELIMITERS if any(kinds) or sign not in WEAK]  # blanks stand in titles, too
+    for cells, code, message in _other_cells(line, width, dialect, others):
         named = replace(line, cells=cells)
         if all(cells) and len(set(cells)) == width and names_columns(named, kinds, table[at + 1 :]):
             return named, warning(line.line, code, message)
     return None, None
 
 
-def _other_cells(line: Record, width: int, dialect: Dialect) -> Iterator[tuple[list[str | None], str, str]]:
+def _other_cells(
+    line: Record, width: int, dialect: Dialect, others: Sequence[str]
+) -> Iterator[tuple[list[str | None], str, str]]:
     """Other ways to cut a line into so many cells."""
     if "delimiter" not in dialect.fixed:
-        for other in OTHER_DELIMITERS:
+        for other in others:
             found = cut(line.raw, 0, replace(dialect.grammar, delimiter=other))
             whole = found and found[1] == len(line.raw) and not any(cell and dialect.delimiter in cell for cell in found[0])
             if other != dialect.delimiter and found and whole and len(found[0]) == width:

@@ -12,6 +12,7 @@ from qpipe.sources.file.text.records import Record
 NEVER = 1_000
 LEAST = 4  # cells below which nothing is said of a column
 MOST = 500  # rows looked at
+MOST_UNLIKE = 2  # misfits of a row that is read as meant
 _LETTERS, _BLANKS = re.compile(r"[^\W\d_]"), re.compile(r"\s")
 _ASCII = "".join("9" if c.isdigit() else "A" if c.isalpha() else " " if c.isspace() else c for c in map(chr, range(128)))
 _REPEATED = re.compile(r"(?<=A)A+|(?<=9)9+|(?<= ) +")
@@ -117,6 +118,6 @@ def misfit(cells: Cells, looks: Looks) -> int:
 
 def best(found: Iterable[tuple[int, Cells]]) -> Cells | None:
     """The row that fits better than every other; None where there is none, or are several."""
-    rows = {tuple(cells): (misfits, cells) for misfits, cells in found if misfits <= max(2, 1 + len(cells) // 2)}
+    rows = {tuple(cells): (misfits, cells) for misfits, cells in found if misfits <= min(MOST_UNLIKE, len(cells) - 2)}
     ranked = sorted(rows.values(), key=lambda row: row[0])
     return ranked[0][1] if ranked and (len(ranked) == 1 or ranked[0][0] < ranked[1][0]) else None

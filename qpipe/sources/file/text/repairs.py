@@ -13,7 +13,7 @@ from qpipe.sources.file.text.grammar import QUOTES, Cells, Grammar, cut
 from qpipe.sources.file.text.records import kind_of
 from qpipe.sources.file.text.shifted import with_lost
 
-OTHER_DELIMITERS = (";", "\t", "|", ",", ":", "^", "~", " ")
+OTHER_DELIMITERS = (";", "\t", "||", "|", ",", "::", ":", "^", "~", " ")
 WEAK = (":", " ")  # signs that text itself is full of
 STAND_IN = "\ue000"  # for a quote that is taken as text
 MOST_QUOTES = 40
@@ -91,7 +91,7 @@ def _suits(cells: Cells, grammar: Grammar, dialect: Dialect) -> bool:
     typed = [(cell, kind) for cell, kind in zip(cells, dialect.kinds, strict=False) if cell and kind]
     if grammar.delimiter in WEAK and not typed:
         return False
-    return sum(kind_of(cell) == kind for cell, kind in typed) >= len(typed) * 0.7
+    return sum(kind_of(cell) == kind for cell, kind in typed) >= len(typed) * (0.7 if grammar.delimiter in WEAK else 0.5)
 
 
 def with_a_literal_quote(text: str, line: str, dialect: Dialect) -> Iterator[Reading]:

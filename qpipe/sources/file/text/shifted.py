@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from qpipe.sources.file.text.dialect import Dialect
 from qpipe.sources.file.text.grammar import Cells, cut
-from qpipe.sources.file.text.looks import NEVER, best, has_stray_quotes, is_quoted, misfit
+from qpipe.sources.file.text.looks import MOST_UNLIKE, NEVER, best, has_stray_quotes, is_quoted, misfit
 
 LONGEST = 4096  # characters of a row that is tried
 MOST = 64  # and of its cells that are split anywhere
@@ -19,7 +19,7 @@ def without_surplus(cells: Cells, dialect: Dialect) -> Cells | None:
     if len(cells) != len(looks) + 1 or not (cells[-1] or any(look.regular for look in looks)):
         return None
     kept = [cells[:at] + cells[at + 1 :] for at, cell in enumerate(cells) if not cell]
-    found = best((misfit(rest, looks), rest) for rest in kept)
+    found = best((misfit(rest, looks), rest) for rest in [*kept, cells[:-1]])  # as well as what is right but for its last cell
     return None if found == cells[:-1] else found
 
 
@@ -55,7 +55,7 @@ def _misfit(cells: Cells, record: str, dialect: Dialect) -> int:
 
 
 def _anywhere(record: str, cells: Cells, dialect: Dialect) -> Iterator[tuple[int, Cells]]:
-    """Inside a cell without quotes, where a column of few shapes is on one side."""
+    """Inside a cell without quotes; between two texts there are mostly several places, so that none is the one."""
     looks = dialect.looks
     if len(cells) + 1 != len(looks):
         return
@@ -64,9 +64,8 @@ def _anywhere(record: str, cells: Cells, dialect: Dialect) -> Iterator[tuple[int
     after = [*reversed([0, *behind])]
     for at, cell in enumerate(cells[:MOST]):
         left, right, text, others = looks[at], looks[at + 1], cell or "", before[at] + after[at + 1]
-        if others >= NEVER or (dialect.quote and dialect.quote in text) or is_quoted(cell, record, dialect.grammar):
+        if others > MOST_UNLIKE or (dialect.quote and dialect.quote in text) or is_quoted(cell, record, dialect.grammar):
             continue
         for place in range(len(text) + 1):
             one, two = text[:place] or None, text[place:] or None
-            if left.regular or right.regular or not (one and two):
-                yield others + left.misfit(one) + right.misfit(two), [*cells[:at], one, two, *cells[at + 1 :]]
+            yield others + left.misfit(one) + right.misfit(two), [*cells[:at], one, two, *cells[at + 1 :]]

@@ -148,14 +148,15 @@ def _newline_and_grammar(text: str, options: DelimitedOptions) -> tuple[str, Gra
 def find_grammar(text: str, newline: str, options: DelimitedOptions) -> Fit:
     """The delimiter, quote and escape under which the sample is most of all a table."""
     text = _body(text, options, newline)
-    quotes = candidates.quotes(text, newline, options)
+    delimiters = candidates.delimiters(text, newline, options)
+    quotes = candidates.without_parts(candidates.quotes(text, newline, options), delimiters, text, newline)
 
     @cache
     def fit_of(grammar: Grammar) -> Fit:
         return fit(text, newline, grammar)
 
     ranked = []
-    for delimiter in candidates.delimiters(text, newline, options):
+    for delimiter in delimiters:
         apart = candidates.apart_from(delimiter, quotes)
         tried = [fit_of(Grammar(delimiter, quote)) for quote in apart[:3] if quote or quote == apart[0]]
         if candidates.is_mostly_spaced(text, delimiter, apart[0]):

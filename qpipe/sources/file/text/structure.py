@@ -26,8 +26,10 @@ from qpipe.sources.file.text.options import DelimitedOptions
 from qpipe.sources.file.text.records import Kinds, Record, kind_of, read_records
 
 MOST_FOOTNOTES = 20
+DOS_END = "\x1a"  # Ctrl-Z, which CP/M and DOS put at a file's end
+_SEPARATOR = re.compile(r"\ufeff?\"?sep=.?\"?", re.IGNORECASE)  # the line by which Excel is told the delimiter
 _MARKER = re.compile(
-    r"\W*(?:source|note|notes|total|footnote|remark|quelle|legend|generated|created|end of|copyright|©)\b", re.I
+    r"\W*(?:source|note|notes|total|eof|footnote|remark|quelle|legend|generated|created|end of|copyright|©)\b", re.I
 )
 
 
@@ -38,7 +40,8 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
     filled = [record for record in records if not record.blank]
     if not filled:
         raise DataRefused("the file holds no row", file=name)
-    table = filled if not dialect.tables else _first_table(records)
+    head = 1 if len(filled) > 1 and _SEPARATOR.fullmatch(records[0].raw) else 0
+    table = filled if not dialect.tables else _first_table(records[head:])
     width = _width(table)
     kinds = _kinds(table, width)
     dialect = replace(dialect, dressed=_is_habit(table[1:], width, replace(dialect, kinds=kinds)))
@@ -281,10 +284,13 @@ def _are_footnotes(records: Sequence[Record], dialect: Dialect, blank: bool) -> 
         return False
     if blank:
         return all(record.filled <= max(1, dialect.width // 3) for record in records)
-    return all(record.filled == 1 and dialect.width > 2 and _is_remark(record.raw) for record in records)
+    return all(_is_remark(record, dialect.width) for record in records)
 
 
-def _is_remark(raw: str) -> bool:
+def _is_remark(record: Record, width: int) -> bool:
+    raw = record.raw
+    if raw == DOS_END or record.filled != 1 or width < 3:
+        return raw == DOS_END
     return bool(_MARKER.match(raw)) or raw.lstrip('"')[:1] in "*#(-\u2013†©" or len(raw.split()) >= 4
 
 
