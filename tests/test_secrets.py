@@ -273,18 +273,23 @@ def test_nats(nats: str, tmp_path: Path) -> None:
     }, {"NATS_TOKEN": SERVERS, "SPARE_PASSWORD": quote(WORD, safe=""), "RAW_PASSWORD": WORD}, [WORD, SERVERS])  # fmt: skip
 
 
-def test_kafka(kafka: str, tmp_path: Path) -> None:
+def topic(servers: str, name: str, messages: list[bytes]) -> None:
+    """A new one, with these messages."""
     from confluent_kafka import Producer
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    name = f"secret-{os.getpid()}"
-    admin = AdminClient({"bootstrap.servers": kafka})
+    admin = AdminClient({"bootstrap.servers": servers})
     for done in admin.create_topics([NewTopic(name, 1, 1)]).values():
         done.result()
-    producer = Producer({"bootstrap.servers": kafka, "log_level": 0})
-    for n in range(30):
-        producer.produce(name, json.dumps({"id": n}).encode())
+    producer = Producer({"bootstrap.servers": servers, "log_level": 0})
+    for message in messages:
+        producer.produce(name, message)
     assert producer.flush(10) == 0
+
+
+def test_kafka(kafka: str, tmp_path: Path) -> None:
+    name = f"secret-{os.getpid()}"
+    topic(kafka, name, [json.dumps({"id": n}).encode() for n in range(30)])
 
     def source(servers: str, more: str, topic: str = name) -> str:
         return f'orders: {{type: kafka, servers: "{servers}", topic: {topic}, timeout: 2s, {more}}}'
@@ -309,6 +314,41 @@ def test_kafka(kafka: str, tmp_path: Path) -> None:
         "odd": Case(whole(source(kafka, odd)), False),
         "absent": Case(whole(source(kafka, unused, "absent")), False),
     }, {"KAFKA_PASSWORD": WORD}, [WORD])  # fmt: skip
+
+
+def test_a_schema_registry(kafka: str, tmp_path: Path) -> None:
+    """One that repeats in its refusals what it was told."""
+    from test_schema_registry import FIRST, serialized
+
+    from tests.servers import registry
+
+    name, token = f"registry-{os.getpid()}", quote(WORD, safe="")
+    with registry.start(tmp_path) as schemas:
+        topic(kafka, name, serialized(schemas, name, FIRST, *[{"n": n, "town": "Ulm"} for n in range(30)]))
+        schemas.users = {"ann": WORD}
+        well, host = schemas.answer, schemas.url.partition("://")[2]
+
+        def told(request: Request) -> Any:
+            status, headers, body = well(request)
+            return status, headers, body if status == 200 else {"error_code": status, "message": json.dumps(request.headers)}
+
+        schemas.api.answer = told
+
+        def source(url: str, auth: str = "") -> str:
+            given = f'{{url: "{url}"{f", auth: {auth}" if auth else ""}}}'
+            return f"orders: {{type: kafka, servers: {kafka}, topic: {name}, format: avro, schema_registry: {given}}}"
+
+        def basic(word: str, name: str = "ann") -> str:
+            return f'{{type: basic, username: {name}, password: "{word}"}}'
+
+        search(tmp_path, {
+            "in": Case(whole(source(schemas.url, basic("${env:REGISTRY_PASSWORD}"))), True),
+            "file": Case(whole(source(schemas.url, basic("${file:secrets/word}"))), True, {"secrets/word": WORD}),
+            "url": Case(whole(source(f"http://ann:${{env:QUOTED_PASSWORD}}@{host}")), False),  # it belongs into `auth`
+            "wrong": Case(whole(source(schemas.url, basic("${env:REGISTRY_PASSWORD}", "bob"))), False),
+            "bearer": Case(whole(source(schemas.url, '{type: bearer, token: "${env:QUOTED_PASSWORD}"}')), False),
+            "away": Case(whole(source("http://127.0.0.1:1", basic("${env:REGISTRY_PASSWORD}"))), False),
+        }, {"REGISTRY_PASSWORD": WORD, "QUOTED_PASSWORD": token}, [WORD, token])  # fmt: skip
 
 
 # ── HTTP ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -98,6 +98,9 @@ class Messages(Source):
     avro: str | dict[str, str] | None = param(
         None, help="avro: the file of the schema; or {id: file}, of which the last says what columns there are"
     )
+    schema_registry: str | dict[str, Any] | None = param(
+        None, help="avro: the registry's address, or {url, subject, auth, headers, timeout, retry}; ids stand before records"
+    )
     framing: Literal["none", "confluent", "single_object"] = param(
         "none", help="avro: what stands before a record to tell its schema: nothing, an id, a fingerprint"
     )
@@ -105,6 +108,11 @@ class Messages(Source):
     @property
     def reads_json(self) -> bool:  # type: ignore[override]
         return self.format == "json"
+
+    @property
+    def subject(self) -> str | None:
+        """What a registry calls the schemas of these messages, unless another name is given."""
+        return None
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
         from qpipe.sources._payloads import problems

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from qpipe.core.types import DataType
+    from qpipe.sources._avro_schemas import Schemas
     from qpipe.sources._messages import Messages, Taken
+    from qpipe.sources._registry import Given
 
 
 def decoder(source: Messages, context: Context) -> Decoder:
@@ -30,22 +32,49 @@ def decoder(source: Messages, context: Context) -> Decoder:
     if source.format == "avro":
         from qpipe.sources._avro import Avro
 
-        return Avro(source.avro or "", source.framing, context.directory)
+        return Avro(_schemas(source, context), "confluent" if source.schema_registry else source.framing)
     return JsonObjects(context.contract or {})
+
+
+def _schemas(source: Messages, context: Context) -> Schemas:
+    from qpipe.sources._avro_schemas import Files
+
+    if source.schema_registry is None:
+        return Files(source.avro or "", context.directory)
+    from qpipe.sources._registry import Registry, subject_of
+
+    subject, file = subject_of(source.schema_registry, source.subject), source.avro if isinstance(source.avro, str) else None
+    return Registry(source.schema_registry, subject, file, context.directory, context.check_stop)
 
 
 def problems(source: Messages) -> Iterator[tuple[str, str]]:
     """What is wrong before a message is read."""
     if source.format == "csv" and not (source.names or source.schema):
         yield "names", "a CSV line has no names: say which columns there are, here or in the schema"
-    if source.format == "avro" and not source.avro:
-        yield "avro", "an Avro record is read by its schema: name its file"
+    if source.format == "avro" and not source.avro and not source.schema_registry:
+        yield "avro", "an Avro record is read by its schema: name its file, or a schema_registry"
     if source.format == "avro":
         from qpipe.sources._avro_types import missing
 
         yield from missing()
-    if source.framing == "confluent" and isinstance(source.avro, str):
+    if source.schema_registry is not None:
+        yield from _registry_problems(source, source.schema_registry)
+    elif source.framing == "confluent" and isinstance(source.avro, str):
         yield "avro", "a record with an id needs schemas by id: {7: orders.avsc}"
+
+
+def _registry_problems(source: Messages, given: Given) -> Iterator[tuple[str, str]]:
+    from qpipe.sources._registry import registry_problems, subject_of
+
+    yield from registry_problems(given)
+    if source.format != "avro":
+        yield "schema_registry", f"only Avro is read by a registry: say format: avro, not {source.format}"
+    if source.framing == "single_object":
+        yield "framing", "a registry knows schemas by their ids: leave framing out, or say confluent"
+    if isinstance(source.avro, dict):
+        yield "avro", "schemas by id come from the registry: name one file, that says what columns there are, or none"
+    elif not source.avro and subject_of(given, source.subject) is None:
+        yield "schema_registry", "which subject says what columns there are? name it: {url, subject}"
 
 
 def lacking(taken: Taken) -> list[Fault]:

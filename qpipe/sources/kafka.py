@@ -51,6 +51,10 @@ class Kafka(Messages):
         if self.start == "group" and self.group is None:
             yield "start", "which group? name it"
 
+    @property
+    def subject(self) -> str:
+        return f"{self.topic}-value"
+
     def identity(self, context: Context) -> Json:
         return {"servers": self.servers, "topic": self.topic}
 

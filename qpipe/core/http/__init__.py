@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -37,6 +38,8 @@ class _Stale(Again):
 
 class Refused(Unavailable):
     """The server understood, and said no: the same request again gets the same answer."""
+
+    answer: Mapping[str, Any] = MappingProxyType({})  # what it said, where that is a JSON object
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,9 @@ class Client:
             words = f"{self._place(method, url)}: {response.status_code} {said(response, self._hide)}".strip()
             if response.status_code in (401, 403):
                 raise NotPermitted(words, hint="check `auth`, and what this user may read")
-            raise Refused(words, hint="check the address and its parameters")
+            refused = Refused(words, hint="check the address and its parameters")
+            refused.answer = told if isinstance(told := _json(response), dict) else {}
+            raise refused
         return response
 
     def _whole(self, url: str, given: Mapping[str, Any]) -> httpx2.URL:
@@ -191,14 +196,21 @@ def shown(url: str, secret: set[str] | frozenset[str] = frozenset()) -> str:
 
 def said(response: httpx2.Response, hide: Callable[[str], str]) -> str:
     """What a server says of a refusal, in one line. Secrets are hidden before it is cut: a part of one is too much."""
-    try:
-        data = response.json()
-    except (ValueError, UnicodeDecodeError):
+    data = _json(response)
+    if data is None:
         return re.sub(r"\s+", " ", hide(response.text))[:200].strip() or response.reason_phrase
     for name in ("message", "error_description", "error", "detail", "title"):
         if isinstance(data, dict) and isinstance(data.get(name), str):
             return hide(str(data[name]))[:200]
     return hide(json.dumps(data))[:200]
+
+
+def _json(response: httpx2.Response) -> Any:
+    """What an answer says; None where it is no JSON."""
+    try:
+        return response.json()
+    except (ValueError, UnicodeDecodeError):
+        return None
 
 
 def limiter(rate: str | int | None) -> Any:
