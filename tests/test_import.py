@@ -247,7 +247,8 @@ def test_what_they_tolerate_and_how_bad_it_is(tmp_path: Path) -> None:
     (suite,) = read_suites("gx", tmp_path / "gx.json")
     modules = [dict(claim.module) for claim in suite.claims if claim.module]
     assert modules[1] == {"between": {"column": "amount", "min": 0, "max": 9, "exclusive": "min", "tolerance": 0.05}}
-    assert modules[3] == {"unique": {"columns": ["id", "day"], "severity": "warning"}}
+    given = "id is not null or day is not null"
+    assert modules[3] == {"unique": {"columns": ["id", "day"], "nulls_equal": True, "severity": "warning", "where": given}}
 
 
 SCORES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,30 @@ def bounds(low: Any, high: Any, *, exclusive: Any = None) -> dict[str, Any]:
     return made | ({"exclusive": exclusive} if exclusive else {})
 
 
+def attempt(origin: str, make: Callable[[], Iterable[Claim]]) -> list[Claim]:
+    """The claims that ``make`` reads; where it meets what it does not understand, that is the only one."""
+    try:
+        return list(make())
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        return [Claim(origin, why=f"its arguments are not understood: {told}")]
+
+
+def with_all(made: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """A module with more parameters; of two ``where``, both must hold."""
+    from qpipe.interop.suites._sql import both
+
+    ((name, values),) = made.items()
+    told = {**values, **more}
+    told.pop("where", None)
+    return {name: {**told, **both(values.get("where"), more.get("where"))}}
+
+
+def share(value: float) -> float:
+    """A share as a tolerance has it: a float, since a whole number is a count; without what binary fractions add to it."""
+    return float(round(value, 15))
+
+
 _SCORE = re.compile(
     r"(?:(?:overall|data)_?)?(?:quality|dq)_?(?:score|index)|(?:rows_?passed|success)_?percent|pass_?rate", re.I
 )
@@ -167,21 +191,32 @@ def score(origin: str, name: str, least: Any, column: str | None = None) -> Clai
 
 
 _TYPES = {
-    "int": "int", "integer": "int", "int64": "int", "int32": "int", "bigint": "int", "smallint": "int", "long": "int",
-    "float": "float", "float64": "float", "double": "float", "real": "float", "number": "float", "float32": "float",
-    "str": "string", "string": "string", "text": "string", "varchar": "string", "object": "string", "any": "string",
-    "bool": "bool", "boolean": "bool", "date": "date", "datetime": "datetime", "timestamp": "datetime", "time": "time",
-    "datetime64[ns]": "datetime", "timestamp_tz": "datetime(us, UTC)", "timestamptz": "datetime(us, UTC)",
-    "decimal": "decimal(38,9)", "numeric": "decimal(38,9)", "category": "string", "year": "int", "array": "list(string)",
+    "int": "int integer int64 int32 int16 int8 bigint smallint tinyint long short byteint hugeint integertype longtype"
+           " shorttype bytetype int_ uint8 uint16 uint32 uint64 serial bigserial year number_integer",
+    "float": "float float64 float32 double real number doubletype floattype float_ double_precision dbl",
+    "string": "str string text varchar char nvarchar nchar object object_ any stringtype category character character_varying"
+              " string_ clob uuid bpchar large_string",
+    "bool": "bool boolean booleantype bool_", "date": "date datetype",
+    "datetime": "datetime timestamp datetime64 timestamptype datetime64[ns] datetime64[us] datetime2 smalldatetime "
+                "timestamp_ntz timestamp_without_time_zone",
+    "datetime(us, UTC)": "timestamp_tz timestamptz timestamp_ltz timestamp_with_time_zone datetimeoffset",
+    "time": "time timetype", "decimal(38,9)": "decimal numeric decimaltype bignumeric", "list(string)": "array list",
+    "json": "json jsonb variant", "binary": "binary varbinary bytea bytes blob",
 }  # fmt: skip
+_WORDS = {theirs: ours for ours, names in _TYPES.items() for theirs in names.split()}
 
 
 def type_word(theirs: Any) -> str | None:
     """Our word for a type of theirs; None where there is none."""
     if zoned := re.fullmatch(r"datetime64\[\w+, ([\w/+-]+)\]", str(theirs)):
         return f"datetime({zoned[1]})"
-    word = str(theirs or "").strip().lower()
+    word = re.sub(r"\s+", "_", str(theirs or "").strip().lower())
     head, _, inside = word.partition("(")
-    if head in ("decimal", "numeric") and inside:
-        return f"decimal({inside}"
-    return _TYPES.get(word) or _TYPES.get(head)
+    if head in ("decimal", "numeric", "number", "decimaltype") and re.fullmatch(r"\d+(?:,_?\d+)?\)", inside):
+        return f"decimal({inside.replace('_', '')}"
+    return _WORDS.get(word) or _WORDS.get(head)
+
+
+def type_words(theirs: Iterable[Any]) -> set[str]:
+    """Ours for several of theirs, as far as we have one."""
+    return {word for word in map(type_word, theirs) if word}

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from qpipe.interop.suites import Claim, Suite, bounds, gx, type_word
+from qpipe.interop.suites import Claim, Suite, attempt, type_word, with_all
+from qpipe.interop.suites._dbt_tests import WHY, modules_of
 
 
 def suites(data: Any, name: str) -> Iterator[Suite]:
@@ -19,15 +20,22 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
     ]
     for table in tables:
         suite = Suite(table["name"])
-        key = next((c["name"] for c in table.get("columns") or () if "unique" in _tests(c)), None)
+        columns = table.get("columns") or ()
+        key = next((c["name"] for c in columns if "unique" in map(_kind_of, _tests(c))), None)
         suite.claims += _freshness(table)
         for test in _tests(table):
-            suite.claims += _claims(test, None, key)
-        for column in table.get("columns") or ():
+            suite.claims += _of_test(test, None, key)
+        for constraint in table.get("constraints") or ():
+            suite.claims += _constraint(constraint, constraint.get("columns") or ())
+        for column in columns:
             if word := type_word(column.get("data_type")):
                 suite.types[column["name"]] = word
             for test in _tests(column):
-                suite.claims += _claims(test, column["name"], key)
+                suite.claims += _of_test(test, column["name"], key)
+            for constraint in column.get("constraints") or ():
+                suite.claims += _constraint(constraint, [column["name"]])
+        units = [unit for unit in data.get("unit_tests") or () if unit.get("model") == table["name"]]
+        suite.claims += [Claim(f"unit test {unit['name']}", why="it tests a model's SQL, not data") for unit in units]
         yield suite
 
 
@@ -38,136 +46,119 @@ def _freshness(table: Mapping[str, Any]) -> Iterator[Claim]:
         if age := (told.get("freshness") or {}).get(level):
             origin, column = f"freshness, {level}", str(told.get("loaded_at_field") or "")
             if column.isidentifier():
+                where = told["freshness"].get("filter")
                 values = {"column": column, "max_age": f"{age['count']}{age['period'][0]}", "severity": severity}
-                yield Claim(origin, {"freshness": values})
+                yield Claim(origin, with_all({"freshness": values}, where=where))
             else:
                 yield Claim(origin, why="loaded_at_field names no column")
 
 
+def _constraint(told: Mapping[str, Any], columns: Sequence[str]) -> list[Claim]:
+    """Of a model's contract."""
+    kind = str(told.get("type"))
+    origin = f"constraint {kind}({', '.join(columns)})"
+    made: list[dict[str, Any]] = []
+    if kind in ("not_null", "primary_key"):
+        made.append({"not_null": {"columns": list(columns)}})
+    if kind in ("unique", "primary_key"):
+        made.append({"unique": {"columns": list(columns)}})
+    if kind == "check" and told.get("expression"):
+        made.append({"expression": {"condition": str(told["expression"])}})
+    return [Claim(origin, one) for one in made] or [Claim(origin, why="there is no counterpart")]
+
+
 def _tests(of: Mapping[str, Any]) -> Sequence[Any]:
-    return of.get("data_tests") or of.get("tests") or ()
+    return [*(of.get("data_tests") or ()), *(of.get("tests") or ())]
 
 
-def _claims(test: Any, column: str | None, key: str | None) -> Iterator[Claim]:
-    """One claim a test; one for each figure of Elementary's tests of columns."""
-    kind, given = (test, {}) if isinstance(test, str) else next((k, v or {}) for k, v in test.items() if k != "config")
-    given = {**given, **(given.get("arguments") or {})}
-    origin = f"{kind}({column})" if column else str(kind)
-    config = {**(test.get("config") or {} if isinstance(test, Mapping) else {}), **(given.get("config") or {}), **given}
-    given = {**given, "key": given.get("key") or key}
-    if str(kind).startswith("elementary."):
-        made = _elementary(str(kind), given, column)
-    else:
-        made = _both_ways(given, column) if str(kind).endswith("cardinality_equality") else [_turn(str(kind), given, column)]
-    if not made or made[0] is None:
-        yield Claim(origin, why=_WHY.get(str(kind).rpartition(".")[2], "there is no counterpart"))
+_BESIDE = {
+    "config",
+    "name",
+    "description",
+    "tags",
+    "meta",
+    "test_name",
+    "arguments",
+    *("severity", "warn_if", "error_if", "where"),
+}
+
+
+def _kind_of(test: Any) -> str:
+    """``not_null``, ``{unique: {…}}``, ``{name: mine, test_name: unique, …}``."""
+    if isinstance(test, str):
+        return test
+    return str(test.get("test_name") or next((key for key in test if key not in _BESIDE), "test"))
+
+
+def _of_test(test: Any, column: str | None, key: str | None) -> list[Claim]:
+    kind = _kind_of(test)
+    origin = f"{kind}({column})" if column else kind
+    return attempt(origin, lambda: _claims(kind, origin, test, column, key))
+
+
+def _claims(kind: str, origin: str, test: Any, column: str | None, key: str | None) -> Iterator[Claim]:
+    """Mostly one claim a test; one for each level of severity, and for each figure of Elementary's tests of columns."""
+    outer = {} if isinstance(test, str) else test
+    given = dict(outer.get(kind) or {}) if kind in outer else {k: v for k, v in outer.items() if k not in ("name", "test_name")}
+    config = {
+        **{k: given.pop(k) for k in list(given) if k in _CONFIG},
+        **(outer.get("config") or {}),
+        **(given.pop("config", None) or {}),
+    }
+    given = {**given, **(given.pop("arguments", None) or {}), **(outer.get("arguments") or {} if kind in outer else {})}
+    column = column or given.get("column_name")
+    if why := _obstacle(config, column):
+        yield Claim(origin, why=why)
         return
-    extra: dict[str, Any] = {"severity": "warning"} if str(config.get("severity", "")).lower() == "warn" else {}
-    if where := config.get("where"):
-        extra["where"] = where
-    if found := re.fullmatch(r">\s*(\d+)", str(config.get("error_if") or "")):
-        extra["tolerance"] = int(found[1])
-    for ((module, values),) in (one.items() for one in made if one):
-        yield Claim(origin, {module: {**values, **extra}})
+    made = modules_of(kind, {**given, "key": given.get("key") or key}, column)
+    if isinstance(made, str):
+        yield Claim(origin, why=made)
+        return
+    if not made:
+        yield Claim(origin, why=WHY.get(kind.rpartition(".")[2], "there is no counterpart"))
+        return
+    for one in made:
+        for level in _levels(config):
+            yield Claim(origin, with_all(one, where=config.get("where"), **level) if isinstance(level, dict) else None,
+                        level if isinstance(level, str) else "")  # fmt: skip
 
 
-_WHY = {"equality": "rows are brought together by a key: no column is said to be unique"}
+_CONFIG = ("severity", "where", "warn_if", "error_if", "limit", "fail_calc", "enabled", "store_failures", "tags", "meta")
 
 
-def _elementary(kind: str, given: Mapping[str, Any], column: str | None) -> list[dict[str, Any] | None]:
-    """Figures over runs; how far back they look is said in runs here, not in days."""
-    name = kind.rpartition(".")[2]
-    if name == "volume_anomalies":
-        return [{"detect_metric_anomalies": {"metric": "row_count"}}]
-    if name == "freshness_anomalies" and given.get("timestamp_column"):
-        return [{"detect_metric_anomalies": {"metric": "age", "column": given["timestamp_column"]}}]
-    if name == "column_anomalies" and column:
-        asked = given.get("column_anomalies") or ["null_count"]
-        figures = {"average": "mean", "standard_deviation": "stddev", "null_percent": "null_share"}
-        known = ("null_count", "null_share", "min", "max", "mean", "sum", "stddev", "variance", "count_distinct")
-        words = [figures.get(word, word) for word in asked]
-        return [{"detect_metric_anomalies": {"metric": word, "column": column}} for word in words if word in known]
-    if name == "schema_changes":
-        return [{"schema_drift": {}}]
-    return []
+def _obstacle(config: Mapping[str, Any], column: str | None) -> str:
+    if config.get("enabled") is False:
+        return "it is switched off"
+    if str(config.get("fail_calc") or "count(*)") != "count(*)":
+        return f"fail_calc {config['fail_calc']}: failures are counted here"
+    if "{{" in str(config.get("where") or ""):
+        return "its where has a macro"
+    if column and not re.fullmatch(r'"?[\w ]+"?', column):
+        return f"{column} is an expression, not a column: `derive` it first"
+    return ""
 
 
-def _both_ways(given: Mapping[str, Any], column: str | None) -> list[dict[str, Any] | None]:
-    """The same distinct values on both sides."""
-    to = {"column": column, "references": f"{_table(given['to'])}.{given['field']}"}
-    return [{"foreign_key": to}, {"covers": to}]
+def _levels(config: Mapping[str, Any]) -> list[dict[str, Any] | str]:
+    """Severity and tolerance: as many as there are levels at which failures count."""
+    asked = {"warning": config.get("warn_if"), "error": config.get("error_if")}
+    if str(config.get("severity") or "error").lower() == "warn":
+        asked.pop("error")
+    elif asked["error"] is None:  # any failure at all is one
+        return [{}]
+    found: list[dict[str, Any] | str] = []
+    for severity, condition in asked.items():
+        most = _most(condition)
+        if most is None:
+            found.append(f"{condition} is no greatest number of failures")
+        else:
+            found.append({**({"tolerance": most} if most else {}), **({} if severity == "error" else {"severity": severity})})
+    return found
 
 
-def _turn(kind: str, given: Mapping[str, Any], column: str | None) -> dict[str, Any] | None:
-    package, _, name = kind.rpartition(".")
-    if {"to", "compare_model"} & set(given):
-        return _other_table(name, given, column)
-    if package == "dbt_expectations":
-        kwargs = {**given, **({"column": column} if column else {})}
-        claim = gx.claim(name.replace("expect_column_values_to_be_in_type", "expect_column_values_to_be_of_type"), kwargs, {})
-        return dict(claim.module) if claim.module else None
-    if name == "not_null":
-        return {"not_null": {"column": column or given["column_name"]}}
-    if name == "unique":
-        return {"unique": {"columns": [column or given["column_name"]]}}
-    if name == "accepted_values":
-        return {"one_of": {"column": column or given["column_name"], "values": given["values"]}}
-    if name == "not_accepted_values":
-        return {"one_of": {"column": column, "values": given["values"], "negate": True}}
-    if name == "not_constant":
-        return {"cardinality": {"column": column, "min": 2}}
-    if name == "at_least_one":
-        return {"aggregate": {"column": column, "function": "count", "min": 1}}
-    if name == "sequential_values":
-        step = {ours: given[theirs] for ours, theirs in (("grain", "datepart"), ("step", "interval")) if given.get(theirs)}
-        return {"no_gaps": {"column": column, **step}}
-    if name == "mutually_exclusive_ranges":
-        by = {"by": [given["partition_by"]]} if given.get("partition_by") else {}
-        return {"no_overlap": {"start": given["lower_bound_column"], "end": given["upper_bound_column"], **by}}
-    if name in ("unique_combination_of_columns", "unique_combination"):
-        return {"unique": {"columns": list(given.get("combination_of_columns") or given["columns"])}}
-    if name == "expression_is_true":
-        return {"expression": {"condition": f"{column} {given['expression']}" if column else given["expression"]}}
-    if name == "accepted_range":
-        inclusive = given.get("inclusive", True)
-        return {"between": {"column": column, **bounds(given.get("min_value"), given.get("max_value"),
-                                                      exclusive=None if inclusive else True)}}  # fmt: skip
-    if name == "not_empty_string":
-        return {"not_null": {"column": column, "blank": True}}
-    if name == "not_null_proportion":
-        return {"null_share": {"column": column, "max": round(1 - given["at_least"], 10)}}
-    if name == "recency":
-        unit = {"day": "d", "hour": "h", "minute": "m", "week": "w"}[given["datepart"]]
-        return {"freshness": {"column": given["field"], "max_age": f"{given['interval']}{unit}"}}
-    return None
-
-
-def _other_table(name: str, given: Mapping[str, Any], column: str | None) -> dict[str, Any] | None:
-    """Tests that look into another table, which becomes a reference source."""
-    if name in ("relationships", "relationships_where") and not given.get("to_condition"):
-        to = {"column": column or given["from"], "references": f"{_table(given['to'])}.{given['field']}"}
-        return {"foreign_key": {**to, **({"where": given["from_condition"]} if given.get("from_condition") else {})}}
-    if "compare_model" not in given:
-        return None
-    other = {"with": _table(given["compare_model"])}
-    each = given.get("group_by_columns") or given.get("group_by")
-    more = {"each": list(each) if each else None, "factor": given.get("factor")}
-    more = {name: value for name, value in more.items() if value}
-    if name in ("equal_rowcount", "expect_table_row_count_to_equal_other_table"):
-        return {"reconcile_totals": {**other, **more}}
-    if name == "fewer_rows_than":
-        return {"reconcile_totals": {**other, **more, "compare": "at_most"}}
-    figure = re.fullmatch(r"(sum|avg|min|max|count)\s*\((\w+)\)", str(given.get("expression")).strip(), re.I)
-    if name == "expect_table_aggregation_to_equal_other_table" and figure:
-        function = {"avg": "mean"}.get(figure[1].lower(), figure[1].lower())
-        return {"reconcile_totals": {**other, **more, "function": function, "column": figure[2]}}
-    if name == "equality" and given.get("key"):
-        columns = [c for c in given.get("compare_columns") or () if c != given["key"]]
-        return {"reconcile": {**other, "key": [given["key"]], **({"columns": columns} if columns else {})}}
-    return None
-
-
-def _table(to: Any) -> str:
-    """ref('customers'), source('shop', 'customers'): customers."""
-    found = re.search(r"['\"]([^'\"]+)['\"]\s*\)\s*(?:\}\})?\s*$", str(to))
-    return found[1] if found else str(to)
+def _most(condition: Any) -> int | None:
+    """The greatest number of failures that is none yet: ``> 10`` → 10."""
+    text = str(condition or "!=0").replace(" ", "")
+    if text in ("!=0", "<>0"):
+        return 0
+    found = re.fullmatch(r"(>=?)(\d+)", text)
+    return int(found[2]) - (found[1] == ">=") if found else None

@@ -1,0 +1,166 @@
+"""What a suite of another system means is what its spec means: nulls, open ends, shares, levels of alarm, conditions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from one_module import judged
+
+from qpipe.interop.suites import read_suites
+
+FOLDER = Path(__file__).parent / "data" / "conformance"
+OURS = [json.loads(line) for line in (FOLDER / "own.jsonl").read_text().splitlines()]
+OTHERWISE = {  # as docs/conformance.md says
+    "own/strict-nothing-between", "own/sum-of-nothing", "own/distinct-of-nothing", "own/most-common-of-nothing",
+    "own/z-at-the-threshold",
+}  # fmt: skip
+
+
+def claims(folder: Path, kind: str, theirs: Any, table: int = 0) -> list[Any]:
+    """Each claim's module, or why there is none."""
+    file = folder / ("suite.yaml" if isinstance(theirs, str) else "suite.json")
+    file.write_text(theirs if isinstance(theirs, str) else json.dumps(theirs))
+    return [claim.module or claim.why for claim in read_suites(kind, file)[table].claims]
+
+
+@pytest.mark.parametrize("case", [c for c in OURS if c["id"] not in OTHERWISE], ids=lambda case: case["id"])
+def test_an_imported_expectation_says_what_great_expectations_says(case: dict[str, Any], tmp_path: Path) -> None:
+    pytest.importorskip("dateutil")
+    from benchmarks.conformance.data import frame_of
+
+    suite = {"expectations": [{"type": case["expectation_type"], "kwargs": case["kwargs"]}]}
+    seen = []
+    for made in claims(tmp_path, "gx", suite):
+        ((name, parameters),) = made.items()
+        seen.append(judged(name, parameters, frame_of(case)))
+    assert all(s.verdict.outcome in ("pass", "not evaluated") for s in seen) is case["expected"]["success"]
+    rows = [place["pk_index"] for place in case["expected"].get("unexpected_index_list", ())]
+    assert sorted(row for s in seen for row in s.failed) == rows
+
+
+def _expect(kind: str, severity: str = "", **kwargs: Any) -> dict[str, Any]:
+    return {"type": f"expect_{kind}", "kwargs": kwargs, **({"severity": severity} if severity else {})}
+
+
+PAIR = {"column_A": "a", "column_B": "b b"}
+GX: list[tuple[dict[str, Any], list[Any]]] = [
+    (_expect("column_values_to_not_be_null", column="a", mostly=0.9, severity="info"),
+     [{"not_null": {"column": "a", "tolerance": 0.1, "severity": "info"}}]),
+    (_expect("column_values_to_be_unique", column="a", mostly=0.9),
+     [{"unique": {"columns": ["a"], "tolerance": 0.1, "where": "a is not null"}}]),
+    (_expect("column_mean_to_be_between", column="a", min_value=1, max_value=2, strict_min=True),
+     [{"aggregate": {"column": "a", "function": "mean", "min": 1, "max": 2, "exclusive": "min"}}]),
+    (_expect("column_value_lengths_to_be_between", column="a", min_value=1, strict_min=True),
+     [{"length": {"column": "a", "min": 2}}]),
+    (_expect("column_quantile_values_to_be_between", column="a",
+             quantile_ranges={"quantiles": [0.1, 0.9], "value_ranges": [[1, 2], [None, 9]]}),
+     [{"aggregate": {"column": "a", "function": "quantile", "q": 0.1, "min": 1, "max": 2}},
+      {"aggregate": {"column": "a", "function": "quantile", "q": 0.9, "max": 9}}]),
+    (_expect("column_pair_values_a_to_be_greater_than_b", **PAIR, or_equal=True),
+     [{"expression": {"condition": 'a >= "b b"', "nulls": "fail", "where": 'a is not null or "b b" is not null'}}]),
+    (_expect("column_pair_values_to_be_equal", **PAIR, ignore_row_if="either_value_is_missing"),
+     [{"compare_columns": {"left": "a", "op": "=", "right": '"b b"'}}]),
+    (_expect("column_pair_values_to_be_equal", **PAIR, ignore_row_if="neither"),
+     [{"expression": {"condition": 'a = "b b"', "nulls": "fail"}}]),
+    (_expect("compound_columns_to_be_unique", column_list=["a", "c"], ignore_row_if="any_value_is_missing"),
+     [{"unique": {"columns": ["a", "c"], "where": "a is not null and c is not null"}}]),
+    (_expect("column_values_to_not_match_like_pattern_list", column="a", like_pattern_list=["x%", "y%"]),
+     [{"matches": {"column": "a", "like": ["x%", "y%"], "negate": True}}]),
+    (_expect("column_values_to_be_in_type_list", column="a", type_list=["str", "StringType", "VARCHAR", "object_"]),
+     [{"schema": {"columns": {"a": "string"}}}]),
+    (_expect("column_values_to_be_in_type_list", column="a", type_list=["int", "float"]),
+     ["its arguments have no counterpart"]),
+    (_expect("column_values_to_be_between", column="a", min_value={"$PARAMETER": "low"}),
+     ["min_value depends on a parameter of theirs: write the value"]),
+    (_expect("column_values_to_be_between", min_value=1), ["its arguments are not understood: 'column' is missing"]),
+    ({"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": "select 1"}}, ["it is a query of theirs"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("theirs, ours", GX, ids=lambda value: str(value)[:60])
+def test_an_expectation_with_its_arguments(theirs: dict[str, Any], ours: list[Any], tmp_path: Path) -> None:
+    theirs = {**theirs, "severity": theirs["kwargs"].pop("severity", theirs.get("severity"))}
+    assert claims(tmp_path, "gx", {"expectations": [theirs]}) == ours
+
+
+CONDITIONS: list[tuple[Any, str | None]] = [
+    ('x == "a" and y != 2', "x = 'a' and y is distinct from 2"),
+    ("`first name` == 'O\\'Neil' | ~(y > 1.5)", "\"first name\" = 'O''Neil' or not (y > 1.5)"),
+    ('col("x").notNull() & col("y") >= -3', "x is not null and y >= - 3"),
+    ("x.isnull() or y in [1, 2]", "x is null or y in (1, 2)"),
+    ({"type": "comparison", "column": {"name": "x"}, "operator": "!=", "parameter": "a"}, "x is distinct from 'a'"),
+    ({"type": "and", "conditions": [
+        {"type": "nullity", "column": {"name": "x"}, "is_null": False},
+        {"type": "comparison", "column": {"name": "y"}, "operator": "in", "parameter": [1, 2]},
+    ]}, "(x is not null) and (y in (1, 2))"),
+    ("x.str.startswith('a')", None),
+    ("f(x) == @limit", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("theirs, ours", CONDITIONS, ids=str)
+def test_a_row_condition_is_where_or_named(theirs: Any, ours: str | None, tmp_path: Path) -> None:
+    (made,) = claims(tmp_path, "gx", {"expectations": [_expect("column_values_to_be_null", column="a", row_condition=theirs)]})
+    if ours is None:
+        assert made == f"its row_condition {theirs!r} must be written as `where` by hand"
+    else:
+        assert made == {"is_null": {"column": "a", "where": ours}}
+
+
+DBT: list[tuple[str, list[Any]]] = [
+    ("unique", [{"unique": {"columns": ["c"]}}]),
+    ("{name: mine, test_name: accepted_values, values: [1], config: {severity: warn}}",
+     [{"one_of": {"column": "c", "values": [1], "severity": "warning"}}]),
+    ("{accepted_values: {values: [a]}, config: {where: x > 1}}",
+     [{"one_of": {"column": "c", "values": ["a"], "where": "x > 1"}}]),
+    ("{not_null: {config: {warn_if: '>10', error_if: '>= 1000'}}}",
+     [{"not_null": {"column": "c", "tolerance": 10, "severity": "warning"}}, {"not_null": {"column": "c", "tolerance": 999}}]),
+    ("{not_null: {config: {error_if: '>50'}}}",
+     [{"not_null": {"column": "c", "severity": "warning"}}, {"not_null": {"column": "c", "tolerance": 50}}]),
+    ("{not_null: {config: {warn_if: '>50'}}}", [{"not_null": {"column": "c"}}]),
+    ("{not_null: {severity: warn, warn_if: '>5'}}", [{"not_null": {"column": "c", "tolerance": 5, "severity": "warning"}}]),
+    ("{not_null: {config: {enabled: false}}}", ["it is switched off"]),
+    ("{not_null: {config: {where: '{{ recent() }}'}}}", ["its where has a macro"]),
+    ("{dbt_utils.accepted_range: {min_value: 0, max_value: other}}",
+     [{"expression": {"condition": "c >= (0) and c <= (other)"}}]),
+    ("{dbt_utils.accepted_range: {min_value: \"'2020-01-01'\", inclusive: false}}",
+     [{"between": {"column": "c", "min": "2020-01-01", "exclusive": True}}]),
+    ("dbt_utils.not_empty_string", [{"matches": {"column": "c", "regex": r"\S"}}]),
+    ("{dbt_utils.not_null_proportion: {at_least: 0.9}}", [{"null_share": {"column": "c", "max": 0.1}}]),
+    ("{dbt_utils.recency: {datepart: month, field: c, interval: 2}}", [{"freshness": {"column": "c", "max_age": "60d"}}]),
+    ("{dbt_utils.recency: {datepart: aeon, field: c, interval: 2}}", ["its arguments are not understood: 'aeon' is missing"]),
+    ("{dbt_utils.not_constant: {group_by_columns: [g]}}", ["its groups (group_by_columns) are to be written as `by`"]),
+    ("{dbt_expectations.expect_column_values_to_be_between: {min_value: 0, strictly: true, row_condition: g <> 'x'}}",
+     [{"between": {"column": "c", "min": 0, "exclusive": True, "where": "g <> 'x'"}}]),
+    ("{dbt_expectations.expect_column_values_to_be_of_type: {column_type: varchar(20)}}",
+     [{"schema": {"columns": {"c": "string"}}}]),
+    ("dbt_expectations.expect_column_values_to_be_increasing",
+     [{"ordered": {"column": "c", "strict": True, "where": "c is not null"}}]),
+    ("{dbt_expectations.expect_column_distinct_count_to_equal: {value: 4}}",
+     [{"cardinality": {"column": "c", "min": 4, "max": 4}}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("test, ours", DBT, ids=[theirs for theirs, _ in DBT])
+def test_a_data_test_of_dbt(test: str, ours: list[Any], tmp_path: Path) -> None:
+    assert claims(tmp_path, "dbt", f"models: [{{name: m, columns: [{{name: c, data_tests: [{test}]}}]}}]") == ours
+
+
+def test_constraints_and_unit_tests_of_a_model(tmp_path: Path) -> None:
+    model = """
+models:
+  - name: m
+    constraints: [{type: primary_key, columns: [a, b]}, {type: check, expression: a > 0}, {type: foreign_key, columns: [a]}]
+    tests: [{dbt_utils.unique_combination_of_columns: {combination_of_columns: [a, b]}}, {unique: {column_name: "a || b"}}]
+    columns: [{name: a, constraints: [{type: not_null}]}]
+unit_tests: [{name: adds, model: m}]
+"""
+    assert claims(tmp_path, "dbt", model) == [
+        {"unique": {"columns": ["a", "b"], "nulls_equal": True}},
+        "a || b is an expression, not a column: `derive` it first",
+        {"not_null": {"columns": ["a", "b"]}}, {"unique": {"columns": ["a", "b"]}}, {"expression": {"condition": "a > 0"}},
+        "there is no counterpart", {"not_null": {"columns": ["a"]}}, "it tests a model's SQL, not data",
+    ]  # fmt: skip
