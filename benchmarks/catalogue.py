@@ -8,6 +8,9 @@ hand-written expression gets the same batches; what looks at all rows gets the w
 
 from __future__ import annotations
 
+import benchmarks.as_in_a_run  # noqa: F401  before Polars
+
+# isort: split
 import argparse
 import datetime as dt
 import json
@@ -30,13 +33,15 @@ from benchmarks.__main__ import HERE, Measured, generate, report, run
 from benchmarks.by_hand import RATES, SLOWER, Case, cases, orders
 from benchmarks.by_hand_more import APART
 from qpipe.core.batch import ROW
-from qpipe.core.component import Check, Context, Gate, Module, Relational, Step, Transform
+from qpipe.core.component import Check, Context, Gate, Measure, Module, Relational, Step, Transform
+from qpipe.core.figures import by_group, measured, merged
 from qpipe.core.gather import Table
+from qpipe.core.judgement import judge_groups
 from qpipe.core.params import build
 from qpipe.core.registry import Registry
 from qpipe.orchestrator.prepare import CELLS
 from qpipe.spec.plan import Settings
-from qpipe.testing.alone import collect, run_alone
+from qpipe.testing.alone import collect
 from qpipe.testing.examples import types_of, values_of
 
 STARTED = 1_800_000_000.0
@@ -68,7 +73,7 @@ def main() -> None:
     generate(asked.rows, asked.data)
     if asked.many:
         return many(asked.rows, asked.data, asked.repeat)
-    table = measured(asked.data, asked.rows, asked.repeat, asked.only, asked.keep)
+    table = compared(asked.data, asked.rows, asked.repeat, asked.only, asked.keep)
     print(text := as_table(table))
     if asked.write:
         (HERE.parent / "docs" / "speed.md").write_text(page(text, table, asked.rows))
@@ -77,7 +82,7 @@ def main() -> None:
 # ── modules, one by one ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def measured(data: Path, rows: int, repeat: int, only: Sequence[str], keep: Path | None) -> list[Row]:
+def compared(data: Path, rows: int, repeat: int, only: Sequence[str], keep: Path | None) -> list[Row]:
     kept = {
         name: Row(name, *figures) for name, figures in (json.loads(keep.read_text()) if keep and keep.exists() else {}).items()
     }
@@ -120,7 +125,7 @@ def _ours(module: Module, frame: pl.DataFrame, context: Context) -> Callable[[],
     if isinstance(module, Step):
         return lambda: pl.concat([module.process(batch, context) for batch in _batches(frame)])
     if isinstance(module, Gate):
-        return lambda: run_alone(module, frame.drop(ROW), context, BATCH).verdict and None
+        return lambda: _gauged(module, frame, context)
     assert isinstance(module, Relational)
     place = tempfile.TemporaryDirectory()  # of a pass: its steps share one DuckDB, as by hand one is open
     shared = Table(Path(place.name) / "another", context.memory_limit)
@@ -141,12 +146,22 @@ def _checked(check: Check, frame: pl.DataFrame, context: Context) -> int:
 
 
 def _transformed(step: Transform, frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """As the engine fuses it: a column for each rule stands beside the cells, until rows are taken apart by their ways."""
     rules, keeps, done = step.rules(context), step.keeps(context), []
-    flags = [rule.bad.alias(f"__{n}") for n, rule in enumerate(rules)]
+    flags = {f"__{n}": rule.bad for n, rule in enumerate(rules)}
     for batch in _batches(frame):
-        made = collect(step.apply(batch.lazy().with_columns(flags), context))
-        done.append((made if keeps is None else made.filter(keeps)).drop([f"__{n}" for n in range(len(rules))], strict=False))
+        query = step.apply(batch.lazy().with_columns(**flags) if flags else batch.lazy(), context)
+        made = collect(query if keeps is None else query.filter(keeps))
+        done.append(made[[name for name in made.columns if name not in flags]])
     return pl.concat(done)
+
+
+def _gauged(gate: Gate, frame: pl.DataFrame, context: Context) -> None:
+    """As the engine does: the figures of each batch, then those of all, then the verdict."""
+    measures = {"rows": Measure(pl.len())} | gate.measures(context)
+    figures = [measured(batch.lazy(), measures, gate.by or ()) for batch in _batches(frame)]
+    groups = by_group(merged(figures, measures), measures)
+    judge_groups(gate, {key: gate.verdict(values, context) for key, values in groups.items()})
 
 
 def _related(step: Relational, frame: pl.DataFrame, context: Context, place: Path, _shared: Table) -> int | None:
@@ -272,7 +287,9 @@ more for a million rows, {rest} cost more. The median ratio is {middle}.
 - Gates (row_count, aggregate …) measure batch by batch, and their float sums are exact: the same in any batches. By hand that
   is Python's `math.fsum`; a plain sum, which differs in its last digits from batch to batch, takes a millisecond.
 - What looks at all rows (no_overlap, reconcile, group, sort …) gathers them batch by batch, in memory while they are few, and
-  judges them in DuckDB, in bounded memory; by hand it is a query over the whole frame. A million rows are few.
+  judges them in DuckDB or batch by batch, in bounded memory; by hand it is a query over the whole frame. A million rows are
+  few.
+- Both sides keep the memory that they have freed, as a process of `qpipe run` does.
 - What a library knows (names, telephone numbers, codes, places) is asked for each different value, and remembered from batch
   to batch where it takes long, so that the goes that are measured find it known; by hand it is asked for each different value
   of a batch.
