@@ -177,10 +177,35 @@ class Table:
             connection.execute("set lock_configuration=true")
         return connection
 
+    def parts(self) -> Iterator[pl.DataFrame]:
+        """What was gathered of each batch, in order."""
+        if self._held is not None:
+            yield from self._held
+            return
+        for path in self._paths()[: self._parts]:
+            yield pl.read_parquet(path)
+
+    def groups(self, by: Sequence[str], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """``_row`` and some columns, group after group, each in the order in which its rows were gathered."""
+        wanted = [ROW, *by, *columns]
+        if self._held:
+            yield pl.concat([part.select(wanted) for part in self._held]).sort(by, maintain_order=True)
+        elif self._parts:
+            connection = self.connect()
+            try:
+                query = f"select {', '.join(wanted)} from data order by {', '.join([*by, ROW])}"
+                for batch in connection.sql(query).to_arrow_reader(100_000):
+                    yield pl.DataFrame(batch)
+            finally:
+                connection.close()
+
     def row(self) -> str:
         """``_row`` in SQL, as narrow as the rows that are there allow: what is sorted by it is sorted sooner."""
-        most = next(self.arrays(f"select max({ROW}) from data"), [[None]])[0][0]
-        return f"{ROW}::uinteger" if most is not None and most < 1 << 32 else ROW
+        if self._held is not None:
+            most = max((int(part[ROW].max() or 0) for part in self._held), default=0)  # type: ignore[arg-type]
+        else:
+            most = next(self.arrays(f"select max({ROW}) from data"), [[0]])[0][0]
+        return f"{ROW}::uinteger" if most < 1 << 32 else ROW
 
     def rows(self, query: str, tables: Mapping[str, pl.DataFrame] | None = None, values: Sequence[Any] = ()) -> RowSet:
         """The row ordinals that a query selects in its first column, in any order. ``values`` stand for its question marks."""

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict
 from qpipe.core.lazy import pl
+from qpipe.core.look_through import counted, rows_with
 from qpipe.core.params import Columns, param
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
+
+    from qpipe.core.rowset import RowSet
 
 
 class DetectRareValues(Relational):
@@ -43,15 +48,29 @@ class DetectRareValues(Relational):
 
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
         keys = [f"v{n}" for n in range(len(self.columns))]
+        counts = counted(collected, keys)
+        rows = self._rare(collected, keys) if counts is None else rows_with(collected, self._rarest(counts).select(keys))
+        return (RowVerdict(rows, self.columns, f"a value that is not rarer than {self.share}"),)
+
+    def _rarest(self, counts: pl.DataFrame) -> pl.DataFrame:
+        rows, n = int(counts["n"].sum()), pl.col("n")
+        if rows < self.min_rows or counts.height > max(self.most * rows, 2):
+            return counts.clear()
+        return counts.filter((n < self._part * rows) & (n <= self.times))
+
+    def _rare(self, collected: Any, keys: Sequence[str]) -> RowSet:
+        """The same in DuckDB, where there are very many values."""
         full = " and ".join(f"{key} is not null" for key in keys)
         same = " and ".join(f"data.{key} = rare.{key}" for key in keys)
-        text = str(self.share).strip()
-        part = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-        query = f"""
+        return collected.rows(f"""
             with counted as (select {", ".join(keys)}, count(*) as n from data where {full} group by all),
             every_ as (select sum(n) as rows_, count(*) as kinds from counted),
             rare as (select counted.* from counted, every_ where rows_ >= {self.min_rows}
-                     and (kinds <= {self.most} * rows_ or kinds <= 2) and n < {part} * rows_ and n <= {self.times})
+                     and (kinds <= {self.most} * rows_ or kinds <= 2) and n < {self._part} * rows_ and n <= {self.times})
             select data.{ROW} from data join rare on {same}
-        """
-        return (RowVerdict(collected.rows(query), self.columns, f"a value that is not rarer than {self.share}"),)
+        """)
+
+    @property
+    def _part(self) -> float:
+        text = str(self.share).strip()
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict
 from qpipe.core.lazy import pl
+from qpipe.core.look_through import counted, rows_with
 from qpipe.core.params import Columns, param
 from qpipe.modules.transformation._text import not_text
 
@@ -59,13 +59,10 @@ class DetectTypos(Relational):
         return {f"v{n}": pl.col(column).cast(pl.String) for n, column in enumerate(self.columns)}
 
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
-        found = []
-        for n, column in enumerate(self.columns):
-            misspelt = self._misspelt(collected, f"v{n}")
-            tables = {"misspelt_": pl.DataFrame({"v": misspelt}, schema={"v": pl.String})}
-            rows = collected.rows(f"select {ROW} from data where v{n} in (select v from misspelt_)", tables)
-            found.append(RowVerdict(rows, (column,), "no near miss of a frequent value"))
-        return tuple(found)
+        cells = [f"v{n}" for n in range(len(self.columns))]
+        found = [rows_with(collected, pl.DataFrame({v: self._misspelt(collected, v)}, {v: pl.String})) for v in cells]
+        words = "no near miss of a frequent value"
+        return tuple(RowVerdict(rows, (column,), words) for rows, column in zip(found, self.columns, strict=True))
 
     def _misspelt(self, collected: Any, cell: str) -> list[str]:
         from qpipe.analysis.typos import typos
@@ -73,13 +70,14 @@ class DetectTypos(Relational):
 
         if not collected.has_rows:
             return []
-        connection = collected.connect()
-        try:
-            query = (
-                f"select {cell} as value, count(*) as count from data where {cell} is not null group by 1 order by 2 desc, 1"
-            )
-            counts = connection.sql(f"{query} limit 100000").pl()
-        finally:
-            connection.close()
+        counts = counted(collected, [cell])
+        if counts is None:
+            most = f"select {cell}, count(*) as n from data where {cell} is not null group by 1 order by 2 desc, 1 limit 100000"
+            connection = collected.connect()
+            try:
+                counts = connection.sql(most).pl()
+            finally:
+                connection.close()
+        counts = counts.rename({cell: "value", "n": "count"}).sort("count", "value", descending=[True, False])
         found = [typo.value for typo in typos(counts) if typo.confidence >= self.confidence]
         return [*found, *with_misspelt_words(counts.filter(~pl.col("value").is_in(found)))] if self.words else found

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict, Types
 from qpipe.core.lazy import pl
+from qpipe.core.look_through import counted, rows_with
 from qpipe.core.params import Column, Scalar, param
-from qpipe.core.rowset import RowSet
 from qpipe.modules.validation._values import listed, series, unreadable
 
 if TYPE_CHECKING:
@@ -58,30 +57,28 @@ class MostCommon(Relational):
 
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
         words = f"{listed(self.values)} as the most frequent value"
-        bad = self._bad(collected, context)
-        if not bad.len():
-            return (RowVerdict(RowSet(), (self.column,), words),)
-        query = f"select {ROW} from data where value "
-        if bad.dtype == pl.String and bad.len() == 1:  # a join would hash all texts
-            rows = collected.rows(f"{query}= ?", values=bad.to_list())
-        else:
-            rows = collected.rows(f"{query}in (select value from bad)", {"bad": bad.to_frame()})
-        return (RowVerdict(rows, (self.column,), words),)
+        return (RowVerdict(rows_with(collected, self._bad(collected, context).to_frame()), (self.column,), words),)
 
     def _bad(self, collected: Any, context: Context) -> pl.Series:
         """The most frequent values that should not be."""
         members = series(self.values, context.types[self.column])
         if not collected.has_rows:
             return members.clear()
-        connection = collected.connect()
-        try:
-            top = connection.sql("""
-                with counts as (select value, count(*) as n from data where value is not null group by value)
-                select value from counts where n = (select max(n) from counts)
-            """).pl()["value"]
-        finally:
-            connection.close()
+        counts = counted(collected, ["value"])
+        top = self._top(collected) if counts is None else counts.filter(pl.col("n") == pl.col("n").max())["value"]
         strange = top.filter(~top.is_in(members.implode()))
         if self.ties == "any":
             return strange if strange.len() == top.len() else strange.clear()
         return top if self.ties == "forbid" and top.len() > 1 else strange
+
+    def _top(self, collected: Any) -> pl.Series:
+        """The most frequent values, where there are very many."""
+        connection = collected.connect()
+        try:
+            found = connection.sql("""
+                with counts as (select value, count(*) as n from data where value is not null group by value)
+                select value from counts where n = (select max(n) from counts)
+            """)
+            return found.pl()["value"]
+        finally:
+            connection.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict, Types
 from qpipe.core.lazy import pl
+from qpipe.core.look_through import rows_after
 from qpipe.core.params import Column, Columns, param
 
 if TYPE_CHECKING:
@@ -84,10 +85,20 @@ class NoGaps(Relational):
             select {ROW}, place > before{step}, place < before from stepped where place > before{step} or place < before
         """
         order = f"{'partition by ' + ', '.join(keys) if keys else ''} order by place, {collected.row()}"
-        gaps, back = collected.apart(query.format("" if not keys else order), 2)
+        if keys or self.grain is not None:
+            gaps, back = collected.apart(query.format("" if not keys else order), 2)
+        else:
+            gaps, back = rows_after(collected.parts(), ["v"], self._gap_and_back(context.types[self.column].polars()))
         if len(back):  # the rows do not come in order
             gaps, _ = collected.apart(query.format(order), 2)
         step_words = f"{self.step} {self.grain}s" if self.step > 1 and self.grain else self.grain or str(self.step)
         group = f" of its {', '.join(self.by)}" if self.by else ""
         words = f"at most a step of {step_words} above the one before{group}"
         return (RowVerdict(gaps, (self.column,), words),)
+
+    def _gap_and_back(self, dtype: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
+        """Of a whole number and the one above it: whether it is more than a step above, and whether it is below."""
+        this = pl.col("v") if dtype in (pl.UInt64, pl.Int128, pl.UInt128) else pl.col("v").cast(pl.Int64)
+        above = this.shift()
+        apart = this - above  # of what 64 bits cannot hold it is negative
+        return (this >= above) & ((apart > self.step) | (apart < 0)), this < above

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Relational, RowVerdict, Types
 from qpipe.core.lazy import np, pl
+from qpipe.core.look_through import rows_after
 from qpipe.core.params import Columns, param
 from qpipe.core.rowset import RowSet
 
@@ -68,20 +69,39 @@ class Ordered(Relational):
 
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
         values = [f"v{n}" for n in range(len(self.columns))]
-        groups = ", ".join(f"g{n}" for n in range(len(self.by or ())))
-        # without groups the rows are in order as they are: DuckDB need not sort them
-        order = f"over (partition by {groups} order by {collected.row()})" if groups else "over ()"
+        groups = [f"g{n}" for n in range(len(self.by or ()))]
+        if self.fewest:
+            rows = self._fewest(collected, values, ", ".join(groups))
+        elif any(context.types[column].kind in ("list", "struct") for column in (*self.columns, *(self.by or ()))):
+            rows = collected.rows(self._query(values, groups))
+        else:
+            parts = collected.groups(groups, values) if groups else collected.parts()
+            rows, *_ = rows_after(parts, values, [self._breaks(values)], groups)
+        return (RowVerdict(rows, self.columns, self._words()),)
+
+    def _breaks(self, values: list[str]) -> pl.Expr:
+        """Whether a row breaks the order, as an expression over it and the one above it."""
+        *earlier, last = [(pl.col(v), pl.col(v).shift()) for v in values]
+        if self.direction == "desc":
+            *earlier, last = [(above, this) for this, above in (*earlier, last)]
+        broken = last[0] <= last[1] if self.strict else last[0] < last[1]
+        for this, above in reversed(earlier):
+            broken = (this < above) | ((this == above) & broken)
+        return broken
+
+    def _query(self, values: list[str], groups: list[str]) -> str:
+        """The same in SQL, for lists and structures."""
+        partition = f"partition by {', '.join(groups)}" if groups else ""
+        order = f"over ({partition} order by {ROW})"
         this, above = _row(values), _row([f"p{v}" for v in values])
         breaks = {"asc": "<", "desc": ">"}[self.direction] + ("=" if self.strict else "")
-        query = f"""
+        return f"""
             with seen as (
                 select {ROW}, {", ".join(values)}, {", ".join(f"lag({v}) {order} as p{v}" for v in values)}
                 from data where {" and ".join(f"{v} is not null" for v in values)}
             )
             select {ROW} from seen where p{values[0]} is not null and {this} {breaks} {above}
         """
-        rows = self._fewest(collected, values, groups) if self.fewest else collected.rows(query)
-        return (RowVerdict(rows, self.columns, self._words()),)
 
     def _fewest(self, collected: Any, values: list[str], groups: str) -> RowSet:
         """Each value's rank among all, group by group in the order of the source, tells which rows are in the way."""
