@@ -35,15 +35,17 @@ def merged(frames: Sequence[pl.DataFrame], measures: Mapping[str, Measure]) -> p
         alike.setdefault(tuple(frame.schema.values()), []).append(frame)
     parts = [pl.concat(each) for each in alike.values()]  # what batches gave, and what was merged before
     keys = [name for name in frames[0].columns if name not in measures]
-    single = {name: measure.merge for name, measure in measures.items() if measure.merge not in _LISTS}
+    lists = {name: measure for name, measure in measures.items() if measure.merge in _LISTS}
+    single = {name: measure.merge for name, measure in measures.items() if name not in lists}
     every = pl.concat([part[[*keys, *single]] for part in parts], how="vertical_relaxed")
-    made = every.group_by(keys, maintain_order=True).agg(_added(name, how, every.schema[name]) for name, how in single.items())
-    for name, measure in measures.items():
-        if measure.merge in _LISTS:
-            items = pl.concat([_items(part, keys, name) for part in parts], how="vertical_relaxed")
-            lists = (_union if measure.merge == "union" else _counts)(items, keys, measure).rename({"value": name})
-            made = made.join(lists, on=keys, how="left", nulls_equal=True, maintain_order="left")
-    return made
+    added = [_added(name, how, every.schema[name]) for name, how in single.items()]
+    made = every.lazy().group_by(keys, maintain_order=True).agg(added)
+    for name, measure in lists.items():
+        items = pl.concat([_items(part, keys, name) for part in parts], how="vertical_relaxed")
+        merge = _union if measure.merge == "union" else _counts
+        found = merge(items, keys, measure).rename({"value": name})
+        made = made.join(found, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    return made.collect(engine="in-memory")
 
 
 def by_group(frame: pl.DataFrame, measures: Mapping[str, Measure]) -> dict[tuple[Any, ...], Values]:
@@ -74,21 +76,23 @@ def _added(name: str, how: str, kind: pl.DataType) -> pl.Expr:
     return pl.col(name).cast(wider).sum() if how == "sum" and wider is not None else getattr(pl.col(name), how)()
 
 
-def _items(frame: pl.DataFrame, keys: Sequence[str], name: str) -> pl.DataFrame:
+def _items(frame: pl.DataFrame, keys: Sequence[str], name: str) -> pl.LazyFrame:
     """A row for each item of each group's list: ``value``, and for counts ``count``."""
-    items = frame.select(*keys, value=name).filter(pl.col("value").list.len() > 0).explode("value")
-    if items.schema["value"] == pl.Struct:
-        items = items.unnest("value")
-        return items.with_columns(pl.col("count").cast(pl.Int128)) if items.schema["count"].is_integer() else items
-    return items.drop_nulls("value")
+    items = frame.lazy().select(*keys, value=name).filter(pl.col("value").list.len() > 0).explode("value")
+    item = frame.schema[name].inner  # type: ignore[attr-defined]
+    if not isinstance(item, pl.Struct):
+        return items.drop_nulls("value")
+    items = items.unnest("value")
+    whole = item.to_schema()["count"].is_integer()
+    return items.with_columns(pl.col("count").cast(pl.Int128)) if whole else items
 
 
-def _union(items: pl.DataFrame, keys: Sequence[str], measure: Measure) -> pl.DataFrame:
+def _union(items: pl.LazyFrame, keys: Sequence[str], measure: Measure) -> pl.LazyFrame:
     least = pl.col("value").unique().sort()
     return items.group_by(keys).agg(least if measure.keep is None else least.head(measure.keep))
 
 
-def _counts(items: pl.DataFrame, keys: Sequence[str], measure: Measure) -> pl.DataFrame:
+def _counts(items: pl.LazyFrame, keys: Sequence[str], measure: Measure) -> pl.LazyFrame:
     added = items.group_by(*keys, "value").agg(pl.col("count").sum())
     return added.group_by(keys).agg(pl.struct("value", "count").alias("value"))
 

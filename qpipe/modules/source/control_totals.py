@@ -9,11 +9,16 @@ import pathlib
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qpipe.core.component import Context, Gate, Measure, Types, Verdict
 from qpipe.core.lazy import pl
 from qpipe.core.params import Path, param
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qpipe.core.types import DataType
 
 _END = 1 << 16  # bytes
 
@@ -79,9 +84,7 @@ class ControlTotals(Gate):
             yield "sums", column
 
     def measures(self, context: Context) -> dict[str, Measure]:
-        return {
-            f"sum {column}": Measure(pl.col(column).cast(pl.Decimal(38, 9), strict=False).sum()) for column in self.sums or ()
-        }
+        return {f"sum {column}": Measure(_exact(column, context.types[column]).sum()) for column in self.sums or ()}
 
     def verdict(self, values: Mapping[str, Any], context: Context) -> Verdict:
         try:
@@ -114,6 +117,10 @@ class ControlTotals(Gate):
         if not found:
             raise ValueError(f"there is no file {self.file}")
         return found
+
+
+def _exact(column: str, type_: DataType) -> pl.Expr:
+    return pl.col(column).cast(pl.Int128() if type_.kind == "integer" else pl.Decimal(38, 9), strict=False)
 
 
 def _ends(name: pathlib.Path) -> list[str]:

@@ -53,9 +53,8 @@ class Sample(Transform):
             yield "share", f"'{self.share}' is no share: write 0.1 or 10%"
 
     def keeps(self, context: Context) -> pl.Expr:
-        spread = partial(_spread, seed=self.seed)
-        chance = self._number().map_batches(spread, return_dtype=pl.UInt32(), is_elementwise=True)
-        return chance.cast(pl.UInt64) < int(self._part * _GRAIN)
+        stays = partial(_stays, seed=self.seed, limit=int(self._part * _GRAIN))
+        return self._number().map_batches(stays, return_dtype=pl.Boolean(), is_elementwise=True)
 
     @property
     def _part(self) -> float:
@@ -65,18 +64,21 @@ class Sample(Transform):
     def _number(self) -> pl.Expr:
         """A number that is the same for what stays or goes together."""
         if not self.by:
-            return pl.col(ROW).cast(pl.UInt64)
+            return pl.col(ROW)
         from qpipe.modules._stable import stable_hash
 
         return stable_hash(self.by)
 
 
-def _spread(numbers: pl.Series, seed: int) -> pl.Series:
-    """Evenly from 0 to 2**32: multiplication and folding, twice (after Knuth, TAOCP 3, 6.4), in 32 bits, which wrap around."""
-    wide = numbers.to_numpy()
+def _stays(numbers: pl.Series, seed: int, limit: int) -> pl.Series:
+    """Whether what is made of each number, evenly from 0 to 2**32, is below the limit.
+
+    Made by multiplication and folding, twice (after Knuth, TAOCP 3, 6.4), in 32 bits, which wrap around.
+    """
+    wide = numbers.to_numpy().view(np.uint64)
     mixed = (wide ^ (wide >> np.uint64(32))).astype(np.uint32)
     for factor in (2654435761, 2246822519):
         mixed += np.uint32((seed + 1) % _GRAIN)
         mixed *= np.uint32(factor)
         mixed ^= mixed >> np.uint32(15)
-    return pl.Series(numbers.name, mixed)
+    return pl.Series(numbers.name, mixed <= np.uint32(limit - 1) if limit else np.zeros(mixed.size, dtype=bool))

@@ -13,6 +13,8 @@ from qpipe.core.params import Columns, param
 if TYPE_CHECKING:
     import polars as pl
 
+    from qpipe.core.types import DataType
+
 PAIRS = 100_000  # different pairs of categories that are counted
 
 
@@ -68,8 +70,8 @@ class Correlation(Gate):
             return {
                 "pairs": Measure(pair.value_counts(name="count").struct.rename_fields(["value", "count"]).implode(), "counts")
             }
-        x, y = (pl.col(column).cast(pl.Float64).fill_nan(None) for column in self.columns)
-        both = x.is_not_null() & y.is_not_null()
+        x, y = (pl.col(column).cast(pl.Float64) for column in self.columns)
+        both = pl.all_horizontal(_given(column, context.types[column]) for column in self.columns)
         x, y = x.filter(both), y.filter(both)
         return {"n": Measure(both.sum()), "x": Measure(x.sum()), "y": Measure(y.sum()), "xx": Measure((x * x).sum()),
                 "yy": Measure((y * y).sum()), "xy": Measure((x * y).sum())}  # fmt: skip
@@ -107,3 +109,8 @@ class Correlation(Gate):
         phi2 = max(0.0, chi2 / n - (k - 1) * (r - 1) / (n - 1))
         least = min(k - (k - 1) ** 2 / (n - 1), r - (r - 1) ** 2 / (n - 1)) - 1
         return math.sqrt(phi2 / least) if least > 0 else None
+
+
+def _given(column: str, type_: DataType) -> pl.Expr:
+    """True where there is a number; null or false elsewhere."""
+    return pl.col(column).is_not_nan() if type_.kind == "float" else pl.col(column).is_not_null()

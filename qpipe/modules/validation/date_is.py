@@ -91,8 +91,9 @@ class DateIs(Check):
         if self.max_age is not None:
             yield f"no older than {duration(self.max_age, 4)}", last < now - dt.timedelta(seconds=self.max_age)
         if self.weekdays:
-            allowed = [_DAYS.index(day) + 1 for day in self.weekdays]
-            yield f"on {', '.join(self.weekdays)}", ~cell.dt.weekday().is_in(allowed)
+            others = [n for n, day in enumerate(_DAYS, 1) if day not in self.weekdays]
+            wrong = [cell.dt.weekday() == day for day in others] or [pl.lit(False)]
+            yield f"on {', '.join(self.weekdays)}", pl.any_horizontal(wrong)
         if self.hours:
             start, end = (dt.time.fromisoformat(hour) for hour in self.hours)
             at = cell.dt.time()

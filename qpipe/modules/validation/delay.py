@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from qpipe.core.words import duration
 
 if TYPE_CHECKING:
     import polars as pl
+
+_DAY = 86_400  # seconds
 
 
 class Delay(Check):
@@ -65,16 +68,25 @@ class Delay(Check):
                 yield name, f"{column} is {types[column].kind}, not a date: parse_date first"
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
-        start, end = (_moment(name, context) for name in (self.start, self.end))
-        now = pl.lit(int(context.started * 1_000_000)).cast(pl.Datetime("us"))
-        until = pl.coalesce(end, now) if self.max_if_open else end
-        given = start.is_not_null() & until.is_not_null()
-        bad = pl.lit(False)
+        given = pl.col(self.start).is_not_null()
+        if not self.max_if_open:
+            given = given & pl.col(self.end).is_not_null()
+        bad = pl.any_horizontal(list(self._claims(context)))
+        return (Rule(bad, (self.end, self.start), self._words(), given),)
+
+    def _claims(self, context: Context) -> Iterator[pl.Expr]:
+        """What is bad; null where a moment is."""
+        start, end = _moment(self.start, context), _moment(self.end, context)
+        took, in_days = (end - start).dt.total_microseconds(), False
+        if all(context.types[name].kind == "date" for name in (self.start, self.end)):
+            took, in_days = pl.col(self.end).to_physical() - pl.col(self.start).to_physical(), True
         if self.max is not None:
-            bad = bad | ((until - start).dt.total_microseconds() > int(self.max * 1_000_000))
+            yield took > (int(self.max // _DAY) if in_days else int(self.max * 1_000_000))
         if self.min is not None:
-            bad = bad | ((end - start).dt.total_microseconds() < int(self.min * 1_000_000)).fill_null(False)
-        return (Rule(given & bad, (self.end, self.start), self._words(), given),)
+            yield took < (math.ceil(self.min / _DAY) if in_days else int(self.min * 1_000_000))
+        if self.max is not None and self.max_if_open:
+            now = pl.lit(int(context.started * 1_000_000)).cast(pl.Datetime("us"))
+            yield pl.col(self.end).is_null() & ((now - start).dt.total_microseconds() > int(self.max * 1_000_000))
 
     def _words(self) -> str:
         parts = [] if self.min is None else [f"at least {duration(self.min, 4)}"]

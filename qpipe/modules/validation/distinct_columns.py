@@ -61,17 +61,17 @@ class DistinctColumns(Gate):
         made = {}
         for a, b in self._pairs(context.types):
             x, y = (pl.col(a), pl.col(b)) if context.types[a] == context.types[b] else (_text(a), _text(b))
-            given = x.is_not_null() | y.is_not_null()
-            made[f"{a}\0{b}\0given"] = Measure(given.sum())
-            made[f"{a}\0{b}\0same"] = Measure((given & x.eq_missing(y)).sum())
+            made[f"{a}\0{b}\0none"] = Measure((x.is_null() & y.is_null()).sum())
+            made[f"{a}\0{b}\0same"] = Measure(x.eq_missing(y).sum())
         return made
 
     def verdict(self, values: Mapping[str, Any], context: Context) -> Verdict:
         words = "columns of different content"
-        pairs = {pair: values[f"{pair[0]}\0{pair[1]}\0given"] or 0 for pair in self._pairs(context.types)}
-        if not any(pairs.values()):
+        none = {(a, b): values[f"{a}\0{b}\0none"] or 0 for a, b in self._pairs(context.types)}
+        given = {pair: values["rows"] - n for pair, n in none.items() if values["rows"] > n}
+        if not given:
             return Verdict("not evaluated", {}, words)
-        agree = {(a, b): (values[f"{a}\0{b}\0same"] or 0) / n for (a, b), n in pairs.items() if n}
+        agree = {(a, b): ((values[f"{a}\0{b}\0same"] or 0) - none[a, b]) / n for (a, b), n in given.items()}
         same = {pair: share for pair, share in agree.items() if share > self._share or share == 1}
         told = [f"{a} and {b} ({share:.1%})" for (a, b), share in sorted(same.items(), key=lambda s: -s[1])]
         more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""

@@ -48,5 +48,5 @@ class ExpressionCheck(Check):
         parsed = Expression.parse(self.condition)
         good = parsed.compile(context.types)
         bad = ~good if self.nulls == "pass" else ~good.fill_null(False)
-        applies = good.is_not_null() if self.nulls == "pass" else None
+        applies = bad.is_not_null() if self.nulls == "pass" else None  # of what is bad: then Polars reckons it once
         return (Rule(bad, tuple(parsed.columns), self.condition, applies),)

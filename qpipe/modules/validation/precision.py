@@ -69,16 +69,20 @@ class Precision(Check):
     def _by_arithmetic(self, cells: pl.Series) -> tuple[pl.Series, pl.Series]:
         """Where it is sure, and what is bad there: what is not the double nearest to some n/10^decimals, n below 2^50.
 
-        (Polars divides by multiplying, which is not exact.)
+        (Polars divides by multiplying, which is not exact. One array is used again: a new one costs more than the arithmetic.)
         """
         if self.max_digits is not None or (self.max_decimals or 0) > 22 or cells.dtype != pl.Float64:
             never = pl.repeat(False, cells.len(), dtype=pl.Boolean, eager=True)
             return never, never
         values, ten = cells.to_numpy(), 10.0 ** (self.max_decimals or 0)
         with np.errstate(all="ignore"):
-            scaled, size = values * ten, np.abs(values)
-            sure = (np.abs(scaled) < 2.0**50) & ((size >= 0.001) | (size == 0))
-            return pl.Series(sure), pl.Series(sure & (np.rint(scaled) / ten != values))
+            near = values * ten
+            sure = (near < 2.0**50) & (near > -(2.0**50))
+            np.rint(near, out=near)
+            near /= ten
+            bad = near != values
+            sure &= ~bad | (values >= 0.001) | (values <= -0.001)
+            return pl.Series(sure), pl.Series(sure & bad)
 
     def _bad(self, text: pl.Expr) -> pl.Expr:
         number = text.str.contains(r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)$")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -46,11 +47,8 @@ class UniqueWithinRow(Check):
 
     def rules(self, context: Context) -> tuple[Rule, ...]:
         cells = [pl.col(column) for column in self.columns]
-        same = [
-            one.eq_missing(other) if self.nulls_equal else one == other
-            for n, one in enumerate(cells)
-            for other in cells[n + 1 :]
-        ]
-        given = pl.sum_horizontal([cell.is_not_null().cast(pl.UInt32) for cell in cells]) >= 2
+        pairs = list(itertools.combinations(cells, 2))
+        same = [one.eq_missing(other) if self.nulls_equal else one == other for one, other in pairs]
+        given = pl.any_horizontal([one.is_not_null() & other.is_not_null() for one, other in pairs])
         judged = None if self.nulls_equal else given
         return (Rule(pl.any_horizontal(same), self.columns, f"different values in {', '.join(self.columns)}", judged),)
