@@ -164,3 +164,86 @@ unit_tests: [{name: adds, model: m}]
         {"not_null": {"columns": ["a", "b"]}}, {"unique": {"columns": ["a", "b"]}}, {"expression": {"condition": "a > 0"}},
         "there is no counterpart", {"not_null": {"columns": ["a"]}}, "it tests a model's SQL, not data",
     ]  # fmt: skip
+
+
+SODA: list[tuple[str, list[Any]]] = [
+    ("row_count > 0", [{"row_count": {"min": 1}}]),
+    ("row_count between 10 and 20", [{"row_count": {"min": 10, "max": 20}}]),
+    ("avg(a) > 10", [{"aggregate": {"column": "a", "function": "mean", "min": 10.0, "exclusive": "min"}}]),
+    ("max(a) between (1 and 2.5]",
+     [{"aggregate": {"column": "a", "function": "max", "min": 1.0, "max": 2.5, "exclusive": "min"}}]),
+    ("avg(a) not between 1 and 2", ["what must not be is two ranges, and has no counterpart"]),
+    ("missing_count(a) != 3", ["what must not be is two ranges, and has no counterpart"]),
+    ("missing_count(a) > 3", ["only an upper limit of failures has a counterpart"]),
+    ("missing_count(a) = 0: {missing values: [N/A, '-']}", [{"not_null": {"column": "a", "placeholders": ["N/A", "-"]}}]),
+    ("missing_count(a) < 5: {missing regex: x}", ["a pattern of what counts as missing has no counterpart"]),
+    ("invalid_count(a) = 0: {valid min: 1, valid max: 6, invalid values: [3]}",
+     [{"one_of": {"column": "a", "values": [3], "negate": True}}, {"between": {"column": "a", "min": 1, "max": 6}}]),
+    ("invalid_percent(a) <= 1.5 %: {valid format: uuid, valid length: 36}", ["several notions of valid share one tolerance"]),
+    ("invalid_percent(a) <= 1.5 %: {valid format: ip address}",
+     [{"format_is": {"column": "a", "kind": "ip", "tolerance": 0.015}}]),
+    ("invalid_count(a) = 0: {valid format: phone number}", ["the format phone number has no counterpart"]),
+    ("duplicate_count(a): {warn: when between 1 and 10, fail: when > 10}",
+     ["what must not be is two ranges, and has no counterpart", {"unique": {"columns": ["a"], "tolerance": 10}}]),
+    ("freshness(at): {warn: when > 6h, fail: when > 1d6h}",
+     [{"freshness": {"column": "at", "max_age": "6h", "severity": "warning"}},
+      {"freshness": {"column": "at", "max_age": "1d6h"}}]),
+    ("schema: {warn: {when forbidden column present: [x]}, fail: {when required column missing: [a]}}",
+     ["when forbidden column present has no counterpart", {"schema": {"columns": ["a"], "extra": "allow"}}]),
+    ("failed rows: {fail condition: 'a < 0 or', name: odd}", None),
+    ("values in (a, b) must not exist in t (x, y)",
+     [{"foreign_key": {"columns": ["a", "b"], "references": ["t.x", "t.y"], "negate": True}}]),
+    ("sum_of_all between 1 and 2: {sum_of_all expression: SUM(a * b)}", ["it is in another system's query"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("check, ours", SODA, ids=[theirs for theirs, _ in SODA])
+def test_a_check_of_soda(check: str, ours: list[Any] | None, tmp_path: Path) -> None:
+    made = claims(tmp_path, "soda", f"checks for t:\n  - {check}\n")
+    assert made == ours if ours is not None else made[0].startswith("not (a < 0 or): ")  # no expression: named, not written
+
+
+def test_checks_of_a_table_in_several_places_and_for_each_table(tmp_path: Path) -> None:
+    checks = """
+checks for "t": [row_count > 0]
+filter t [new]: {where: x > 1}
+checks for t [new]: [row_count > 5]
+for each dataset D: {datasets: [t, raw_%], checks: [missing_count(a) = 0]}
+"""
+    first = [{"row_count": {"min": 1}}, {"row_count": {"min": 6, "where": "x > 1"}}, {"not_null": {"column": "a"}}]
+    assert claims(tmp_path, "soda", checks) == first
+    assert claims(tmp_path, "soda", checks, table=1) == ["a pattern of names: name the tables"]
+
+
+CONTRACT: list[tuple[str, list[Any]]] = [
+    ("missing:", [{"not_null": {"column": "a"}}]),
+    ("missing: {threshold: {metric: percent, must_be_less_than: 10}}", [{"not_null": {"column": "a", "tolerance": 0.1}}]),
+    ("missing: {threshold: {must_be_less_than: 10}}", [{"not_null": {"column": "a", "tolerance": 9}}]),
+    ("missing: {missing_values: [N/A], threshold: {must_be_between: {greater_than_or_equal: 0, less_than: 5}}}",
+     [{"not_null": {"column": "a", "placeholders": ["N/A"], "tolerance": 4}}]),
+    ("missing: {threshold: {must_be_greater_than: 5}}", ["only an upper limit of failures has a counterpart"]),
+    ("invalid: {valid_values: [x], filter: b > 1, threshold: {level: warn}}",
+     [{"one_of": {"column": "a", "values": ["x"], "where": "b > 1", "severity": "warning"}}]),
+    ("invalid: {valid_format: {name: code, regex: '^x$'}}", [{"matches": {"column": "a", "regex": "^x$"}}]),
+    ("aggregate: {function: avg, threshold: {must_be_between: {greater_than: 1, less_than_or_equal: 5}}}",
+     [{"aggregate": {"column": "a", "function": "mean", "min": 1, "max": 5, "exclusive": "min"}}]),
+    ("{type: missing_percent, must_be_less_than_or_equal_to: 2}", [{"not_null": {"column": "a", "tolerance": 0.02}}]),
+    ("{type: avg, must_be_between: [1, 2]}", [{"aggregate": {"column": "a", "function": "mean", "min": 1, "max": 2}}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("check, ours", CONTRACT, ids=[theirs for theirs, _ in CONTRACT])
+def test_a_check_of_a_contract_of_soda(check: str, ours: list[Any], tmp_path: Path) -> None:
+    assert claims(tmp_path, "soda", f"dataset: d/s/t\ncolumns:\n  - name: a\n    checks:\n      - {check}\n") == ours
+
+
+def test_the_columns_of_a_contract_of_soda(tmp_path: Path) -> None:
+    contract = """
+dataset: d/s/t
+columns: [{name: a, data_type: varchar}, {name: b, optional: true}]
+checks: [schema: {allow_extra_columns: true}, row_count: , row_count: {threshold: {must_be_less_than: 9}}]
+"""
+    assert claims(tmp_path, "soda", contract) == [
+        {"schema": {"columns": {"a": "string", "b": "any"}, "extra": "allow", "optional": ["b"]}},
+        {"row_count": {"min": 1}}, {"row_count": {"max": 8}},
+    ]  # fmt: skip

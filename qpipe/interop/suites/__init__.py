@@ -37,6 +37,7 @@ class Suite:
 
     table: str
     types: dict[str, Any] = field(default_factory=dict)  # column → type word of ours, or {type, format}
+    columns: list[str] = field(default_factory=list)  # all that it names, typed or not
     claims: list[Claim] = field(default_factory=list)
     path: str = ""  # where the data is, if the file tells
     nulls: list[str] = field(default_factory=list)  # what its cells say for nothing, beside being empty
@@ -58,9 +59,33 @@ def read_suites(kind: str, file: Path) -> list[Suite]:
                           file=str(file), hint="`qpipe import --help` lists the kinds") from error  # fmt: skip
     if not suites:
         raise DataRefused(f"nothing was found in it for {KINDS[kind]}", file=str(file))
+    suites = _of_each_table(suites)
     for suite in suites:
         suite.claims = [_tried(claim) for claim in suite.claims]
     return suites
+
+
+def _of_each_table(suites: Sequence[Suite]) -> list[Suite]:
+    """What is said of a table in several places, together."""
+    found: dict[str, Suite] = {}
+    for suite in suites:
+        first = found.setdefault(suite.table, suite)
+        if first is not suite:
+            first.claims += suite.claims
+            first.types |= suite.types
+            first.columns += suite.columns
+    return list(found.values())
+
+
+def _tried(claim: Claim) -> Claim:
+    """The claim, if our module takes these parameters."""
+    if claim.module is None:
+        return claim
+    from qpipe.interop.suites._trying import wrong_with
+
+    ((name, values),) = claim.module.items()
+    wrong = wrong_with(name, values)
+    return Claim(claim.origin, None, wrong) if wrong else claim
 
 
 def _load(text: str, file: Path) -> Any:
@@ -78,24 +103,6 @@ def _load(text: str, file: Path) -> Any:
         raise DataRefused(f"no YAML: {error.problem}", file=str(file), line=mark.line + 1 if mark else None) from error
 
 
-def _tried(claim: Claim) -> Claim:
-    """The claim, if our module takes these parameters."""
-    if claim.module is None:
-        return claim
-    from qpipe.core.params import build
-    from qpipe.core.registry import Registry
-
-    ((name, values),) = claim.module.items()
-    try:
-        module: Any = build(Registry().get("module", name), dict(values))
-        wrong = next((message for _, message in module.problems(None)), "")
-    except KeyError:
-        wrong = f"there is no module {name}"
-    except (ValueError, TypeError) as error:
-        wrong = str(error)
-    return Claim(claim.origin, None, wrong) if wrong else claim
-
-
 def spec_of(suite: Suite) -> str:
     """The spec as YAML. Errors go to quarantine; what could not be turned stands at its end."""
     import yaml
@@ -104,7 +111,8 @@ def spec_of(suite: Suite) -> str:
              f"    path: {_plain(suite.path or suite.table + '.csv')}   # where the data is"]  # fmt: skip
     lines += [f"    nulls: {_plain(suite.nulls)}"] if suite.nulls else []
     if suite.types:
-        lines += ["    schema:", *(f"      {_plain(name)}: {_plain(word)}" for name, word in suite.types.items())]
+        types = {**dict.fromkeys(suite.columns, "any"), **suite.types}
+        lines += ["    schema:", *(f"      {_plain(name)}: {_plain(word)}" for name, word in types.items())]
     made = [claim for claim in suite.claims if claim.module]
     lines += ["modules:"] if made else ["modules: []"]
     for claim, id in zip(made, _ids(made), strict=True):
@@ -188,35 +196,3 @@ def score(origin: str, name: str, least: Any, column: str | None = None) -> Clai
         return Claim(origin, why="of a score only its least has a counterpart")
     asked = {"min": round(least / 100, 10) if least > 1 else least, **({"column": column} if column else {})}
     return Claim(origin, {"quality_score": asked})
-
-
-_TYPES = {
-    "int": "int integer int64 int32 int16 int8 bigint smallint tinyint long short byteint hugeint integertype longtype"
-           " shorttype bytetype int_ uint8 uint16 uint32 uint64 serial bigserial year number_integer",
-    "float": "float float64 float32 double real number doubletype floattype float_ double_precision dbl",
-    "string": "str string text varchar char nvarchar nchar object object_ any stringtype category character character_varying"
-              " string_ clob uuid bpchar large_string",
-    "bool": "bool boolean booleantype bool_", "date": "date datetype",
-    "datetime": "datetime timestamp datetime64 timestamptype datetime64[ns] datetime64[us] datetime2 smalldatetime "
-                "timestamp_ntz timestamp_without_time_zone",
-    "datetime(us, UTC)": "timestamp_tz timestamptz timestamp_ltz timestamp_with_time_zone datetimeoffset",
-    "time": "time timetype", "decimal(38,9)": "decimal numeric decimaltype bignumeric", "list(string)": "array list",
-    "json": "json jsonb variant", "binary": "binary varbinary bytea bytes blob",
-}  # fmt: skip
-_WORDS = {theirs: ours for ours, names in _TYPES.items() for theirs in names.split()}
-
-
-def type_word(theirs: Any) -> str | None:
-    """Our word for a type of theirs; None where there is none."""
-    if zoned := re.fullmatch(r"datetime64\[\w+, ([\w/+-]+)\]", str(theirs)):
-        return f"datetime({zoned[1]})"
-    word = re.sub(r"\s+", "_", str(theirs or "").strip().lower())
-    head, _, inside = word.partition("(")
-    if head in ("decimal", "numeric", "number", "decimaltype") and re.fullmatch(r"\d+(?:,_?\d+)?\)", inside):
-        return f"decimal({inside.replace('_', '')}"
-    return _WORDS.get(word) or _WORDS.get(head)
-
-
-def type_words(theirs: Iterable[Any]) -> set[str]:
-    """Ours for several of theirs, as far as we have one."""
-    return {word for word in map(type_word, theirs) if word}

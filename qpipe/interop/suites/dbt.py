@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from qpipe.interop.suites import Claim, Suite, attempt, type_word, with_all
+from qpipe.interop.suites import Claim, Suite, attempt, with_all
 from qpipe.interop.suites._dbt_tests import WHY, modules_of
+from qpipe.interop.suites._types import type_word
 
 
 def suites(data: Any, name: str) -> Iterator[Suite]:
@@ -27,6 +28,7 @@ def suites(data: Any, name: str) -> Iterator[Suite]:
             suite.claims += _of_test(test, None, key)
         for constraint in table.get("constraints") or ():
             suite.claims += _constraint(constraint, constraint.get("columns") or ())
+        suite.columns = [column["name"] for column in columns]
         for column in columns:
             if word := type_word(column.get("data_type")):
                 suite.types[column["name"]] = word

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qpipe.interop.suites import Claim, Suite, bounds, type_word
+from qpipe.interop.suites import Claim, Suite, bounds
+from qpipe.interop.suites._types import type_word
 
 
 def suites(data: Any, name: str) -> Iterator[Suite]:

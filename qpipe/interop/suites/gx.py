@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from qpipe.interop.suites import Claim, Suite, attempt, bounds, share, type_words, with_all
+from qpipe.interop.suites import Claim, Suite, attempt, bounds, share, with_all
 from qpipe.interop.suites._sql import both, condition_of, literal, quoted, some_of
+from qpipe.interop.suites._types import type_words
 
 Kwargs = Mapping[str, Any]
 Made = dict[str, Any]  # {a module's name: its parameters}

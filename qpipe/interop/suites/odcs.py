@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qpipe.interop.suites import Claim, Suite, bounds, score, type_word
+from qpipe.interop.suites import Claim, Suite, bounds, score
+from qpipe.interop.suites._types import type_word
 
 
 def suites(data: Any, name: str) -> Iterator[Suite]:

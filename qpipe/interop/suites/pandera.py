@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qpipe.interop.suites import Claim, Suite, bounds, type_word
+from qpipe.interop.suites import Claim, Suite, bounds
+from qpipe.interop.suites._types import type_word
 
 _ALONE = {"greater_than_or_equal_to": "min", "less_than_or_equal_to": "max", "greater_than": "min", "less_than": "max"}
 
