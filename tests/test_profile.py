@@ -198,3 +198,15 @@ def test_what_is_told_of_a_file_by_the_way_is_no_malformed_line(tmp_path: Path) 
     (tmp_path / "x.csv").write_text("a,b\n1,2\n1,2,3\n")
     assert "malformed" not in qpipe(tmp_path, "profile", "x.xml").stdout
     assert "1 malformed line" in qpipe(tmp_path, "profile", "x.csv").stdout
+
+
+def test_json_has_no_value_of_a_person(tmp_path: Path) -> None:
+    people = [("Ada Rossini", "+39 06 5550101", "1961-05-07"), ("Bruno Verdini", "+39 06 5550202", "1972-03-01")] * 30
+    lines = [f"{n},{name},{phone},{born},{'AB'[n % 2]}" for n, (name, phone, born) in enumerate(people)]
+    write(tmp_path / "staff.csv", "\n".join(["id,full_name,phone,birth_date,site", *lines, "60,Ada Rossinni,,,A"]) + "\n")
+    told = qpipe(tmp_path, "profile", "staff.csv", "--json").stdout
+    assert not [word for word in ("Ross", "Verd", "Ada", "555", "1961-05-07", "1972-03-01") if word in told]
+    assert '"A"' in told and Profile.from_dict(json.loads(told)).tables[0].column("full_name").personal
+    write(tmp_path / "before.json", told)
+    text = qpipe(tmp_path, "profile", "staff.csv", "--against", "before.json").stdout
+    assert "changed" not in text.lower() and "new values" not in text

@@ -462,3 +462,74 @@ def test_what_a_steward_would_not_want_to_read(tmp_path: Path) -> None:
     assert all(not s.reason.endswith(": ") for s in found.values())
     qpipe(tmp_path, "profile", "sheet.csv", "--suggest", "-o", "sheet.yaml")
     assert "one_of-Grosse" in (tmp_path / "sheet.yaml").read_text()
+
+
+def test_rules_between_columns_of_a_row(tmp_path: Path) -> None:
+    chance = random.Random(10)
+
+    def local(number: float) -> str:
+        return '"' + f"{number:,.2f}".translate(str.maketrans(",.", ".,")) + '"'
+
+    told = []
+    for n in range(400):
+        first, net = 1 + chance.randrange(28), chance.randint(500, 90_000) / 100
+        begun, ended = f"2024-{n % 12 + 1:02}-{first:02}", f"2024-{n % 12 + 1:02}-{min(28, first + chance.randrange(9)):02}"
+        begun, ended = (ended, "2023-12-31") if n == 77 else (begun, ended)
+        tax = round(net * (0.07, 0.19)[n % 2], 2)
+        low = chance.randrange(50)
+        total = net + tax + (3 if n == 99 else 0)
+        told.append(f"{begun},{ended},{net},{tax},{total:.2f},{local(net * 3)},{low},{low + chance.randrange(9)},"
+                    f"{chance.randrange(100)}")  # fmt: skip
+    path = rows(tmp_path / "t.csv", "begun,ended,net,tax,end,amount,min_age,max_age,other", told)
+    found = {(s.module, s.columns): s for s in suggested(path)}
+    assert {s: found[s].broken for s in found if s[0] in ("compare_columns", "columns_sum_to", "parse_number")} == {
+        ("compare_columns", ("ended", "begun")): 1, ("compare_columns", ("max_age", "min_age")): 0,
+        ("columns_sum_to", ("net", "tax", "end")): 1, ("parse_number", ("amount",)): 0,
+    }  # fmt: skip
+    assert not [s for s in found if s == ("matches", ("amount",))], "what is read as a number is written like one"
+    qpipe(tmp_path, "profile", "t.csv", "--suggest", "--confidence", "0.9", "-o", "s.yaml")
+    qpipe(tmp_path, "run", "s.yaml", "--quiet", "--fail-on", "never")
+    kept = pl.read_csv(tmp_path / "out" / "quarantine.csv", infer_schema=False)
+    assert sorted(kept["_row"].cast(pl.Int64).to_list()) == [77, 99]
+    assert pl.read_parquet(tmp_path / "out" / "t.parquet")["amount"].dtype == pl.Decimal(18, 2)
+
+
+NUMBERS = [
+    (["1.234,50", "12,00", "7,25", "-3.000,00"], {"locale": "de", "type": "decimal(18,2)"}),
+    (["1,234.50", "12.00", "7.25", "1,000,000.00"], {"locale": "en", "type": "decimal(18,2)"}),
+    (["1'234.50", "12.00", "7.25"], {"locale": "ch", "type": "decimal(18,2)"}),
+    (["1 234,50 €", "12,00 €", "7,25 €"], {"locale": "fr", "currency": True, "type": "decimal(18,2)"}),
+    (["1,234", "12,345", "7,250"], None),  # thousands, or three decimals?
+    (["$12.50", "$7.25", "$3.10"], None),  # no mark but the point
+    (["A1,5", "B2,5", "C3,5"], None),
+]
+
+
+@pytest.mark.parametrize(("texts", "wanted"), NUMBERS, ids=lambda v: str(v)[:24])
+def test_numbers_of_other_countries(texts: list[str], wanted: dict[str, object] | None, tmp_path: Path) -> None:
+    lines = [f'{n},"{texts[n % len(texts)].replace("25", str(25 + n // 9))}"' for n in range(60)]
+    found = [s for s in suggested(rows(tmp_path / "t.csv", "n,x", lines)) if s.module == "parse_number"]
+    assert [{k: v for k, v in s.params.items() if k != "column"} for s in found] == ([wanted] if wanted else [])
+
+
+def test_columns_that_tell_each_other_are_a_class_of_which_one_speaks(tmp_path: Path) -> None:
+    places = [("DE", "Germany", "DEU", "EUR"), ("CH", "Switzerland", "CHE", "CHF"), ("GB", "Britain", "GBR", "GBP"),
+              ("US", "America", "USA", "USD")]  # fmt: skip
+    lines = [f"{n}," + ",".join(places[n * n % 7 % 4]) + f",{'north' if n * n % 7 % 4 < 2 else 'south'}" for n in range(300)]
+    rows(tmp_path / "t.csv", "id,code,name,iso3,money,part", lines)
+    told = [s.columns for s in suggested(tmp_path / "t.csv") if s.module == "depends_on"]
+    assert len(told) == 5, "each of four is told, and what they tell besides"
+    assert {c[-1] for c in told} == {"code", "name", "iso3", "money", "part"}
+    qpipe(tmp_path, "profile", "t.csv", "--suggest", "--confidence", "0.9", "-o", "s.yaml")
+    wrong = ["900,CH,Germany,DEU,EUR,north", "901,DE,Germany,USA,EUR,north", "902,DE,Germany,DEU,EUR,south"]
+    rows(tmp_path / "t.csv", "id,code,name,iso3,money,part", [*lines, *wrong])
+    qpipe(tmp_path, "run", "s.yaml", "--quiet", "--fail-on", "never")
+    kept = pl.read_csv(tmp_path / "out" / "quarantine.csv", infer_schema=False)
+    assert kept.filter(pl.col("_reasons").str.contains("depends_on"))["id"].to_list() == ["900", "901", "902"]
+
+
+def test_similar_surnames_are_two_persons(tmp_path: Path) -> None:
+    names = ["Hansen"] * 40 + ["Hanson"] * 3 + ["Meier"] * 30 + ["Meyer"] * 2 + ["Schmidt"] * 25 + ["Schmitt"]
+    path = rows(tmp_path / "t.csv", "id,surname", [f"{n},{name}" for n, name in enumerate(names)])
+    assert [s.confidence for s in suggested(path) if s.module == "detect_typos"] == [0.5]
+    assert "misspelt" not in qpipe(tmp_path, "profile", "t.csv").stdout

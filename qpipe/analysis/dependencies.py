@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from qpipe.core.lazy import pl
 
@@ -13,6 +13,20 @@ if TYPE_CHECKING:
 
 COLUMNS = 40  # looked at, the left ones
 STRENGTH = 0.8
+
+
+class Told(Protocol):
+    """A dependency, found in whatever way."""
+
+    @property
+    def determinant(self) -> tuple[str, ...]: ...
+    @property
+    def dependent(self) -> str: ...
+    @property
+    def broken(self) -> int: ...
+
+
+D = TypeVar("D", bound=Told)
 
 
 @dataclass(frozen=True)
@@ -124,3 +138,27 @@ def essential(found: Sequence[Dependency]) -> Iterator[Dependency]:
         between = [b for a, b in have if a == left and (b, right) in have and (b, left) not in have]
         if not between:
             yield each
+
+
+def without_equals(found: Sequence[D]) -> Iterator[D]:
+    """One for each class of columns that tell each other without exception: its first column tells the others of the class, the
+    second one the first, so that a slip in any is told; what else they tell, or are told by, is said of the first one only."""
+    single = {(d.determinant[0], d.dependent): d for d in found if len(d.determinant) == 1}
+    first: dict[str, str] = {}
+    second: dict[str, str] = {}
+    for left, right in single:
+        mutual = single.get((right, left))
+        if mutual is None or mutual.broken or single[left, right].broken:
+            continue
+        head = first.get(left, left)
+        if right not in first and right != head:
+            first[left], first[right] = head, head
+            second.setdefault(head, right)
+    for d in found:
+        left, right = d.determinant[0], d.dependent
+        head, other = first.get(left, left), first.get(right, right)
+        if len(d.determinant) > 1 or head == other:
+            if len(d.determinant) > 1 or left == head or (right == head and left == second[head]):
+                yield d
+        elif (left == head or (head, right) not in single) and (right == other or (left, other) not in single):
+            yield d

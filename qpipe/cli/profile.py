@@ -69,10 +69,11 @@ def profile(
 
 def _show(found: Profile, format: str, output: Path | None, against: Path | None) -> int:
     from qpipe.profile.drift import drift
+    from qpipe.profile.masked import masked
 
     changes = drift(_earlier(against), found) if against else []
     if format == "json":
-        told = {**found.as_dict(), **({"changes": [vars(c) for c in changes]} if against else {})}
+        told = {**masked(found).as_dict(), **({"changes": [vars(c) for c in changes]} if against else {})}
         if output is None:
             print_json(told)
             return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from qpipe.analysis.semantic import ADDRESS
 from qpipe.profile.model import ColumnProfile, ForeignKeyFound, Profile, TableProfile
 
 _SHOWN = 3  # examples
@@ -34,7 +35,7 @@ def of_column(c: ColumnProfile) -> Iterator[tuple[str, int]]:
         yield f"{value!r}: {reason}, {count:,} times", count
     if c.outside:
         yield f"{c.outside:,} far out: usual is {_limit(c.earliest or c.low)} to {_limit(c.latest or c.high)}", c.outside
-    if c.typos:
+    if c.typos and (not c.personal or c.meaning == ADDRESS):  # names that are alike are two persons'
         shown = "" if c.personal else ": " + ", ".join(f"{t[0]!r} for {t[2]!r}" for t in c.typos[:_SHOWN])
         more = f", and {len(c.typos) - _SHOWN} more" if len(c.typos) > _SHOWN and not c.personal else ""
         yield f"{len(c.typos):,} misspelt{shown}{more}", sum(t[1] for t in c.typos)

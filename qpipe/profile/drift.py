@@ -66,7 +66,7 @@ def _column(table: str, a: ColumnProfile, b: ColumnProfile) -> Iterator[Change]:
     shift = _shift(a, b)
     if shift is not None and shift > SHIFT:
         yield Change(table, b.name, "distribution", "", f"population stability index {shift:.2f}")
-    if 0 < a.distinct <= len(a.frequent) and b.distinct <= len(b.frequent):
+    if 0 < a.distinct <= len(a.frequent) and b.distinct <= len(b.frequent) and not b.personal:
         new = sorted({v for v, _ in b.frequent} - {v for v, _ in a.frequent})
         if new:
             yield Change(

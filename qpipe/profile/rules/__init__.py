@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from qpipe.profile.model import ForeignKeyFound, TableProfile
 from qpipe.profile.relations import Known
-from qpipe.profile.rules import numbers, private, relations, spelling, values, writing
+from qpipe.profile.rules import local, numbers, private, relations, spelling, values, writing
+from qpipe.profile.rules.across import across
 from qpipe.profile.rules.conditional import completed
 from qpipe.profile.rules.meant import doubted
 from qpipe.profile.rules.seen import OF_SOURCE, Seen, Suggestion, look
@@ -18,6 +19,7 @@ LOOKED = 50_000  # rows that rules of several columns are looked for in
 OF_ONE_COLUMN = (
     values.nothing, values.of_type, values.not_null, values.one_date, values.allowed, spelling.misspelt, writing.odd,
     numbers.nearly_key, spelling.words, writing.pattern, writing.unit, writing.semantic, numbers.within, numbers.decimals,
+    local.numbers,
 )  # fmt: skip
 
 
@@ -42,6 +44,7 @@ def suggestions(table: Known, keys: tuple[ForeignKeyFound, ...] = ()) -> list[Su
         if table.scan.sample.is_whole:
             single += numbers.in_order(seen)
     found += doubted(single, columns, rows)
+    found += across(table, rows)
     found += relations.unique_keys(table.profile)
     found += relations.copies(table.profile, rows)
     found += relations.run_together(table.profile, rows)
@@ -86,11 +89,14 @@ def _without_doubles(found: list[Suggestion]) -> list[Suggestion]:
         if s.module == "format_is" or (s.module in ("one_of", "matches") and not s.about):
             sure[s.columns] = max(sure.get(s.columns, 0.0), s.confidence)
     shaped = {s.columns for s in found if s.about == "number alone"}
+    numeric = {s.columns for s in found if s.module == "parse_number" and s.confidence >= 0.8}
 
     running = {s.columns for s in found if s.module == "ordered"}
     referring = {s.columns for s in found if s.module == "foreign_key"}
 
     def needless(s: Suggestion) -> bool:
+        if s.columns in numeric and s.module in ("matches", "detect_typos", "one_of") and not s.about.startswith("not "):
+            return True  # what is read as a number is written like one
         if s.columns in running and ((s.module == "unique" and s.broken) or (s.module == "between" and not s.broken)):
             return True  # what rises occurs once, and goes on
         if s.columns in referring and s.module in ("between", "one_of", "matches"):

@@ -12,6 +12,7 @@ from qpipe.core.lazy import pl
 from qpipe.profile.model import ColumnProfile, TableProfile
 from qpipe.profile.rules.seen import FEWEST, Seen, Suggestion, certainty
 
+GUESS = 0.5
 _UNSAID = "personal data: no value is written here"
 
 
@@ -28,7 +29,7 @@ def unsaid(found: Sequence[Suggestion], table: TableProfile, columns: Sequence[S
                 yield _digits(s)
             if s.about in ("misspelt", "misspelt words") and s.columns[0] not in searched:
                 searched.add(s.columns[0])
-                yield _search(s)
+                yield _search(s, mine[0])
         else:
             yield _without_examples(s)
     shaped = {s.columns[0] for s in found if s.module in ("matches", "format_is") and s.columns and not s.about}
@@ -53,9 +54,13 @@ def _digits(s: Suggestion) -> Suggestion:
     return dataclasses.replace(s, params=params, reason=reason)
 
 
-def _search(s: Suggestion) -> Suggestion:
+def _search(s: Suggestion, c: ColumnProfile) -> Suggestion:
+    """Names that are alike are two persons' as a rule: that they are slips is a guess."""
     reason = f"values are nearly a frequent one, {s.broken:,} times; {_UNSAID}"
-    return dataclasses.replace(s, module="detect_typos", params={"columns": list(s.columns)}, reason=reason, about="")
+    sure = s.confidence if c.meaning == ADDRESS else min(s.confidence, GUESS)
+    return dataclasses.replace(
+        s, module="detect_typos", params={"columns": list(s.columns)}, reason=reason, about="", confidence=sure
+    )
 
 
 def _without_examples(s: Suggestion) -> Suggestion:

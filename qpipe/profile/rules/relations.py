@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from qpipe.analysis.dependencies import Dependency, minorities
+from qpipe.analysis.dependencies import Dependency, minorities, without_equals
 from qpipe.analysis.patterns import escaped
 from qpipe.core.lazy import pl
 from qpipe.profile.model import DependencyFound, ForeignKeyFound, TableProfile
@@ -30,7 +30,7 @@ def unique_keys(table: TableProfile) -> Iterator[Suggestion]:
 
 def dependent(table: TableProfile) -> Iterator[Suggestion]:
     private = {c.name for c in table.columns if c.personal}
-    for d in table.dependencies:
+    for d in without_equals(table.dependencies):
         params = {"determinant": list(d.determinant), "dependent": d.dependent, "undecided": "pass"}
         told = d.examples if not private & {*d.determinant, d.dependent} else ()
         shown = f"; {told[0][1]!r} beside {told[0][2]!r} for {told[0][0]!r}" if told else ""
