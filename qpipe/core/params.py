@@ -16,7 +16,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Annotated, Any, Literal, Union
 
@@ -70,6 +70,7 @@ class Param:
     alias: str | None  # another key for the same thing: `column` for `columns`
     extra: Mapping[str, Any]  # more JSON Schema: minimum, examples, …
     attribute: str  # of the component
+    like: tuple[str, ...] = ()  # what people who come from elsewhere call it: it is asked whether they mean this
 
     @property
     def required(self) -> bool:
@@ -96,9 +97,12 @@ class Param:
         return _convert(value, self.hint)
 
 
-def param(default: Any = MISSING, *, help: str = "", short: bool = False, alias: str | None = None, **schema: Any) -> Any:
+def param(
+    default: Any = MISSING, *, help: str = "", short: bool = False, alias: str | None = None, like: Sequence[str] = (),
+    **schema: Any,
+) -> Any:  # fmt: skip
     """Declare a parameter: its default (none = required), one line of help, and more JSON Schema words."""
-    metadata = {"help": help, "short": short, "alias": alias, "schema": schema}
+    metadata = {"help": help, "short": short, "alias": alias, "like": tuple(like), "schema": schema}
     if isinstance(default, (list, dict, set)):
         return dataclasses.field(default_factory=lambda: default, metadata=metadata | {"default": default})
     return dataclasses.field(default=default, metadata=metadata)
@@ -141,7 +145,7 @@ def _declared(component: type) -> typing.Iterator[Param]:
         hint, role = _split_role(hints[field.name])
         default = field.metadata.get("default", field.default)
         yield Param(field.name.rstrip("_"), hint, role, default, field.metadata["help"], field.metadata["short"],
-                    field.metadata["alias"], field.metadata["schema"], field.name)  # fmt: skip
+                    field.metadata["alias"], field.metadata["schema"], field.name, field.metadata["like"])  # fmt: skip
 
 
 def _split_role(hint: Any) -> tuple[Any, Role | None]:

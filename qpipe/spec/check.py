@@ -239,8 +239,8 @@ class _Reading:
                                 "Write {when: …, to: …}.")  # fmt: skip
                 continue
             read = self.reader.section(path, item, RouteSection, "a route")
-            if ("to" in item) == ("ask" in item):
-                says = "both 'to' and 'ask'" if "to" in item else "neither 'to' nor 'ask'"
+            if ("to" in read) == ("ask" in read):
+                says = "both 'to' and 'ask'" if "to" in read else "neither 'to' nor 'ask'"
                 self.reader.say(
                     path, "route-form", f"a route has {says}.", "Write one of them: to: an output, ask: a decision."
                 )

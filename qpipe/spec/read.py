@@ -54,12 +54,11 @@ class Reader:
         names = {p.alias: p.name for p in params.values() if p.alias} | {name: name for name in params}
         found: dict[str, Any] = {}
         from_key: dict[str, str] = {}
-        meant: set[str | None] = set()  # what misspelt keys are meant to be: they are not missing as well
-        for key, value in written.items():
-            name = names.get(key)
-            if name is None:
-                meant.add(self._unknown(path, key, names, params, what))
-            elif name in from_key:
+        for key, value in sorted(written.items(), key=lambda each: each[0] not in names):  # misspelt ones last
+            name = names.get(key) or self._unknown(path, key, names, params, what)  # all else is judged as it is meant
+            if name is None or (name in from_key and key not in names):
+                continue
+            if name in from_key:
                 self.say((*path, key), "duplicate-key", f"'{key}' and '{from_key[name]}' mean the same.", "Keep one.", key=True)
             else:
                 from_key[name] = key
@@ -67,7 +66,7 @@ class Reader:
                 if read is not _MISSING:
                     found[name] = read
         for param in params.values():
-            if param.required and param.name not in from_key and param.name not in meant:
+            if param.required and param.name not in from_key:
                 shown = param.alias if param.alias and len(param.alias) < len(param.name) else param.name
                 note = f" ({param.help})" if param.help else ""
                 choices = ", ".join(map(str, param.schema().get("enum", ())))
@@ -104,7 +103,7 @@ class Reader:
 
     def _unknown(self, path: At, key: str, names: Mapping[str, str], params: Mapping[str, Param], what: str) -> str | None:
         """Says so; gives the parameter that is probably meant."""
-        close = nearest(key, names)
+        close = nearest(key, names) or next((p.name for p in params.values() if key.lower() in p.like), None)
         hint = f"Did you mean '{close}'?" if close else known_names([p.name for p in params.values()], 16)
         self.say((*path, key), "unknown-key", f"{what} has no '{key}'.", hint, key=True)
         return names[close] if close else None

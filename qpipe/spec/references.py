@@ -256,6 +256,8 @@ class _References:
             self._unknown(at, "output", id, [*self.names["outputs"], *ends])
 
     def _unknown(self, at: At, what: str, id: str, known: list[str], *, key: bool = False) -> None:
+        if what in ("source", "output") and not self.names[f"{what}s"]:
+            return  # the section itself is missing, or called otherwise, which is told
         hint = did_you_mean(id, known) or known_names(known) or f"Add it under {what}s:."
         self.say(at, f"unknown-{what}", f"no {what} is named '{id}'.", hint, key=key)
 

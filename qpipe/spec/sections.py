@@ -29,37 +29,54 @@ class TopLevel(Section):
     version: Literal[1] = param(1, help="the version of the spec's language")
     name: str | None = param(None, help="what runs and reports are called; unset: the file's name")
     description: str | None = param(None, help="what this is for, for people")
-    vars: dict[str, Any] | None = param(None, help="values for ${var.NAME}; --var NAME=… overrides one")
+    vars: dict[str, Any] | None = param(
+        None, like=("variables", "params", "parameters"), help="values for ${var.NAME}; --var NAME=… overrides one"
+    )
     plugins: tuple[str, ...] = param((), help="Python files or packages with components of your own")
-    sources: dict[str, Any] = param(help="where rows come from, by id")
-    modules: Any = param((), help="the steps every row goes through, in order")
-    routes: tuple[Any, ...] = param((), help="where rows go: the first route whose condition holds")
-    decisions: dict[str, Any] | None = param(None, help="questions to people, by id")
-    outputs: dict[str, Any] = param(help="where rows are kept, by id")
-    settings: dict[str, Any] | None = param(None, help="how the run is carried out")
-    tests: tuple[Any, ...] = param((), help="examples that `qpipe test` runs without opening a source")
+    sources: dict[str, Any] = param(like=("source", "inputs", "input", "readers"), help="where rows come from, by id")
+    modules: Any = param(
+        (),
+        like=("steps", "checks", "rules", "transforms", "transformations", "validations", "pipeline"),
+        help="the steps every row goes through, in order",
+    )
+    routes: tuple[Any, ...] = param(
+        (), like=("routing", "router", "route"), help="where rows go: the first route whose condition holds"
+    )
+    decisions: dict[str, Any] | None = param(
+        None, like=("questions", "approvals", "reviews"), help="questions to people, by id"
+    )
+    outputs: dict[str, Any] = param(
+        like=("output", "sinks", "destinations", "targets", "writers"), help="where rows are kept, by id"
+    )
+    settings: dict[str, Any] | None = param(None, like=("config", "options", "execution"), help="how the run is carried out")
+    tests: tuple[Any, ...] = param(
+        (), like=("examples", "cases"), help="examples that `qpipe test` runs without opening a source"
+    )
 
 
 class RouteSection(Section):
     """One way for rows. The first route whose condition holds takes the row."""
 
     id: str | None = param(None, help="what reports and traces call this route")
-    when: Condition | None = param(None, help="which rows go this way; without it, all that are left")
+    when: Condition | None = param(
+        None, like=("if", "condition", "where", "filter"), help="which rows go this way; without it, all that are left"
+    )
     to: RouteTarget | None = param(
         None,
+        like=("output", "outputs", "target", "default", "else", "otherwise", "then"),
         help="the output, or several, that get the rows; drop discards and counts them, fail refuses all data, "
         "warn tells of them, batch by batch, and lets them go on to the next route",
     )
-    ask: str | None = param(None, help="the decision that says where the rows go")
+    ask: str | None = param(None, like=("decision", "question"), help="the decision that says where the rows go")
 
 
 class DecisionSection(Section):
     """A question to a person."""
 
-    question: str = param(help="what is asked; {rows} and columns are filled in")
+    question: str = param(like=("ask", "prompt", "text", "message"), help="what is asked; {rows} and columns are filled in")
     scope: Literal["row", "group", "batch", "run"] = param("run", help="one question for each of these")
     by: Columns | None = param(None, help="the columns that make a group, for scope: group")
-    choices: dict[str, str] = param(help="what a person can say → an output, drop or fail")
+    choices: dict[str, str] = param(like=("options", "answers"), help="what a person can say → an output, drop or fail")
     timeout: Duration | None = param(None, help="how long to wait for an answer: 30m, 4h")
     default: str | None = param(None, help="the choice that the time-out makes")
     remember: Path | None = param(None, help="a file beside the spec that keeps answers as rules")
