@@ -2,7 +2,8 @@
 
 A join would build its hash table again for every batch: with a million keys and batches of 50,000 rows that costs ten times
 what the search itself does. Here keys stand in buckets by their hash (whole numbers in a narrow range: by their value), and a
-batch is looked up with a few vector operations. Equal hashes are not taken for equal keys: found rows are compared.
+batch is looked up with a few vector operations. Few keys have a place of their own each, by the first bits of their hash.
+Equal hashes are not taken for equal keys: found rows are compared.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _NARROW = 8  # a direct table may be this many times as long as there are keys
+_FEW, _MOST_BITS = 1000, 20  # keys that may have places of their own, in a table of at most 2^20 places
 
 
 class KeyIndex:
@@ -26,7 +28,9 @@ class KeyIndex:
         self._keys = table.select(columns)
         self._rows = _complete_rows(self._keys)
         self._direct = _Direct.build(self._keys, self._rows)
-        self._buckets = None if self._direct else _Buckets(_hashes(self._keys)[self._rows], self._rows)
+        hashes = None if self._direct else _hashes(self._keys)[self._rows]
+        self._apart = None if hashes is None else _Apart.build(hashes, self._rows)
+        self._buckets = None if hashes is None or self._apart else _Buckets(hashes, self._rows)
 
     def repeated(self, most: int = 5) -> pl.DataFrame:
         """Keys that occur more than once, with ``len``; at most so many of them, those that come first."""
@@ -39,32 +43,38 @@ class KeyIndex:
         keys = keys.select([_as(column, dtype) for column, dtype in zip(keys, self._keys.dtypes, strict=True)])
         if self._direct:
             return self._direct.find(keys.to_series())
-        assert self._buckets is not None
-        found = self._buckets.find(_hashes(keys))
+        places = self._apart or self._buckets
+        assert places is not None
+        found = places.find(_hashes(keys))
         self._confirm(keys, found)
-        found[~_complete(keys)] = -1
+        if any(column.null_count() for column in keys):
+            found[~_complete(keys)] = -1
         return found
 
     def _confirm(self, keys: pl.DataFrame, found: numpy.ndarray) -> None:
-        """Take back rows whose key only has the same hash, and search those keys by an ordinary join."""
+        """Take back rows whose key only has the same hash, or its first bits; behind an equal hash may be another key's row."""
         hits = np.flatnonzero(found >= 0)
         theirs = self._keys[found[hits]]
         mine = keys if len(hits) == keys.height else keys[hits]
         differ = np.zeros(len(hits), dtype=bool)
         for one, other in zip(mine, theirs, strict=True):
             differ |= one.ne_missing(other).to_numpy()
-        if differ.any():
-            rows = hits[differ]
-            known = self._keys.with_row_index("__row").unique(self._keys.columns, keep="first", maintain_order=True)
-            named = keys[rows].rename(dict(zip(keys.columns, self._keys.columns, strict=True)))
-            joined = named.join(known, on=self._keys.columns, how="left", maintain_order="left")
-            found[rows] = joined["__row"].cast(pl.Int64).fill_null(-1).to_numpy()
+        if not differ.any():
+            return
+        rows = hits[differ]
+        found[rows] = -1 if self._apart else self._joined(keys[rows])
+
+    def _joined(self, keys: pl.DataFrame) -> numpy.ndarray:
+        """The same by an ordinary join."""
+        known = self._keys.with_row_index("__row").unique(self._keys.columns, keep="first", maintain_order=True)
+        named = keys.rename(dict(zip(keys.columns, self._keys.columns, strict=True)))
+        joined = named.join(known, on=self._keys.columns, how="left", maintain_order="left")
+        return joined["__row"].cast(pl.Int64).fill_null(-1).to_numpy()
 
     def _has_repeated(self) -> bool:
         if self._direct:
             return self._direct.repeated
-        assert self._buckets is not None
-        return self._buckets.repeated
+        return self._buckets is not None and self._buckets.repeated
 
 
 class _Direct:
@@ -94,6 +104,27 @@ class _Direct:
         places = np.flatnonzero(inside.to_numpy())
         found[places] = self._rows[keys.filter(inside).cast(pl.Int64).to_numpy() - self._low]
         return found
+
+
+class _Apart:
+    """Few keys, of which no two begin with the same bits of their hash: one place each."""
+
+    def __init__(self, hashes: numpy.ndarray, rows: numpy.ndarray, bits: int) -> None:
+        self._shift = np.uint64(64 - bits)
+        self._rows = np.full(1 << bits, -1, dtype=np.int64)
+        self._rows[hashes >> self._shift] = rows
+
+    @classmethod
+    def build(cls, hashes: numpy.ndarray, rows: numpy.ndarray) -> _Apart | None:
+        """None where there are too many keys, or two that no beginning tells apart."""
+        for bits in range(max(len(hashes).bit_length(), 1), _MOST_BITS + 1) if len(hashes) <= _FEW else ():
+            if len(np.unique(hashes >> np.uint64(64 - bits))) == len(hashes):
+                return cls(hashes, rows, bits)
+        return None
+
+    def find(self, hashes: numpy.ndarray) -> numpy.ndarray:
+        """The row of the key whose hash begins alike, or -1."""
+        return self._rows.take((hashes >> self._shift).view(np.int64))
 
 
 class _Buckets:

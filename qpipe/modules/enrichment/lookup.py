@@ -332,9 +332,9 @@ class _Search:
 
 
 def _find(keys: pl.Series, index: KeyIndex | Ordered) -> pl.Series:
-    found = pl.Series(keys.name, index.find(keys.struct.unnest() if keys.dtype == pl.Struct else keys.to_frame()))
-    lost = found < 0
-    return (found.set(lost, None) if lost.any() else found).cast(pl.UInt32)
+    found = index.find(keys.struct.unnest() if keys.dtype == pl.Struct else keys.to_frame())
+    lost, rows = found < 0, pl.Series(keys.name, found.astype("uint32"))
+    return rows.set(pl.Series(lost), None) if lost.any() else rows
 
 
 def _scored(keys: pl.Series, index: Similar) -> pl.Series:
