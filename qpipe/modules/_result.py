@@ -24,7 +24,7 @@ def as_declared(
 ) -> pl.DataFrame:
     """The columns as declared, after ``_row`` where it is there. Raises QpipeError where a value of one does not fit."""
     kept = [frame[ROW].cast(pl.Int64)] if ROW in frame.columns else []
-    return frame.select(*kept, *(_typed(frame[name], type_, of, hint) for name, type_ in wanted.items()))
+    return pl.DataFrame([*kept, *(_typed(frame[name], type_, of, hint) for name, type_ in wanted.items())])
 
 
 def keep(frame: pl.DataFrame, path: Path) -> None:

@@ -7,6 +7,8 @@ to 16,383, and from there by the least hashes (k minimum values; Bar-Yossef et a
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -191,10 +193,11 @@ def _float(value: Fraction | float) -> float:
 
 
 def _histogram(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:
-    x = _without_nan(cell, type_).drop_nulls().cast(pl.Float64)
+    x = cell.cast(pl.Float64)
     split = x * (2.0**42 + 1)
     rounded = split - (split - x)  # Veltkamp's splitting: the 11 leading bits
     value = pl.when(rounded.is_finite()).then(rounded).otherwise(x) + 0.0  # no -0.0
+    value = value.filter(cell.is_not_nan() if type_.kind == "float" else cell.is_not_null())
     return {"histogram": Measure(value.alias("value").value_counts().implode(), "counts")}
 
 
@@ -203,7 +206,8 @@ def quantile(q: float) -> Statistic:
 
     def value(values: Values, type_: DataType) -> float | None:
         histogram = values["histogram"] or {}
-        return _ranked(histogram, max(math.ceil(Fraction(str(q)) * sum(histogram.values())), 1))
+        found, *_ = _ranked(histogram, max(math.ceil(Fraction(str(q)) * sum(histogram.values())), 1))
+        return found
 
     return Statistic(_histogram, value, approximate=True)
 
@@ -212,20 +216,18 @@ def _median(values: Values, type_: DataType) -> float | None:
     """The value in the middle; of an even number, half way between the two in the middle."""
     histogram = values["histogram"] or {}
     count = sum(histogram.values())
-    low, high = _ranked(histogram, (count + 1) // 2), _ranked(histogram, count // 2 + 1)
+    low, high = _ranked(histogram, (count + 1) // 2, count // 2 + 1)
     if low is None or high is None or low == high:
         return low
     return low / 2 + high / 2
 
 
-def _ranked(histogram: Mapping[float, int], rank: int) -> float | None:
-    """The value that so many are at or below."""
-    seen = 0
-    for bucket in sorted(histogram):
-        seen += histogram[bucket]
-        if seen >= rank:
-            return bucket
-    return None
+def _ranked(histogram: Mapping[float, int], *ranks: int) -> list[float | None]:
+    """The values that so many are at or below."""
+    buckets = sorted(histogram)
+    up_to = list(itertools.accumulate(map(histogram.__getitem__, buckets)))
+    places = [bisect.bisect_left(up_to, rank) for rank in ranks]
+    return [buckets[place] if place < len(buckets) else None for place in places]
 
 
 def _hashes(cell: pl.Expr, type_: DataType) -> dict[str, Measure]:

@@ -70,7 +70,7 @@ class ValueSet(Gate):
         cell, members = pl.col(self.column), series(self._values, context.types[self.column])
         different = cell.drop_nulls().unique()
         known = different.is_in(members.unique().implode())
-        strange = different.filter(~known).cast(pl.String).sort().head(STRANGERS)
+        strange = different.filter(~known).cast(pl.String).bottom_k(STRANGERS)
         return {
             "values": Measure(cell.count()),
             "known": Measure(different.filter(known).implode(), "union"),
