@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from one_module import judged
 
-from qpipe.interop.suites import read_suites
+from qpipe.interop.suites import read_suites, spec_of
+from qpipe.spec.compile import plan_of
 
 FOLDER = Path(__file__).parent / "data" / "conformance"
 OURS = [json.loads(line) for line in (FOLDER / "own.jsonl").read_text().splitlines()]
@@ -39,6 +40,23 @@ def test_an_imported_expectation_says_what_great_expectations_says(case: dict[st
     assert all(s.verdict.outcome in ("pass", "not evaluated") for s in seen) is case["expected"]["success"]
     rows = [place["pk_index"] for place in case["expected"].get("unexpected_index_list", ())]
     assert sorted(row for s in seen for row in s.failed) == rows
+
+
+def test_odd_names_dates_and_patterns_make_a_spec_that_validates(tmp_path: Path) -> None:
+    model = """
+models:
+  - name: My DB.orders (raw)
+    columns:
+      - {name: "E-mail: #1", tests: [{dbt_utils.expression_is_true: {expression: "> 'a'\\n and 1 = 1"}}]}
+      - {name: day, tests: [{accepted_values: {values: [2020-01-01]}}]}
+      - {name: code, tests: [{dbt_expectations.expect_column_values_to_match_regex: {regex: "^a${0,3}"}}]}
+"""
+    (tmp_path / "s.yml").write_text(model)
+    (suite,) = read_suites("dbt", tmp_path / "s.yml")
+    (tmp_path / "spec.yaml").write_text(spec_of(suite))
+    steps = plan_of(tmp_path / "spec.yaml").steps
+    assert [step.module.id for step in steps] == ["expression", "one_of", "matches"]
+    assert steps[1].module.values == ("2020-01-01",) and steps[2].module.regex == "^a${0,3}"  # type: ignore[attr-defined]
 
 
 def _expect(kind: str, severity: str = "", **kwargs: Any) -> dict[str, Any]:
@@ -246,4 +264,107 @@ checks: [schema: {allow_extra_columns: true}, row_count: , row_count: {threshold
     assert claims(tmp_path, "soda", contract) == [
         {"schema": {"columns": {"a": "string", "b": "any"}, "extra": "allow", "optional": ["b"]}},
         {"row_count": {"min": 1}}, {"row_count": {"max": 8}},
+    ]  # fmt: skip
+
+
+def _property(told: str) -> str:
+    return f"schema: [{{name: t, properties: [{{name: a, {told}}}]}}]"
+
+
+ODCS: list[tuple[str, list[Any]]] = [
+    ("logicalTypeOptions: {minimum: 0, exclusiveMaximum: 10}",
+     [{"between": {"column": "a", "min": 0, "max": 10, "exclusive": "max"}}]),
+    ("logicalTypeOptions: {maximum: 5, exclusiveMaximum: true}", [{"between": {"column": "a", "max": 5, "exclusive": "max"}}]),
+    ("logicalTypeOptions: {multipleOf: 5}", [{"expression": {"condition": "a % 5 = 0"}}]),
+    ("quality: [{metric: nullValues, mustBeLessThan: 10}]", [{"not_null": {"column": "a", "tolerance": 9}}]),
+    ("quality: [{metric: nullValues, mustBeBetween: [0, 5], unit: percent}]",
+     [{"not_null": {"column": "a", "tolerance": 0.05}}]),
+    ("quality: [{metric: nullValues, mustBeGreaterThan: 3}]", ["only an upper limit of failures has a counterpart"]),
+    ("quality: [{metric: nullValues, mustNotBe: 3}]", ["what must not be is two ranges, and has no counterpart"]),
+    ("quality: [{metric: missingValues, arguments: {missingValues: [null, N/A]}}]",
+     [{"not_null": {"column": "a", "placeholders": ["N/A"]}}]),
+    ("quality: [{rule: validValues, validValues: [x, y], severity: info}]",
+     [{"one_of": {"column": "a", "values": ["x", "y"], "severity": "info"}}]),
+    ("quality: [{metric: invalidValues, arguments: {validValues: [x], pattern: '^x$'}}]",
+     [{"one_of": {"column": "a", "values": ["x"]}}, {"matches": {"column": "a", "regex": "^x$"}}]),
+    ("quality: [{type: custom, engine: greatExpectations, implementation: {type: expect_column_values_to_be_null}}]",
+     [{"is_null": {"column": "a"}}]),
+    ("quality: [{type: custom, engine: soda, implementation: {type: missing_percent, must_be_less_than: 5}}]",
+     [{"not_null": {"column": "a", "tolerance": 0.05}}]),
+    ("quality: [{type: sql, query: select 1, mustBe: 0}]", ["it is in words or in another system's query"]),
+    ("relationships: [{to: customers.id}]", [{"foreign_key": {"column": "a", "references": "customers.id"}}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("told, ours", ODCS, ids=[theirs for theirs, _ in ODCS])
+def test_a_property_of_a_contract(told: str, ours: list[Any], tmp_path: Path) -> None:
+    assert claims(tmp_path, "odcs", _property(told)) == ours
+
+
+def test_a_contract_of_version_2_and_keys_of_several_columns(tmp_path: Path) -> None:
+    contract = """
+dataset:
+  - table: t
+    columns:
+      - {column: a, logicalType: integer, isPrimaryKey: true, isNullable: false, quality: [{code: nullCheck}]}
+      - {column: b, physicalType: varchar(18), isUnique: true, isNullable: true}
+"""
+    assert claims(tmp_path, "odcs", contract) == [
+        {"not_null": {"column": "a"}}, {"unique": {"columns": ["a"]}}, {"not_null": {"column": "a"}},
+        {"unique": {"columns": ["b"]}},
+    ]  # fmt: skip
+    keys = "relationships: [{from: [t.a, t.b], to: [s/u.x, u.y]}], quality: [{metric: rowCount}]"
+    keys = f"schema: [{{name: t, properties: [], {keys}}}]"
+    assert claims(tmp_path, "odcs", keys) == [
+        {"foreign_key": {"columns": ["a", "b"], "references": ["u.x", "u.y"]}}, {"row_count": {"min": 1}},
+    ]  # fmt: skip
+
+
+FIELDS: list[tuple[dict[str, Any], list[Any]]] = [
+    ({"type": "number", "constraints": {"exclusiveMinimum": 0, "maximum": 9}},
+     [{"between": {"column": "a", "min": 0, "max": 9, "exclusive": "min"}}]),
+    ({"type": "date", "format": "any"}, [{"parse_date": {"column": "a", "type": "date"}}]),
+    ({"type": "string", "missingValues": ["", "n/a"]}, [{"normalize_nulls": {"columns": ["a"], "placeholders": ["n/a"]}}]),
+    ({"type": "string", "constraints": {"pattern": "(?=x)y"}}, None),
+    ({"type": "integer", "constraints": {"minLength": 3}}, ["a is integer, but length is for string, list, binary"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field, ours", FIELDS, ids=str)
+def test_a_field_of_a_table_schema(field: dict[str, Any], ours: list[Any] | None, tmp_path: Path) -> None:
+    made = claims(tmp_path, "frictionless", {"fields": [{"name": "a", **field}]})
+    assert made == ours if ours is not None else made[0].startswith("(?=x)y: ")  # no pattern of ours: named, not written
+
+
+def test_an_inquiry_and_how_fields_match(tmp_path: Path) -> None:
+    schema = {"fieldsMatch": ["equal"], "fields": [{"name": "a"}]}
+    inquiry = {"tasks": [{"path": "data/t.csv", "schema": schema}, {"path": "u.csv", "schema": "u.json"}]}
+    assert claims(tmp_path, "frictionless", inquiry) == [{"schema": {"columns": ["a"], "extra": "forbid"}}]
+    assert claims(tmp_path, "frictionless", inquiry, table=1) == ["it is in another file: import u.json"]
+
+
+def test_a_schema_as_the_newest_pandera_writes_it(tmp_path: Path) -> None:
+    schema = """
+schema_type: dataframe
+columns:
+  a:
+    dtype: int64
+    unique: true
+    in_range: {min_value: 1, max_value: 9, include_min: true, include_max: false}
+  b:
+    dtype: string[python]
+    nullable: true
+    isin: {allowed_values: [x], raise_warning: true}
+    str_startswith: x_
+    str_length: 3
+    str_matches: {pattern: x, ignore_na: false}
+index: [{dtype: int64, name: idx}]
+"""
+    assert claims(tmp_path, "pandera", schema) == [
+        {"not_null": {"column": "a"}}, {"unique": {"columns": ["a"], "nulls_equal": True}},
+        {"between": {"column": "a", "min": 1, "max": 9, "exclusive": "max"}},
+        {"one_of": {"column": "b", "values": ["x"], "severity": "warning"}}, {"matches": {"column": "b", "like": r"x\_%"}},
+        {"length": {"column": "b", "equals": 3}}, {"matches": {"column": "b", "regex": "^(?:x)"}},
+        {"not_null": {"column": "b"}},
+        "an index is no column of the data",
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import json
 import re
@@ -61,7 +62,7 @@ def read_suites(kind: str, file: Path) -> list[Suite]:
         raise DataRefused(f"nothing was found in it for {KINDS[kind]}", file=str(file))
     suites = _of_each_table(suites)
     for suite in suites:
-        suite.claims = [_tried(claim) for claim in suite.claims]
+        suite.claims = _tried(suite)
     return suites
 
 
@@ -77,15 +78,31 @@ def _of_each_table(suites: Sequence[Suite]) -> list[Suite]:
     return list(found.values())
 
 
-def _tried(claim: Claim) -> Claim:
-    """The claim, if our module takes these parameters."""
-    if claim.module is None:
-        return claim
-    from qpipe.interop.suites._trying import wrong_with
+def _tried(suite: Suite) -> list[Claim]:
+    """The claims, those as modules that our module takes with these parameters and types."""
+    from qpipe.interop.suites._trying import types_of, wrong_with
 
-    ((name, values),) = claim.module.items()
-    wrong = wrong_with(name, values)
-    return Claim(claim.origin, None, wrong) if wrong else claim
+    types, found = types_of(suite.types), []
+    for claim in suite.claims:
+        if claim.module is None:
+            found.append(claim)
+            continue
+        ((name, values),) = claim.module.items()
+        values = _undated(values)
+        wrong = wrong_with(name, values, types)
+        if name.startswith("parse_"):
+            types.pop(values["column"], None)
+        found.append(Claim(claim.origin, None, wrong) if wrong else Claim(claim.origin, {name: values}))
+    return found
+
+
+def _undated(value: Any) -> Any:
+    """Dates that YAML has read, as texts again."""
+    if isinstance(value, Mapping):
+        return {key: _undated(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_undated(part) for part in value]
+    return str(value) if isinstance(value, dt.date) else value
 
 
 def _load(text: str, file: Path) -> Any:
@@ -107,7 +124,8 @@ def spec_of(suite: Suite) -> str:
     """The spec as YAML. Errors go to quarantine; what could not be turned stands at its end."""
     import yaml
 
-    lines = ["version: 1", f"name: {_plain(suite.table)}", "sources:", f"  {_plain(suite.table)}:",
+    id = re.sub(r"[^\w.-]+", "_", suite.table, flags=re.ASCII).strip("_") or "data"
+    lines = ["version: 1", f"name: {_plain(suite.table)}", "sources:", f"  {_plain(id)}:",
              f"    path: {_plain(suite.path or suite.table + '.csv')}   # where the data is"]  # fmt: skip
     lines += [f"    nulls: {_plain(suite.nulls)}"] if suite.nulls else []
     if suite.types:
@@ -117,15 +135,19 @@ def spec_of(suite: Suite) -> str:
     lines += ["modules:"] if made else ["modules: []"]
     for claim, id in zip(made, _ids(made), strict=True):
         ((name, values),) = claim.module.items()  # type: ignore[union-attr]
-        told = {"id": id, **values}
-        lines.append(f"  - {yaml.safe_dump({name: told}, default_flow_style=True, width=10**6, sort_keys=False).strip()[1:-1]}")
-        lines[-1] += f"   # {claim.origin}"
+        told = yaml.safe_dump({name: {"id": id, **values}}, default_flow_style=True, width=10**6, sort_keys=False).strip()[1:-1]
+        lines.append(f"  - {told}".replace("${", "$${"))  # which would refer to something
+        lines[-1] += f"   # {_line(claim.origin)}"
     lines += ["routes:", "  - {when: failed(error), to: quarantine}", "  - {to: clean}",
               "outputs:", "  clean: {path: out/clean.parquet}", "  quarantine: {path: out/quarantine.ndjson}"]  # fmt: skip
     lost = [claim for claim in suite.claims if not claim.module]
     lines += ["", "# Not turned:"] if lost else []
-    lines += [f"#   {claim.origin}: {claim.why}" for claim in lost]
+    lines += [f"#   {_line(claim.origin)}: {_line(claim.why)}" for claim in lost]
     return "\n".join(lines) + "\n"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _plain(text: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qpipe.interop.suites import Claim, Suite, attempt, with_all
-from qpipe.interop.suites._soda_limits import Limits, threshold, valid
+from qpipe.interop.suites._limits import Limits, threshold, valid
 from qpipe.interop.suites._types import type_word
 
 _KINDS = {  # of the first contracts, as later ones call them
@@ -31,11 +31,17 @@ def contract(data: Mapping[str, Any], name: str) -> Suite:
         if kind == "schema" and of is None:
             suite.claims.append(_schema(columns, given))
             continue
-        given = {**{k: v for k, v in (of or {}).items() if k.startswith(("valid_", "missing_", "invalid_"))}, **given}
-        named = (of or {}).get("name")
-        origin = f"{kind}({named})" if named else kind
-        suite.claims += attempt(origin, lambda k=kind, o=origin, g=given, n=named: _claims(k, o, g, n))  # type: ignore[misc]
+        settings = {k: v for k, v in (of or {}).items() if k.startswith(("valid_", "missing_", "invalid_"))}
+        suite.claims += check_claims(kind, {**settings, **given}, (of or {}).get("name"))
     return suite
+
+
+def check_claims(kind: str, given: Mapping[str, Any], column: str | None) -> list[Claim]:
+    """One check, of a column or of the table."""
+    given = {"metric": "percent", **given} if kind.endswith("_percent") else given
+    kind = _KINDS.get(kind, kind)
+    origin = f"{kind}({column})" if column else kind
+    return attempt(origin, lambda: _claims(kind, origin, given, column))
 
 
 def _told(check: Any) -> tuple[str, dict[str, Any]]:
@@ -43,8 +49,7 @@ def _told(check: Any) -> tuple[str, dict[str, Any]]:
     if isinstance(check, str):
         return check, {}
     if "type" in check:
-        percent = {"metric": "percent"} if str(check["type"]).endswith("_percent") else {}
-        return _KINDS.get(check["type"], check["type"]), {**percent, **{k: v for k, v in check.items() if k != "type"}}
+        return str(check["type"]), {k: v for k, v in check.items() if k != "type"}
     kind, given = next(iter(check.items()))
     return str(kind), dict(given or {})
 

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qpipe.core.types import DataType
 
 
-def wrong_with(name: str, values: Mapping[str, Any]) -> str:
+def types_of(words: Mapping[str, Any]) -> dict[str, DataType]:
+    """The types that a source's schema says, by column."""
+    from qpipe.core.types import DataType
+
+    found = {}
+    for column, word in words.items():
+        try:
+            word, form = (word["type"], word.get("format")) if isinstance(word, Mapping) else (word, None)
+            found[column] = DataType.parse(word, form)
+        except (ValueError, TypeError):  # which validate says
+            continue
+    return found
+
+
+def wrong_with(name: str, values: Mapping[str, Any], types: Mapping[str, DataType]) -> str:
     """Why the module would be refused; empty where it would not."""
     from qpipe.core.component import Gate
     from qpipe.core.params import build
@@ -15,7 +32,7 @@ def wrong_with(name: str, values: Mapping[str, Any]) -> str:
     try:
         kind = Registry().get("module", name)
         module: Any = build(kind, dict(values))
-        flaws = [*_flaws(kind, values), *(message for _, message in module.problems(None))]
+        flaws = [*_flaws(kind, values), *(message for _, message in module.problems(types))]
     except KeyError:
         return f"there is no module {name}"
     except (ValueError, TypeError) as error:

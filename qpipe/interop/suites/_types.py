@@ -17,7 +17,8 @@ _TYPES = {
                 "timestamp_ntz timestamp_without_time_zone",
     "datetime(us, UTC)": "timestamp_tz timestamptz timestamp_ltz timestamp_with_time_zone datetimeoffset",
     "time": "time timetype", "decimal(38,9)": "decimal numeric decimaltype bignumeric", "list(string)": "array list",
-    "json": "json jsonb variant", "binary": "binary varbinary bytea bytes blob",
+    "json": "json jsonb variant", "duration": "duration timedelta timedelta64 interval",
+    "binary": "binary varbinary bytea bytes blob",
 }  # fmt: skip
 _WORDS = {theirs: ours for ours, names in _TYPES.items() for theirs in names.split()}
 
@@ -30,7 +31,7 @@ def type_word(theirs: Any) -> str | None:
     head, _, inside = word.partition("(")
     if head in ("decimal", "numeric", "number", "decimaltype") and re.fullmatch(r"\d+(?:,_?\d+)?\)", inside):
         return f"decimal({inside.replace('_', '')}"
-    return _WORDS.get(word) or _WORDS.get(head)
+    return _WORDS.get(word) or _WORDS.get(head) or _WORDS.get(re.sub(r"\[.*\]$", "", word))
 
 
 def type_words(theirs: Iterable[Any]) -> set[str]:

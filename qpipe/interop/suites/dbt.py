@@ -108,10 +108,10 @@ def _claims(kind: str, origin: str, test: Any, column: str | None, key: str | No
         **(given.pop("config", None) or {}),
     }
     given = {**given, **(given.pop("arguments", None) or {}), **(outer.get("arguments") or {} if kind in outer else {})}
-    column = column or given.get("column_name")
-    if why := _obstacle(config, column):
+    if why := _obstacle(config, given.get("column_name")):
         yield Claim(origin, why=why)
         return
+    column = column or given.get("column_name")
     made = modules_of(kind, {**given, "key": given.get("key") or key}, column)
     if isinstance(made, str):
         yield Claim(origin, why=made)
@@ -128,14 +128,14 @@ def _claims(kind: str, origin: str, test: Any, column: str | None, key: str | No
 _CONFIG = ("severity", "where", "warn_if", "error_if", "limit", "fail_calc", "enabled", "store_failures", "tags", "meta")
 
 
-def _obstacle(config: Mapping[str, Any], column: str | None) -> str:
+def _obstacle(config: Mapping[str, Any], column: Any) -> str:
     if config.get("enabled") is False:
         return "it is switched off"
     if str(config.get("fail_calc") or "count(*)") != "count(*)":
         return f"fail_calc {config['fail_calc']}: failures are counted here"
     if "{{" in str(config.get("where") or ""):
         return "its where has a macro"
-    if column and not re.fullmatch(r'"?[\w ]+"?', column):
+    if column and not re.fullmatch(r'"?[\w ]+"?', str(column)):
         return f"{column} is an expression, not a column: `derive` it first"
     return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from qpipe.interop.suites import Claim, Suite, bounds
@@ -10,31 +11,60 @@ from qpipe.interop.suites._types import type_word
 
 
 def suites(data: Any, name: str) -> Iterator[Suite]:
-    for resource in data.get("resources") or [data]:
+    tasks = [task.get("resource", task) for task in data.get("tasks") or ()]  # of an inquiry
+    for resource in data.get("resources") or tasks or [data]:
         schema = resource.get("schema", resource)
-        fields = schema["fields"]
         path = resource.get("path") or ""
-        suite = Suite(resource.get("name") or name, path=path[0] if isinstance(path, list) else path)
-        suite.claims = [claim for field in fields for claim in _field(field, suite)]
-        if key := schema.get("primaryKey"):
+        path = path[0] if isinstance(path, list) else path
+        suite = Suite(resource.get("name") or str(path).rpartition("/")[2].partition(".")[0] or name, path=path)
+        checks = [_check(check) for check in (*(data.get("checks") or ()), *(resource.get("checks") or ()))]
+        if "schema" in resource and not isinstance(schema, Mapping):
+            yield replace(suite, claims=[Claim("schema", why=f"it is in another file: import {schema}"), *checks])
+            continue
+        if "fields" not in schema and resource is not data:
+            yield replace(suite, claims=checks)
+            continue
+        suite.columns = [field["name"] for field in schema["fields"]]
+        suite.claims = [claim for field in schema["fields"] for claim in _field(field, suite)]
+        if key := schema.get("primaryKey") or schema.get("primaryKeys"):
             columns = [key] if isinstance(key, str) else list(key)
             suite.claims += [Claim(f"primaryKey({', '.join(columns)})", {"unique": {"columns": columns}}),
                              Claim(f"primaryKey({', '.join(columns)})", {"not_null": {"columns": columns}})]  # fmt: skip
         for columns in schema.get("uniqueKeys") or ():
-            suite.claims.append(Claim(f"uniqueKeys({', '.join(columns)})", {"unique": {"columns": list(columns)}}))
-        suite.claims += [_check(check) for check in (*(data.get("checks") or ()), *(resource.get("checks") or ()))]
+            columns = [columns] if isinstance(columns, str) else list(columns)
+            suite.claims.append(Claim(f"uniqueKeys({', '.join(columns)})", {"unique": {"columns": columns}}))
+        suite.claims += [*_matching(schema), *checks]
         for key in schema.get("foreignKeys") or ():
             suite.claims.append(_foreign(key, suite.table))
-        if values := [v for v in schema.get("missingValues") or () if v]:
-            suite.nulls = values  # before the contract reads them as numbers
+        values = [v["value"] if isinstance(v, Mapping) else v for v in schema.get("missingValues") or ()]
+        suite.nulls = [v for v in values if v]  # before the contract reads them as numbers
         yield suite
+
+
+def _matching(schema: Mapping[str, Any]) -> Iterator[Claim]:
+    """How the columns there and the fields told must agree, of version 2."""
+    told, names = schema.get("fieldsMatch"), [field["name"] for field in schema["fields"]]
+    told = told[0] if isinstance(told, list) else told
+    how: dict[str, Any] = {
+        "exact": {"order": "exact", "extra": "forbid"}, "equal": {"extra": "forbid"}, "subset": {"extra": "allow"},
+        "superset": {"extra": "forbid", "optional": names},
+    }  # fmt: skip
+    if told in how:
+        yield Claim(f"fieldsMatch {told}", {"schema": {"columns": names, **how[told]}})
+    elif told:
+        yield Claim(f"fieldsMatch {told}", why="there is no counterpart")
 
 
 def _field(field: Mapping[str, Any], suite: Suite) -> Iterator[Claim]:
     name, limits = field["name"], field.get("constraints") or {}
     format = str(field.get("format") or "")
     word = type_word(field.get("type") or "any")
-    if word and "%" in format:
+    if field.get("type") == "yearmonth":
+        word, format = "date", "%Y-%m"
+    if word in ("date", "datetime") and format == "any":
+        suite.types[name] = "string"
+        yield Claim(f"format any({name})", {"parse_date": {"column": name, "type": word}})
+    elif word and "%" in format:
         suite.types[name] = {"type": word, "format": format}
     elif word in ("int", "float") and (marks := _marks(field)):
         suite.types[name] = "string"
@@ -55,12 +85,23 @@ def _field(field: Mapping[str, Any], suite: Suite) -> Iterator[Claim]:
         yield Claim(f"enum({name})", {"one_of": {"column": name, "values": limits["enum"]}})
     if "pattern" in limits:
         yield Claim(f"pattern({name})", {"matches": {"column": name, "regex": limits["pattern"], "whole": True}})
-    if "minimum" in limits or "maximum" in limits:
-        yield Claim(f"minimum, maximum({name})", {
-            "between": {"column": name, **bounds(limits.get("minimum"), limits.get("maximum"))}})  # fmt: skip
+    if ends := _ends(limits):
+        yield Claim(f"minimum, maximum({name})", {"between": {"column": name, **ends}})
+    if isinstance(limits.get("jsonSchema"), Mapping):
+        yield Claim(f"jsonSchema({name})", {"json_is": {"column": name, "schema": dict(limits["jsonSchema"])}})
+    if own := field.get("missingValues"):
+        yield Claim(f"missingValues({name})", {"normalize_nulls": {"columns": [name], "placeholders": [v for v in own if v]}})
     if "minLength" in limits or "maxLength" in limits:
         yield Claim(f"minLength, maxLength({name})", {
             "length": {"column": name, **bounds(limits.get("minLength"), limits.get("maxLength"))}})  # fmt: skip
+
+
+def _ends(limits: Mapping[str, Any]) -> dict[str, Any]:
+    strict = {"min": limits.get("exclusiveMinimum"), "max": limits.get("exclusiveMaximum")}
+    open_ends = [side for side, end in strict.items() if end is not None]
+    exclusive = True if len(open_ends) == 2 else open_ends[0] if open_ends else None
+    low, high = (limits.get(word, strict[side]) for word, side in (("minimum", "min"), ("maximum", "max")))
+    return bounds(low, high, exclusive=exclusive)
 
 
 def _marks(field: Mapping[str, Any]) -> list[str]:
@@ -77,7 +118,7 @@ def _written(field: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check(check: Mapping[str, Any]) -> Claim:
     """The checks of a description beside its schema."""
-    kind, name = str(check["type"]), check.get("fieldName")
+    kind, name = str(check.get("type") or check["code"]), check.get("fieldName") or check.get("field_name")
     origin = f"{kind}({name})" if name else kind
     turned: dict[str, Any] = {
         "row-constraint": lambda: {"expression": {"condition": str(check["formula"]).replace("==", "=").replace("!=", "<>")}},

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qpipe.interop.suites import Claim, Suite, attempt, score, with_all
+from qpipe.interop.suites._limits import Limits, range_of, valid
 from qpipe.interop.suites._soda_contract import contract
-from qpipe.interop.suites._soda_limits import Limits, range_of, valid
 from qpipe.interop.suites._types import type_word
 
 _NUMBER = r"-?\d+(?:\.\d+)?"

@@ -1,4 +1,4 @@
-"""What passes, in Soda's words: a range with ends that are in or out."""
+"""What passes, in the words of Soda and of contracts: a range with ends that are in or out."""
 
 from __future__ import annotations
 
