@@ -206,6 +206,7 @@ def test_a_cell_that_breaks_the_contract_is_not_called_missing(tmp_path: Path, b
     ("{derive: {twice: id * 2, half: amount / 2}}, {not_null: twice}", (2, 0)),
     ("{derive: {half: 'coalesce(amount, 0)'}}, {not_null: half}", (2, 0)),
     ("{any_of: {checks: [{not_null: amount}, {between: {column: id, min: 9}}]}}", (1, 1)),
+    ("{unique: {columns: amount, nulls_equal: true}}", (1, 0)), ("{unique: {columns: id, where: amount is null}}", (1, 0)),
 ])  # fmt: skip
 def test_no_check_judges_the_null_of_a_cell_that_broke_the_contract(
     tmp_path: Path, check: str, judged: tuple[int, int]
@@ -216,6 +217,17 @@ def test_no_check_judges_the_null_of_a_cell_that_broke_the_contract(
     found = [json.loads(line) for line in (tmp_path / "out" / "q.ndjson").read_text().splitlines()]
     assert [reason["check"] for reason in found[0]["_reasons"]] == ["contract"]
     assert [(t["evaluated"], t["failed"]) for t in project.tallies() if t["check"] != "contract"] == [judged]
+
+
+@pytest.mark.parametrize("keep", ["first", "{best: [id]}"])
+def test_a_cell_that_broke_the_contract_makes_no_row_a_duplicate(tmp_path: Path, keep: str) -> None:
+    """It is not known what stood there, so it equals neither an empty cell nor another such one."""
+    step = f"{{deduplicate: {{columns: amount, nulls_equal: true, keep: {keep}}}}}"
+    project = simple(tmp_path, "id,amount\n1,\n2,x\n3,y\n4,\n", step)
+    assert project.run().state == "done"
+    found = [json.loads(line) for line in (tmp_path / "out" / "q.ndjson").read_text().splitlines()]
+    assert [row["id"] for row in found] == ["2", "3"]
+    assert project.outputs()["clean.csv"] == b"id,amount\n1,\n"
 
 
 def test_a_moment_with_an_offset_is_told_which_type_takes_it(tmp_path: Path) -> None:

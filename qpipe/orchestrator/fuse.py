@@ -253,9 +253,15 @@ class _Compiler:
                 self._program.drops.append(Drop(step.id, name))
             else:
                 rule = Rule(pl.col(name), verdict.columns, verdict.expected)
-                judged = self._judged(module.where, None, types)
+                judged = self._compared(module, types)
                 said = module.severity, module.message, module.weight
                 self._flag(step.id, rule, *said, judged, hidden=name, notes=verdict.notes)
+
+    def _compared(self, module: Relational, types: Types) -> str | None:
+        """The hidden column that says which rows are looked at together; all of them where rows are made anew."""
+        rule = Rule(pl.lit(False), tuple(module.compared_by))
+        read = None if module.effect == "replace" else self._unread.but(rule, module.where).applies
+        return self._judged(module.where, read, types)
 
     def _transform(self, step: StepNode, module: Transform, context: Context) -> None:
         context = _answered(step, module, context)
@@ -313,7 +319,7 @@ class _Compiler:
         leaves = module.effect == "replace" and self._leave(types)
         names = {name: f"__k{len(self._program.gatherings)}_{name}" for name in module.gather(context)}
         self._pending += [expression.alias(names[name]) for name, expression in module.gather(context).items()]
-        where = self._judged(module.where, None, types)
+        where = self._compared(module, types)
         self._program.gatherings[step.id] = Gathering(step, context, names, where, self._dropped(), leaves)
 
     def _leave(self, types: Types) -> bool:

@@ -233,6 +233,11 @@ class Relational(Judging):
     # where what earlier runs have delivered stands, seen from rows that come back from a quarantine; None: nowhere
     earlier_rows: ClassVar[Literal["before", "after"] | None] = None
 
+    @property
+    def compared_by(self) -> Sequence[str]:
+        """The columns by which rows are taken for the same: one where such a cell broke the contract is like no other."""
+        return ()
+
     def gather(self, context: Context) -> dict[str, pl.Expr]:
         """Name → expression to keep for every row, beside ``_row``."""
         raise NotImplementedError

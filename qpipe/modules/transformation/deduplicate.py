@@ -27,8 +27,9 @@ class Deduplicate(Reshaping):
     Several columns make one key. The row that stays is the first, the last, the one with the greatest value of a column
     (`keep: {newest: changed_at}`; null counts as least) or the most complete one (`keep: {best: [email, phone]}` counts which
     of these columns have a value). Of equals the first stays. A key with a null is like no other, and its row stays, unless
-    `nulls_equal: true`. NaN equals NaN; an empty text is a value like any other. With `where`, only rows for which it is true
-    are compared with each other. To see duplicates instead of dropping them, use the check `unique`.
+    `nulls_equal: true`; a cell that broke the contract equals nothing, so that its row goes its way. NaN equals NaN; an empty
+    text is a value like any other. With `where`, only rows for which it is true are compared with each other. To see
+    duplicates instead of dropping them, use the check `unique`.
 
     `ignore` says what makes no difference in texts of the key: case, whitespace (around, and how much of it), accents,
     punctuation (which counts as whitespace, but for dots and apostrophes). The row that stays keeps its own spelling.
@@ -109,6 +110,10 @@ class Deduplicate(Reshaping):
     def reads(self) -> Iterator[tuple[str, str]]:
         yield from (("keep", column) for column in self._looked_at)
         yield from (("survivorship", column) for column in self.survivorship or () if column != "*")
+
+    @property
+    def compared_by(self) -> Columns:
+        return self.columns
 
     def gather(self, context: Context) -> dict[str, pl.Expr]:
         keys = {f"{self._prefix}key{n}": self._key(column, context.types) for n, column in enumerate(self.columns)}

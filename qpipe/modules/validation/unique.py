@@ -62,6 +62,10 @@ class Unique(Relational):
     def earlier_rows(self) -> Literal["before", "after"]:  # type: ignore[override]
         return "after" if self.keep == "last" else "before"  # what is delivered stays, so a row that comes back gives way
 
+    @property
+    def compared_by(self) -> Columns:
+        return self.columns
+
     def gather(self, context: Context) -> dict[str, pl.Expr]:
         return {column: pl.col(column) for column in self.columns}
 
