@@ -24,8 +24,9 @@ demo: $(READY)
 
 test: test-unit test-servers
 
+# some wait for a process or a clock: one worker more than cores
 test-unit: $(READY)
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not servers"
+	$(BIN)/python -m pytest -n $$(( 1 + $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal -m "not servers"
 
 # they wait more than they compute: twice as many workers as cores
 test-servers: $(READY)

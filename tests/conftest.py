@@ -1,4 +1,4 @@
-"""Which tests need servers; temporary folders in memory where the system has them, since the tests sync a lot."""
+"""Which tests need servers; temporary folders in memory where the system has them, since the tests sync a lot; examples."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import running
 from tests.servers.api import Api
@@ -20,6 +21,10 @@ if os.access("/dev/shm", os.W_OK) and "PYTEST_DEBUG_TEMPROOT" not in os.environ 
     root.mkdir(exist_ok=True)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(root)
 
+# the same examples every time, however busy the machine is; new ones with pytest --hypothesis-profile=search
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeat", settings.get_profile("search"), derandomize=True)
+settings.load_profile("repeat")
 
 gc.set_threshold(10_000, 20, 20)  # as the command line does
 
