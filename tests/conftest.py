@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from tests.servers import running
 from tests.servers.api import Api
@@ -17,16 +18,21 @@ from tests.servers.api import Api
 _ROOM = 2 << 30  # bytes
 
 if os.access("/dev/shm", os.W_OK) and "PYTEST_DEBUG_TEMPROOT" not in os.environ and shutil.disk_usage("/dev/shm").free > _ROOM:
-    root = Path("/dev/shm/qpipe-tests")
+    root = Path(f"/dev/shm/qpipe-tests-{os.getuid()}")  # another user may have one
     root.mkdir(exist_ok=True)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(root)
 
-# the same examples every time, however busy the machine is; new ones with pytest --hypothesis-profile=search
+gc.set_threshold(10_000, 20, 20)  # as the command line does
+
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("repeat", settings.get_profile("search"), derandomize=True)
 settings.load_profile("repeat")
 
-gc.set_threshold(10_000, 20, 20)  # as the command line does
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The same examples every time, however busy the machine is; new ones with pytest --hypothesis-profile=search."""
+    if not config.getoption("--hypothesis-profile"):  # then they do not hang on what modules other tests have loaded
+        providers.is_local_module_file = lambda path: False
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -113,11 +113,11 @@ def test_what_a_run_reads(events: Project) -> None:
     assert [r for (r,) in rows(counted)] != [] and len(rows(counted)) == 7
     assert counted[-1].position["at"] == {"0": 3, "1": 2, "2": 2}  # no partition is forgotten
     began = time.time()
-    waiting = source(topic, until={"time": 2}, batch_time=0.3).read(Context(started=began), None, 100)
+    waiting = source(topic, until={"time": 4}, batch_time=0.3).read(Context(started=began), None, 100)
     seen = [next(waiting)]
     send(topic, 20, 21)
     seen += list(waiting)
-    assert len(rows(seen)) == 22 and 1.9 < time.time() - began < 4
+    assert len(rows(seen)) == 22 and 3.9 < time.time() - began < 30
     assert rows(source(topic, until={"time": 1, "count": 3}).read(Context(started=time.time()), None, 100)) == [
         ("0",),
         ("1",),
@@ -210,9 +210,9 @@ def qpipe(events: Project, *words: str) -> subprocess.Popen[bytes]:
 def test_killed_while_messages_arrive_each_is_there_once(events: Project) -> None:
     """kill -9 of the process while another one sends."""
     topic, sent = events.folder.name, 0
-    copy = both(events.folder / "copy", topic, "until: {time: 6s}, batch_time: 200ms")
+    copy = both(events.folder / "copy", topic, "until: {time: 12s}, batch_time: 200ms")
     process = qpipe(copy, "run", str(copy.spec))
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end and not (sent and _batches(copy) > 3):
         send(topic, *range(sent, sent + 25))
         sent += 25
@@ -222,7 +222,7 @@ def test_killed_while_messages_arrive_each_is_there_once(events: Project) -> Non
     assert copy.journal.run()["state"] == "running"
     send(topic, sent)
     assert qpipe(copy, "resume", "latest").wait(60) == 0
-    copy.spec.write_text(copy.spec.read_text().replace("until: {time: 6s}, ", ""))
+    copy.spec.write_text(copy.spec.read_text().replace("until: {time: 12s}, ", ""))
     assert copy.run().state == "done"
     assert numbers(copy) == list(range(sent + 1)) == in_table(copy)
 
@@ -426,7 +426,7 @@ def test_a_run_that_waits_is_interrupted_at_once_and_goes_on(events: Project) ->
     send(topic, *range(5))
     copy = both(events.folder / "copy", topic, "until: {time: 10m}, batch_time: 200ms")
     process = qpipe(copy, "run", str(copy.spec))
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end and not _batches(copy):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)

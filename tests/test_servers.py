@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.servers import free_port, listens, started
+from tests.servers import started
 
 
 def test_a_server_that_ends_tells_what_it_said(tmp_path: Path) -> None:
@@ -17,11 +17,23 @@ def test_a_server_that_ends_tells_what_it_said(tmp_path: Path) -> None:
         started([sys.executable, "-c", "import sys; print('no room here'); sys.exit(3)"], tmp_path / "log", lambda: False)
 
 
+HOLDS = """
+import sys
+from tests.servers import free_port
+print(*(free_port() for _ in range(400)), flush=True)
+sys.stdin.read()
+"""
+
+
 def test_ports_are_held_while_their_servers_are_away() -> None:
     """Neither another process of tests nor a connection that goes out gets one."""
-    mine = {free_port() for _ in range(20)}
-    code = "from tests.servers import free_port\nfor _ in range(3000): print(free_port())"
-    other = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
-    assert len(mine) == 20 and len(set(other)) == 3000 and mine.isdisjoint(map(int, other))
-    with socket.create_server(("127.0.0.1", next(iter(mine)))):
-        assert listens(next(iter(mine))) and max(mine) < 32768
+    ends: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        subprocess.Popen([sys.executable, "-c", HOLDS], **ends) as one,
+        subprocess.Popen([sys.executable, "-c", HOLDS], **ends) as two,
+    ):
+        held = [[int(port) for port in each.stdout.readline().split()] for each in (one, two) if each.stdout]
+        for each in (one, two):
+            each.kill()
+    ports = {port for some in held for port in some}
+    assert len(ports) == 800 and max(ports) < 32768

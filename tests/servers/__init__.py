@@ -6,6 +6,7 @@ server's address. A server that is not installed skips its tests; where QPIPE_SE
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import pkgutil
@@ -76,8 +77,10 @@ def free_port() -> int:
                 held.bind(f"\0qpipe-tests-port-{port}")
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-        except OSError:
+        except OSError as taken:
             held.close()
+            if taken.errno != errno.EADDRINUSE:
+                raise
             continue
         _ports.append(held)
         return port
