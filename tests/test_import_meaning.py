@@ -159,6 +159,14 @@ DBT: list[tuple[str, list[Any]]] = [
      [{"ordered": {"column": "c", "strict": True, "where": "c is not null"}}]),
     ("{dbt_expectations.expect_column_distinct_count_to_equal: {value: 4}}",
      [{"cardinality": {"column": "c", "min": 4, "max": 4}}]),
+    ("{dbt_expectations.expect_column_values_to_be_in_type_list: {column_type_list: [date, '{{ type_timestamp() }}']}}",
+     ["its column_type_list has a macro"]),
+    ("{dbt_expectations.expect_column_pair_values_to_be_equal: {column_A: a + 10, column_B: b}}",
+     ["a + 10 is an expression, not a column: `derive` it first"]),
+    ("{dbt_expectations.expect_table_aggregation_to_equal_other_table: {expression: sum(a), compare_expression: sum(b),"
+     " compare_model: ref('t')}}", ["compare_expression has no counterpart"]),
+    ("{dbt_expectations.expect_row_values_to_have_data_for_every_n_datepart: {date_col: c, date_part: hour}}",
+     [{"no_gaps": {"column": "c", "grain": "hour"}}]),
 ]  # fmt: skip
 
 
@@ -207,7 +215,9 @@ SODA: list[tuple[str, list[Any]]] = [
      [{"freshness": {"column": "at", "max_age": "6h", "severity": "warning"}},
       {"freshness": {"column": "at", "max_age": "1d6h"}}]),
     ("schema: {warn: {when forbidden column present: [x]}, fail: {when required column missing: [a]}}",
-     ["when forbidden column present has no counterpart", {"schema": {"columns": ["a"], "extra": "allow"}}]),
+     ["there is no counterpart", {"schema": {"columns": ["a"], "extra": "allow"}}]),
+    ("schema: {name: shape, fail: {when required column missing: [a], when forbidden column present: [x]}}",
+     [{"schema": {"columns": ["a"], "extra": "allow"}}, "there is no counterpart"]),
     ("failed rows: {fail condition: 'a < 0 or', name: odd}", None),
     ("values in (a, b) must not exist in t (x, y)",
      [{"foreign_key": {"columns": ["a", "b"], "references": ["t.x", "t.y"], "negate": True}}]),
@@ -275,6 +285,7 @@ ODCS: list[tuple[str, list[Any]]] = [
     ("logicalTypeOptions: {minimum: 0, exclusiveMaximum: 10}",
      [{"between": {"column": "a", "min": 0, "max": 10, "exclusive": "max"}}]),
     ("logicalTypeOptions: {maximum: 5, exclusiveMaximum: true}", [{"between": {"column": "a", "max": 5, "exclusive": "max"}}]),
+    ("enum: [{value: x, label: X}, {value: y}]", [{"one_of": {"column": "a", "values": ["x", "y"]}}]),
     ("logicalTypeOptions: {multipleOf: 5}", [{"expression": {"condition": "a % 5 = 0"}}]),
     ("quality: [{metric: nullValues, mustBeLessThan: 10}]", [{"not_null": {"column": "a", "tolerance": 9}}]),
     ("quality: [{metric: nullValues, mustBeBetween: [0, 5], unit: percent}]",
@@ -299,6 +310,20 @@ ODCS: list[tuple[str, list[Any]]] = [
 @pytest.mark.parametrize("told, ours", ODCS, ids=[theirs for theirs, _ in ODCS])
 def test_a_property_of_a_contract(told: str, ours: list[Any], tmp_path: Path) -> None:
     assert claims(tmp_path, "odcs", _property(told)) == ours
+
+
+TYPES = [  # logical, physical, ours
+    ("date", "timestamp", "datetime"), ("date", "time", "time"), ("date", "date", "date"), ("number", "int4", "int"),
+    ("number", "numeric", "decimal(38,9)"), ("string", "varchar[15]", "string"), ("object", "Flag", "string"),
+    (None, "serial", "int"), ("string", "int", "string"),
+]  # fmt: skip
+
+
+def test_the_physical_type_may_say_more_than_the_logical_one(tmp_path: Path) -> None:
+    columns = [{"name": f"c{n}", "logicalType": a, "physicalType": b} for n, (a, b, _) in enumerate(TYPES)]
+    (tmp_path / "s.json").write_text(json.dumps({"schema": [{"name": "t", "properties": columns}]}))
+    (suite,) = read_suites("odcs", tmp_path / "s.json")
+    assert [suite.types.get(f"c{n}") for n in range(len(TYPES))] == [ours for *_, ours in TYPES]
 
 
 def test_a_contract_of_version_2_and_keys_of_several_columns(tmp_path: Path) -> None:

@@ -27,6 +27,16 @@ def modules_of(kind: str, given: Given, column: str | None) -> list[Made] | str:
         to = {"column": column, "references": f"{_table(given['to'])}.{given['field']}"}
         return [{"foreign_key": to}, {"covers": to}]
     if {"to", "compare_model"} & set(given):
+        beside = (
+            "row_condition",
+            "compare_row_condition",
+            "compare_expression",
+            "tolerance",
+            "tolerance_percent",
+            "compare_group_by",
+        )
+        if dropped := [name for name in beside if given.get(name) not in (None, given.get("expression"))]:
+            return f"{', '.join(dropped)} has no counterpart"
         return _listed(_other_table(name, given, column))
     if package in ("dbt_expectations", "metaplane.dbt_expectations"):
         return _expectation(name, given, column)
@@ -166,6 +176,8 @@ _EXPECTATIONS: dict[str, Any] = {
     "expect_column_distinct_count_to_be_greater_than": lambda g, c: {"cardinality": {"column": c, "min": int(g["value"]) + 1}},
     "expect_column_distinct_count_to_be_less_than": lambda g, c: {"cardinality": {"column": c, "max": int(g["value"]) - 1}},
     "expect_column_values_to_be_within_n_stdevs": _deviations,
+    "expect_row_values_to_have_data_for_every_n_datepart": lambda g, c: None if set(g) - {"date_col", "date_part", "key"} else {
+        "no_gaps": {"column": g["date_col"], "grain": g.get("date_part", "day")}},
     "expect_table_columns_to_contain_set": lambda g, c: {"schema": {"columns": list(g["column_list"]), "extra": "allow"}},
     "expect_table_columns_to_match_set": lambda g, c: {"schema": {"columns": list(g["column_list"]), "extra": "forbid"}},
     "expect_column_most_common_value_to_be_in_set": lambda g, c: None if g.get("top_n", 1) != 1 else {

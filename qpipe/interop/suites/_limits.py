@@ -104,7 +104,7 @@ def _named(column: str, form: Mapping[str, Mapping[str, str]]) -> dict[str, Any]
 
 
 _VALID: dict[str, Any] = {
-    "valid values": lambda c, v: {"one_of": {"column": c, "values": list(v)}},
+    "valid values": lambda c, v: {"one_of": {"column": c, "values": [one for one in v if one is not None]}},
     "invalid values": lambda c, v: {"one_of": {"column": c, "values": list(v), "negate": True}},
     "valid regex": lambda c, v: {"matches": {"column": c, "regex": v}},
     "invalid regex": lambda c, v: {"matches": {"column": c, "regex": v, "negate": True}},

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 _TYPES = {
-    "int": "int integer int64 int32 int16 int8 bigint smallint tinyint long short byteint hugeint integertype longtype"
+    "int": "int integer int64 int32 int16 int8 int4 int2 bigint smallint tinyint long short "
+           "byteint hugeint integertype longtype"
            " shorttype bytetype int_ uint8 uint16 uint32 uint64 serial bigserial year number_integer",
     "float": "float float64 float32 double real number doubletype floattype float_ double_precision dbl",
     "string": "str string text varchar char nvarchar nchar object object_ any stringtype category character character_varying"
-              " string_ clob uuid bpchar large_string",
+              " string_ clob uuid bpchar large_string name",
     "bool": "bool boolean booleantype bool_", "date": "date datetype",
     "datetime": "datetime timestamp datetime64 timestamptype datetime64[ns] datetime64[us] datetime2 smalldatetime "
                 "timestamp_ntz timestamp_without_time_zone",

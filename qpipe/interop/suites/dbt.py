@@ -108,7 +108,7 @@ def _claims(kind: str, origin: str, test: Any, column: str | None, key: str | No
         **(given.pop("config", None) or {}),
     }
     given = {**given, **(given.pop("arguments", None) or {}), **(outer.get("arguments") or {} if kind in outer else {})}
-    if why := _obstacle(config, given.get("column_name")):
+    if why := _obstacle(config, given):
         yield Claim(origin, why=why)
         return
     column = column or given.get("column_name")
@@ -128,15 +128,17 @@ def _claims(kind: str, origin: str, test: Any, column: str | None, key: str | No
 _CONFIG = ("severity", "where", "warn_if", "error_if", "limit", "fail_calc", "enabled", "store_failures", "tags", "meta")
 
 
-def _obstacle(config: Mapping[str, Any], column: Any) -> str:
+def _obstacle(config: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     if config.get("enabled") is False:
         return "it is switched off"
     if str(config.get("fail_calc") or "count(*)") != "count(*)":
         return f"fail_calc {config['fail_calc']}: failures are counted here"
-    if "{{" in str(config.get("where") or ""):
-        return "its where has a macro"
-    if column and not re.fullmatch(r'"?[\w ]+"?', str(column)):
-        return f"{column} is an expression, not a column: `derive` it first"
+    told = {**given, "where": config.get("where")}
+    if macros := [name for name, value in told.items() if "{{" in str(value) and not re.search(r"ref\(|source\(", str(value))]:
+        return f"its {', '.join(macros)} has a macro"
+    for column in (given.get(name) for name in ("column_name", "column_A", "column_B")):
+        if column and not re.fullmatch(r'"?[\w ]+"?', str(column)):
+            return f"{column} is an expression, not a column: `derive` it first"
     return ""
 
 

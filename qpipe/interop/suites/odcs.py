@@ -49,7 +49,7 @@ def _of_version_2(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _property(column: Mapping[str, Any], suite: Suite, *, alone: bool) -> Iterator[Claim]:
     name, options = column["name"], column.get("logicalTypeOptions") or {}
-    word = type_word(column.get("logicalType")) or type_word(column.get("physicalType"))
+    word = _type(column)
     if word:
         suite.types[name] = word
     if word in ("date", "datetime", "time") and (pattern := options.get("format")):
@@ -61,6 +61,8 @@ def _property(column: Mapping[str, Any], suite: Suite, *, alone: bool) -> Iterat
         yield Claim(f"required({name})", {"not_null": {"column": name}})
     if column.get("unique") or (column.get("primaryKey") and alone):
         yield Claim(f"unique({name})", {"unique": {"columns": [name]}})
+    if values := [item["value"] if isinstance(item, Mapping) else item for item in column.get("enum") or ()]:
+        yield Claim(f"enum({name})", {"one_of": {"column": name, "values": values}})
     if "pattern" in options:
         yield Claim(f"pattern({name})", {"matches": {"column": name, "regex": options["pattern"]}})
     for unit, ends in {"chars": ("minLength", "maxLength"), "items": ("minItems", "maxItems")}.items():
@@ -78,6 +80,13 @@ def _property(column: Mapping[str, Any], suite: Suite, *, alone: bool) -> Iterat
         yield from _relationship(other, name)
     for rule in column.get("quality") or ():
         yield from _quality(rule, name)
+
+
+def _type(column: Mapping[str, Any]) -> str | None:
+    """The logical type; the physical one where it says more: a date that is a timestamp, a number that is whole."""
+    logical, physical = type_word(column.get("logicalType")), type_word(column.get("physicalType"))
+    more = {"date": ("datetime", "time"), "float": ("int", "decimal")}.get(logical or "", ())
+    return physical if physical and (logical is None or (more and physical.startswith(more))) else logical
 
 
 def _range(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,13 +68,16 @@ def _levels(check: Any) -> list[Claim]:
     for level, limit in alerts.items():
         severity = {"severity": "warning"} if level == "warn" else {}
         if isinstance(limit, Mapping):  # of a schema
-            claims = attempt(text, lambda told=limit: [_schema(told)])  # type: ignore[misc]
-            origin = f"{text}, {level}"
+            claims = attempt(text, lambda told=limit: _schema(told))  # type: ignore[misc]
+            origin = ""
         else:
             passes, origin = _passing(str(limit)), f"{text}, {level} {limit}"
             claims = attempt(text, lambda p=passes: _claims(f"{text} {p}", rest))  # type: ignore[misc]
             claims = claims if passes else [Claim(origin, why=f"no limit is read in {limit}")]
-        found += [Claim(origin, claim.module and with_all(claim.module, **severity), claim.why) for claim in claims]
+        found += [
+            Claim(origin or f"{claim.origin}, {level}", claim.module and with_all(claim.module, **severity), claim.why)
+            for claim in claims
+        ]
     return found
 
 
@@ -89,6 +92,9 @@ def _passing(limit: str) -> str:
 
 
 def _claims(text: str, options: Mapping[str, Any]) -> Iterator[Claim]:
+    if text == "schema":
+        yield from _schema(options)
+        return
     made = _modules(text, options)
     if isinstance(made, Claim):
         yield made
@@ -101,8 +107,6 @@ def _claims(text: str, options: Mapping[str, Any]) -> Iterator[Claim]:
 
 
 def _modules(text: str, options: Mapping[str, Any]) -> list[dict[str, Any]] | str | Claim:
-    if text == "schema":
-        return _schema(options)
     if text == "failed rows":
         condition = options.get("fail condition")
         return [{"expression": {"condition": f"not ({condition})"}}] if condition else "it is in another system's query"
@@ -121,16 +125,16 @@ def _modules(text: str, options: Mapping[str, Any]) -> list[dict[str, Any]] | st
     return _metric(text, found, options) if found else []
 
 
-def _schema(told: Mapping[str, Any]) -> Claim:
-    told = {key: value for key, value in told.items() if key not in ("name", "attributes", "identity")}
-    required, typed = told.pop("when required column missing", None), told.pop("when wrong column type", None)
-    if told.pop("when schema changes", None):
-        return Claim("schema", {"schema_drift": {}})
-    if told or not (required or typed):
-        return Claim("schema", why=f"{', '.join(told) or 'nothing'} has no counterpart")
-    words = {column: type_word(word) or "any" for column, word in (typed or {}).items()}
-    columns = {**dict.fromkeys(required or (), "any"), **words} if typed else list(required)
-    return Claim("schema", {"schema": {"columns": columns, "extra": "allow"}})
+def _schema(told: Mapping[str, Any]) -> Iterator[Claim]:
+    asked = {str(key): value for key, value in told.items() if str(key).startswith("when")}
+    required, typed = asked.pop("when required column missing", None), asked.pop("when wrong column type", None)
+    if asked.pop("when schema changes", None):
+        yield Claim("schema", {"schema_drift": {}})
+    if required or typed:
+        words = {column: type_word(word) or "any" for column, word in (typed or {}).items()}
+        columns = {**dict.fromkeys(required or (), "any"), **words} if typed else list(required or ())
+        yield Claim("schema", {"schema": {"columns": columns, "extra": "allow"}})
+    yield from (Claim(f"schema, {key}", why="there is no counterpart") for key in asked)
 
 
 def _over_runs(text: str, found: re.Match[str]) -> list[dict[str, Any]] | str:
