@@ -429,10 +429,32 @@ def test_a_store_that_is_away_is_told_soon(tmp_path: Path, monkeypatch: pytest.M
     assert "s3://away/" in str(outcome) and "qpipe resume" in outcome.hint
 
 
+KEYS = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=aGVsbG8=;"
+NOBODY = {
+    "gs://shop": "endpoint_url: 'http://127.0.0.1:9', token: anon",
+    "az://shop": f"connection_string: '{KEYS}BlobEndpoint=http://127.0.0.1:9/a;'",
+    "az://shop/in": f"connection_string: '{KEYS}BlobEndpoint=http://no-such-host.invalid/a;'",
+    "s3://shop": "endpoint_url: 'http://127.0.0.1:9', key: a, secret: b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", NOBODY)
+def test_where_nobody_listens_the_client_is_not_left_to_ask_for_a_minute(place: str, tmp_path: Path) -> None:
+    """Its own words would be others: only who looks before says that the connection was refused, or that there is no host."""
+    given = f"storage: {{{NOBODY[place]}}}"
+    reading = f"sources: {{a: {{path: '{place}/a.csv', {given}}}}}\noutputs: {{b: {{path: b.csv}}}}"
+    writing = f"sources: {{a: {{path: a.csv}}}}\noutputs: {{b: {{path: '{place}/b.csv', {given}}}}}"
+    for name, text in {"read": reading, "written": writing}.items():
+        outcome = Project(tmp_path / name, f"name: t\n{text}", {"a.csv": "id\n1\n"}).run()
+        assert outcome.exit_code == 69 and "qpipe resume" in outcome.hint
+        assert "refused" in outcome.message or "no-such-host.invalid: Name or service not known" in outcome.message
+        assert place.rstrip("/") in outcome.message and "aGVsbG8" not in str(outcome)
+
+
 @pytest.mark.parametrize("endpoint", ["", "localhost:9000", "http://"])
 def test_an_endpoint_that_is_no_address_is_told(tmp_path: Path, endpoint: str) -> None:
     outcome = Project(tmp_path, spec(endpoint, "nowhere")).run()
-    assert (outcome.exit_code, outcome.message) == (69, "s3://nowhere: endpoint_url under storage is no address"), outcome
+    assert (outcome.exit_code, outcome.message) == (69, "s3://nowhere/out/: endpoint_url under storage is no address"), outcome
     assert "https://host" in outcome.hint, outcome
 
 

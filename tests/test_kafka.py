@@ -391,7 +391,7 @@ def test_no_broker_no_topic_and_no_secret_in_what_is_said(events: Project, monke
     monkeypatch.setenv("BROKERS", "127.0.0.1:1")
     monkeypatch.setenv("WORD", "s3cret-word")
     more = (
-        "timeout: 2s, auth: {mechanism: plain, username: me, password: '${env:WORD}'}, options: {ssl.key.password: s3cret-word}"
+        "timeout: 1h, auth: {mechanism: plain, username: me, password: '${env:WORD}'}, options: {ssl.key.password: s3cret-word}"
     )
     for name in ("kafka", "127.0.0.1:1"):
         shut = Project(events.folder / name, SPEC.replace("TOPIC", "t").replace("MORE", more))
@@ -445,7 +445,7 @@ def test_a_wrong_password_is_told(broker: server.Broker, tmp_path: Path, monkeyp
     broker.kill()
     broker.start("--authentication")
     monkeypatch.setenv("WORD", "wr0ng-word")
-    more = "timeout: 3s, auth: {mechanism: scram-sha-512, username: me, password: '${env:WORD}'}"
+    more = "timeout: 1h, auth: {mechanism: scram-sha-512, username: me, password: '${env:WORD}'}"
     outcome = Project(tmp_path / "shut", SPEC.replace("TOPIC", tmp_path.name).replace("MORE", more)).run()
     assert outcome.exit_code == 77 and broker.url in outcome.message and "SASL" in outcome.message, outcome
     assert "`auth`" in outcome.hint and "wr0ng" not in outcome.message

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from qpipe.core.errors import CannotCreate, MissingExtra, NotPermitted, QpipeError, Unavailable
+from qpipe.core.listening import nobody_at
 from qpipe.core.secrets import Secret, without_user
 
 _EXTRAS = {"gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure", "sftp": "sftp", "ssh": "sftp"}
@@ -63,7 +64,19 @@ def open_store(url: str, options: Mapping[str, Any] | None, purpose: str) -> tup
         raise
     if hasattr(system, "retries"):  # s3fs would repeat what botocore has repeated: a server that is away took a minute to tell
         system.retries = 1
+    if said := nobody_at(_address(system, protocol)):
+        raise Unavailable(f"the server cannot be reached ({said})", file=shown(url),
+                          hint="is the address right, and does the server answer?")  # fmt: skip
     return system, path
+
+
+def _address(system: Any, protocol: str) -> str:
+    """Where a store is that its client would ask again and again; nothing where it is asked once, or not known."""
+    if protocol in ("s3", "s3a"):
+        return str(system.endpoint_url or system.client_kwargs.get("endpoint_url") or "")
+    if protocol in ("gs", "gcs"):
+        return str(system._location)
+    return str(system.service_client.url) if protocol in ("az", "abfs", "abfss") else ""
 
 
 def _opened(url: str, protocol: str, given: dict[str, Any]) -> tuple[Any, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ _TLS = {"ca": "ssl.ca.location", "cert": "ssl.certificate.location", "key": "ssl
         "key_password": "ssl.key.password", "verify": "enable.ssl.certificate.verification"}  # fmt: skip
 _OAUTH = {"token_url": "sasl.oauthbearer.token.endpoint.url", "client_id": "sasl.oauthbearer.client.id",
           "client_secret": "sasl.oauthbearer.client.secret", "scope": "sasl.oauthbearer.scope"}  # fmt: skip
+_LISTENING = 5.0  # seconds after which brokers that refuse connections, or who asks, are taken to go on so
+_FINAL = ("Connection refused", "are down", "Failed to resolve", "SASL", "SSL")  # words of what will not change soon
 _QUIET = logging.getLogger("qpipe.kafka")
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False
@@ -43,7 +46,8 @@ class Cluster:
         """What the client is given. What it has to say beside its answers is put in ``errors``."""
         made: dict[str, Any] = {
             "bootstrap.servers": self.servers, "client.id": "qpipe", "log_level": 0, "logger": _QUIET,
-            "socket.connection.setup.timeout.ms": _ms(min(self.timeout, 10)), "socket.timeout.ms": _ms(max(self.timeout, 1)),
+            "socket.connection.setup.timeout.ms": _ms(min(self.timeout, 10)),
+            "socket.timeout.ms": _ms(min(max(self.timeout, 1), 300)),
             "reconnect.backoff.max.ms": 1000, "error_cb": lambda error: errors.append(_words(error)), **more,
         }  # fmt: skip
         made["security.protocol"] = ("SASL_" if self.auth else "") + ("SSL" if self.tls else "PLAINTEXT")
@@ -70,15 +74,26 @@ class Cluster:
         import confluent_kafka
 
         with self.told(errors):
-            try:
-                found = client.list_topics(topic, timeout=self.timeout).topics[topic]
-            except confluent_kafka.KafkaException:
-                for _ in range(10):  # gives the client's own words on why, one at a time
-                    client.poll(0)
-                raise
+            found = self._metadata(client, topic, errors).topics[topic]
             if found.error is not None:
                 raise confluent_kafka.KafkaException(found.error)
         return sorted(found.partitions)
+
+    def _metadata(self, client: Any, topic: str, errors: list[str]) -> Any:
+        """What the brokers say of a topic. One that is silent is waited for; that all refuse is soon told."""
+        import confluent_kafka
+
+        begun = time.monotonic()
+        while True:
+            left = begun + self.timeout - time.monotonic()
+            try:
+                return client.list_topics(topic, timeout=max(0.01, min(left, _LISTENING)))
+            except confluent_kafka.KafkaException:
+                for _ in range(10):  # gives the client's own words on why, one at a time
+                    client.poll(0)
+                final = all(any(each in said for each in _FINAL) for said in errors) and bool(errors)
+                if left <= _LISTENING or final:
+                    raise
 
     def told(self, errors: list[str], at: str = "") -> Told:
         return Told(self, errors, at)

@@ -187,8 +187,7 @@ class File(Output):
         from qpipe.outputs.file.places import Local, Remote
 
         if "://" in self.path:
-            above, _, name = self.path.rstrip("/").rpartition("/")
-            return Remote(above, self.storage), name
+            return Remote(self.path, self.storage), self.path.rstrip("/").rpartition("/")[2]
         target = _local(self.path, context)
         return Local(target.parent), target.name
 

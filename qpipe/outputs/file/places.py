@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from qpipe.core.effects import effect
-from qpipe.core.errors import CannotCreate, NotPermitted, QpipeError
+from qpipe.core.errors import CannotCreate, NotPermitted, QpipeError, Unavailable
 from qpipe.core.lazy import pl
 from qpipe.core.storage import open_store, reaching
 from qpipe.outputs.file import conditional, conditional_azure, conditional_gcs
@@ -112,11 +112,16 @@ class Local:
 
 
 class Remote:
-    """A folder in a store that fsspec knows."""
+    """The folder of a URL in a store that fsspec knows."""
 
     def __init__(self, url: str, storage: Mapping[str, Any] | None = None) -> None:
         self._protocol = url.split("://", 1)[0]
-        self._system, self._path = open_store(url, storage, "write to")
+        self._system, path = open_store(url, storage, "write to")
+        self._path = path.rstrip("/").rpartition("/")[0]
+        if not self._path and self._protocol in OBJECT_STORES:
+            raise Unavailable(
+                "this is a bucket", file=url, hint="name what is to be in it: a file, or a folder with / at its end"
+            )
 
     def put(self, file: Path, name: str, over: str | None = None, token: str = "") -> None:
         if not file.exists():
