@@ -173,7 +173,7 @@ def _for_s3(url: str, given: dict[str, Any]) -> dict[str, Any]:
             "endpoint_url under storage is no address", file=shown(url), hint="write https://host, or leave it out"
         )
     region = given.pop("region", None)
-    config = {"retries": {"max_attempts": _ATTEMPTS, "mode": "standard"}, **given.pop("config_kwargs", {})}
+    config = {"retries": {"total_max_attempts": _ATTEMPTS, "mode": "standard"}, **given.pop("config_kwargs", {})}
     client = {**({"region_name": region} if region else {}), **given.pop("client_kwargs", {})}
     return {"use_listings_cache": False, **given, "config_kwargs": config, "client_kwargs": client}
 
