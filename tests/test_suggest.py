@@ -533,3 +533,14 @@ def test_similar_surnames_are_two_persons(tmp_path: Path) -> None:
     path = rows(tmp_path / "t.csv", "id,surname", [f"{n},{name}" for n, name in enumerate(names)])
     assert [s.confidence for s in suggested(path) if s.module == "detect_typos"] == [0.5]
     assert "misspelt" not in qpipe(tmp_path, "profile", "t.csv").stdout
+
+
+def test_a_format_that_many_values_do_not_have_is_not_sure(tmp_path: Path) -> None:
+    def mails(*odd: str) -> Path:
+        return rows(tmp_path / "t.csv", "n,mail", [f"{n},{m}" for n, m in enumerate([f"a{n}@b.example" for n in range(60)])]
+                    + [f"{n},{m}" for n, m in enumerate(odd)])  # fmt: skip
+
+    (slip,) = (s for s in suggested(mails("a b@b.example", "ab.example")) if s.module == "format_is")
+    (meant,) = (s for s in suggested(mails(*(f"m\u00fcller{n}@b.example" for n in range(9)))) if s.module == "format_is")
+    assert (slip.broken, slip.confidence) == (2, 0.9)
+    assert meant.broken == 9 and meant.confidence < 0.8

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from qpipe.analysis.kinds import read
 from qpipe.analysis.patterns import Pattern, patterns, shape
+from qpipe.analysis.semantic import forms
+from qpipe.core.component import Context
 from qpipe.core.lazy import pl
+from qpipe.core.registry import Registry
 from qpipe.profile.rules.seen import ENOUGH, Seen, Suggestion, certainty
 
 SCATTERED = 0.65  # of the values have one form, and the others none of their own
 UNIT = 8  # letters at most
 _MEASURED = (None, "amount of money", "percentage")  # what numbers with a unit may mean
+MEANT = 0.08  # of the values look like a format and are none: so many were written so on purpose
 NEVER, MOST = 0.9, 0.85  # so sure that no value is written so, a rule says it; at most, how sure it is
 
 
@@ -186,6 +191,12 @@ def _same_unit(c: Seen, split: pl.DataFrame, unit: str) -> Iterator[Suggestion]:
 
 
 def semantic(c: Seen) -> Iterator[Suggestion]:
-    if c.is_text and c.told.check and c.every >= 5:
-        params, reason = {"column": c.name, "kind": c.told.check}, f"looks like {c.told.meaning}"
-        yield Suggestion(c.table, "format_is", params, (c.name,), reason, c.every, 0, 0.9)
+    """The format that the values look like. Where too many that look so are none (müller@firm.example), others were meant."""
+    if not c.is_text or not c.told.check or c.every < 5:
+        return
+    check: Any = Registry().get("module", "format_is")(columns=("value",), kind=c.told.check)  # type: ignore[call-arg]
+    wrong = c.counts.filter(check.bad("value", Context()))
+    alike = pl.any_horizontal(pl.col("value").str.strip_chars().str.contains(form) for form in forms(c.told.meaning or ""))
+    broken, other = int(wrong["count"].sum()), int(wrong.filter(alike)["count"].sum())
+    params, reason = {"column": c.name, "kind": c.told.check}, f"looks like {c.told.meaning}"
+    yield Suggestion(c.table, "format_is", params, (c.name,), reason, c.every, broken, 0.9 if other <= MEANT * c.every else 0.5)
