@@ -34,6 +34,14 @@ def test_rows_that_break_the_order_of_their_group(by: list[str] | None, room: in
             assert found == out_of_order(frame, names, by or [], strict, written["direction"] == "desc")
 
 
+def test_categories_have_the_order_of_their_texts() -> None:
+    texts = pl.DataFrame({"a": ["b", "c", "a", None, "b"], "g": [1, 1, 1, 1, 2]})
+    for dtype in (pl.Categorical(), pl.Enum(["c", "b", "a"])):
+        frame = texts.with_columns(pl.col("a").cast(dtype))
+        for room in ROOMS:
+            assert [failed("ordered", {"columns": ["a"], **by}, frame, room) for by in ({}, {"by": ["g"]})] == [[2], [2]]
+
+
 def test_lists_have_an_order_too() -> None:
     frame = pl.DataFrame({"a": [[1], [1, 2], [0, 9], None, [3]], "g": [1, 1, 1, 1, 2]})
     assert [failed("ordered", {"columns": ["a"], **by}, frame) for by in ({}, {"by": ["g"]})] == [[2], [2]]

@@ -65,13 +65,13 @@ class MostCommon(Relational):
         if not collected.has_rows:
             return members.clear()
         counts = counted(collected, ["value"])
-        top = self._top(collected) if counts is None else counts.filter(pl.col("n") == pl.col("n").max())["value"]
+        top = self._top(collected, context) if counts is None else counts.filter(pl.col("n") == pl.col("n").max())["value"]
         strange = top.filter(~top.is_in(members.implode()))
         if self.ties == "any":
             return strange if strange.len() == top.len() else strange.clear()
         return top if self.ties == "forbid" and top.len() > 1 else strange
 
-    def _top(self, collected: Any) -> pl.Series:
+    def _top(self, collected: Any, context: Context) -> pl.Series:
         """The most frequent values, where there are very many."""
         connection = collected.connect()
         try:
@@ -79,6 +79,6 @@ class MostCommon(Relational):
                 with counts as (select value, count(*) as n from data where value is not null group by value)
                 select value from counts where n = (select max(n) from counts)
             """)
-            return found.pl()["value"]
+            return found.pl()["value"].cast(context.types[self.column].polars())
         finally:
             connection.close()

@@ -64,7 +64,9 @@ class Ordered(Relational):
             yield "by", f"{min(both)} is the same in all rows of its group: there is nothing to order"
 
     def gather(self, context: Context) -> dict[str, pl.Expr]:
-        values = {f"v{n}": pl.col(column) for n, column in enumerate(self.columns)}
+        cells = {f"v{n}": column for n, column in enumerate(self.columns)}
+        texts = {name for name, column in cells.items() if context.types[column].kind == "string"}  # an Enum has its own order
+        values = {name: pl.col(c).cast(pl.String) if name in texts else pl.col(c) for name, c in cells.items()}
         return values | {f"g{n}": pl.col(column) for n, column in enumerate(self.by or ())}
 
     def judge(self, collected: Any, context: Context) -> tuple[RowVerdict, ...]:
