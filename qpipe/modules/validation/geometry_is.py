@@ -67,7 +67,7 @@ class GeometryIs(Check):
         lat, lon = pl.col(self.latitude).cast(pl.Float64), pl.col(self.longitude).cast(pl.Float64)
         given, columns = lat.is_not_null() | lon.is_not_null(), (self.latitude, self.longitude)
         inside = lat.is_between(-90, 90) & lon.is_between(-180, 180)
-        rules = [Rule(given & ~inside.fill_null(False), columns, "a latitude and a longitude", given)]
+        rules = [Rule(~inside | (lat.is_null() != lon.is_null()), columns, "a latitude and a longitude", given)]
         both = lat.is_not_null() & lon.is_not_null()
         if self.not_zero:
             rules.append(Rule(both & (lat == 0) & (lon == 0), columns, "not 0, 0", both))
