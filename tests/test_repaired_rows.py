@@ -75,3 +75,14 @@ def test_a_title_of_two_words_is_no_header_of_two_columns(tmp_path: Path, title:
 def test_cells_in_quotes_are_parted_by_whatever_stands_between_them(tmp_path: Path) -> None:
     clean, _ = split(tmp_path, '"code"#"name"\n"AA"#"American Airlines"\n"AS"#"Alaska # Airlines"\n"DL"#"Delta"\n')
     assert clean == ["AA,American Airlines", "AS,Alaska # Airlines", "DL,Delta"]
+
+
+@pytest.mark.parametrize("first, second", [(",", ";"), (";", ","), ("\t", "|")])
+def test_rows_under_another_delimiter_are_no_preamble(tmp_path: Path, first: str, second: str) -> None:
+    """Two exports in one file: each of the rows that are read in another way is named."""
+    rows = [[f"P{n}", f"item {n}", f"{n}.5", f"2026-01-{n + 10}"] for n in range(12)]
+    lines = [first.join(row) for row in [["code", "name", "price", "day"], *rows[:6]]] + [second.join(row) for row in rows[6:]]
+    project = Project(tmp_path, SPEC, {"s.csv": "\n".join(lines) + "\n"})
+    assert project.run().state == "done"
+    assert project.outputs()["clean.csv"].decode().splitlines() == ["code,name,price,day", *map(",".join, rows)]
+    assert [(note["code"], note["times"]) for note in project.journal.run()["result"]["notes"]] == [("other-delimiter", 6)]

@@ -53,6 +53,22 @@ def _other_cells(
                 yield reading.cells, reading.code, f"in the header {reading.message}"
 
 
+def under_another_delimiter(before: Sequence[Record], width: int, dialect: Dialect) -> list[Record]:
+    """The last lines before a table where another delimiter cuts them as wide: a header and rows, and no preamble."""
+    if width < 3 or "delimiter" in dialect.fixed:
+        return []
+    best: list[Record] = []
+    for other in (sign for sign in OTHER_DELIMITERS if sign not in (*WEAK, dialect.delimiter)):
+        found: list[Record] = []
+        for line in reversed(before):
+            read = cut(line.raw, 0, replace(dialect.grammar, delimiter=other))
+            if not read or read[1] != len(line.raw) or len(read[0]) != width:
+                break
+            found.insert(0, replace(line, cells=read[0]))
+        best = max(best, found, key=len)
+    return best if len(best) > 2 else []
+
+
 def names_columns(record: Record, kinds: Kinds, rows: Sequence[Record]) -> bool:
     """Whether a record names columns and is no row: no number or date stands where the rows have them."""
     typed = [number for number, kind in enumerate(kinds) if kind and number < record.width]

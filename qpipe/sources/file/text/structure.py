@@ -18,6 +18,7 @@ from qpipe.sources.file.text.header import (
     header_rows,
     names_columns,
     other_header,
+    under_another_delimiter,
     warning,
     without_surplus_name,
 )
@@ -54,6 +55,9 @@ def find_table(text: str, whole: bool, dialect: Dialect, options: DelimitedOptio
     start = _first_row(table, width, kinds) if dialect.tables else 0
     if dialect.tables and options.header is None:
         start += _titles(table[start:], width)
+    before = [record for record in filled if record.start < table[start].start]
+    if before and dialect.tables and (found := under_another_delimiter(before, width, dialect)):
+        table, start = [*found, *table[start:]], 0
     if start:
         kinds = _kinds(table[start:], width)
     at = start if table[start].width != width or not table[start].well_formed else start - 1
