@@ -159,9 +159,14 @@ def test_a_gate_that_the_quarantine_itself_broke_is_told(tmp_path: Path) -> None
     assert judged["outcome"] == "warn" and judged["broken_by_routing"]
 
 
-def test_nothing_passes_vacuously(tmp_path: Path) -> None:
-    project = simple(tmp_path, "id,amount\n", "{aggregate: {function: mean, column: amount, min: 0}}")
-    assert project.run().exit_code == 65
+@pytest.mark.parametrize(("severity", "level", "code"), [
+    ("error", "error", 65), ("warning", "error", 0), ("warning", "warning", 65), ("error", "never", 0),
+])  # fmt: skip
+def test_nothing_passes_vacuously(tmp_path: Path, severity: str, level: str, code: int) -> None:
+    rule = f"{{aggregate: {{function: mean, column: amount, min: 0, severity: {severity}}}}}"
+    project = simple(tmp_path, "id,amount\n", rule)
+    project.spec.write_text(f"{project.spec.read_text()}settings: {{fail_on: {level}}}\n")
+    assert project.run().exit_code == code
     assert [e.data["outcome"] for e in project.events if e.name == "gate.judged"] == ["not evaluated"]
 
 
