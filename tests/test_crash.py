@@ -274,3 +274,30 @@ def _process(project: Project, verb: str) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "qpipe", verb, *arguments, "--quiet", "--no-ask", "--home", str(project.folder / ".qpipe")],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=project.folder,
     )  # fmt: skip
+
+
+TWO = """
+    name: two
+    sources:
+      old: {path: old.csv, schema: {id: int}}
+      new: {path: new.csv, schema: {id: int}}
+    modules: [{unique: id}]
+    outputs: {clean: {path: out/clean.csv}}
+    settings: {batch_size: 2, workers: 1}
+"""
+IDS = {"old": range(1, 6), "new": range(11, 18)}
+
+
+def test_several_sources_are_each_read_from_the_beginning_also_after_a_stop(tmp_path: Path) -> None:
+    files = {f"{name}.csv": "id\n" + "".join(f"{n}\n" for n in ids) for name, ids in IDS.items()}
+    listener, names = stop_at(10**9)
+    with effects.listening(listener):
+        assert Project(tmp_path / "whole", TWO, files).run().state == "done"
+    batches = [number for number, name in enumerate(names) if name == "journal.commit.batch.after"]
+    assert len(batches) == 7
+    for number in batches:
+        project = Project(tmp_path / str(number), TWO, files)
+        with effects.listening(stop_at(number)[0]), pytest.raises(Killed):
+            project.run()
+        assert project.resume().state == "done"
+        assert [int(id) for id in project.outputs()["clean.csv"].split()[1:]] == [*IDS["old"], *IDS["new"]]
