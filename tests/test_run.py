@@ -176,9 +176,12 @@ def test_tolerance(tmp_path: Path, tolerance: str, code: int) -> None:
     assert simple(tmp_path, data, f"{{between: {{column: amount, min: 0, tolerance: {tolerance}}}}}").run().exit_code == code
 
 
-def test_strict_refuses_any_failed_error_check(tmp_path: Path) -> None:
-    project = simple(tmp_path, "id,amount\n1,-1\n", "{between: {column: amount, min: 0}}")
-    assert project.run(strict=True).exit_code == 65
+@pytest.mark.parametrize(("severity", "code"), [("error", 65), ("warning", 0)])
+@pytest.mark.parametrize("level", ["error", "warning"])
+def test_strict_refuses_any_failed_error_check(tmp_path: Path, level: str, severity: str, code: int) -> None:
+    project = simple(tmp_path, "id,amount\n1,-1\n", f"{{between: {{column: amount, min: 0, severity: {severity}}}}}")
+    project.spec.write_text(f"{project.spec.read_text()}settings: {{fail_on: {level}}}\n")
+    assert project.run(strict=True).exit_code == code
     assert project.run().exit_code == 0
 
 
