@@ -49,6 +49,7 @@ def read_numbers(texts: pl.Series, style: Style, wanted: DataType) -> pl.Series:
 
 
 def _read_marked(texts: pl.Series, style: Style, wanted: DataType) -> pl.Series:
+    texts = _in_ascii(texts, style)
     fits = texts.str.contains(_pattern(style, wanted.kind == "float"))
     if not fits.all():
         texts = texts.set(~fits.fill_null(False), None)
@@ -56,6 +57,24 @@ def _read_marked(texts: pl.Series, style: Style, wanted: DataType) -> pl.Series:
     if wanted.kind == "integer":
         plain = plain.str.replace(r"\.0*\s*$", "")
     return _only_finite(_parse(plain, wanted))
+
+
+def _in_ascii(texts: pl.Series, style: Style) -> pl.Series:
+    """Digits of all scripts as 0 to 9, Arabic marks as those of the style."""
+    if not texts.str.contains(r"[\p{Nd}--0-9]").any():
+        return texts
+    digits = _digits()
+    marks = {"\u066b": style.decimal, **({"\u066c": style.thousands[0]} if style.thousands else {})}
+    return texts.str.replace_many({**digits, **marks})
+
+
+@functools.cache
+def _digits() -> dict[str, str]:
+    import sys
+    import unicodedata
+
+    letters = (chr(code) for code in range(128, sys.maxunicode + 1))
+    return {letter: str(unicodedata.decimal(letter)) for letter in letters if unicodedata.category(letter) == "Nd"}
 
 
 def _plain(texts: pl.Series, style: Style) -> pl.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,10 +30,11 @@ _FORMS = {
 class StandardizeCode(Transform):
     """Countries, currencies and languages are written one way, whichever of their names and codes was used.
 
-    Codes of two and three letters, numbers, English names, official names and common ones are known, in any case, from the
-    lists of iso-codes by way of pycountry. What is not known stays as it is and is an error, unless `unknown: keep`. Each
-    different text is looked up once. Null stays null; a text of nothing but blanks becomes null. UK and EL, which are no codes
-    of ISO 3166 but much used, are GB and GR. `languages` adds names in other languages, of Unicode's CLDR (the library Babel).
+    Codes of two and three letters, numbers, English names, official names and common ones are known, in any case, with or
+    without accents and dots, from the lists of iso-codes by way of pycountry and from Unicode's CLDR by way of Babel. What is
+    not known stays as it is and is an error, unless `unknown: keep`. Each different text is looked up once. Null stays null; a
+    text of nothing but blanks becomes null. UK and EL, which are no codes of ISO 3166 but much used, are GB and GR; names that
+    a country went by, such as Turkey and Ivory Coast, are known, too. `languages` adds names in other languages.
 
     Examples:
         ```yaml
@@ -99,7 +101,12 @@ class StandardizeCode(Transform):
 
 
 _LANGUAGE = re.compile("[a-z]{2,3}(_[A-Za-z]{2,4})*")
-_USUAL = {"country": {"uk": "GB", "el": "GR"}}  # codes that others use: the United Kingdom's own, and the European Union's
+_USUAL = {  # codes that others use (the United Kingdom's own, the European Union's), and names that countries go by, or went by
+    "country": {
+        "uk": "GB", "el": "GR", "great britain": "GB", "britain": "GB", "holland": "NL", "ivory coast": "CI", "burma": "MM",
+        "swaziland": "SZ", "macedonia": "MK", "turkey": "TR", "republic of ireland": "IE", "east timor": "TL", "vatican": "VA",
+    },
+}  # fmt: skip
 
 
 def _written(value: str, kind: str, form: str, languages: tuple[str, ...]) -> tuple[str | None, bool | None]:
@@ -122,7 +129,7 @@ def _book(kind: str, languages: tuple[str, ...]) -> dict[str, Any]:
                     book.setdefault(_folded(str(found)), entry)
     for code, meant in _USUAL.get(kind, {}).items():
         book.setdefault(code, book[meant.lower()])
-    for language in languages:
+    for language in dict.fromkeys(("en", *languages)):
         for code, name in _names(kind, language).items():
             if entry := book.get(_folded(code)):
                 book.setdefault(_folded(name), entry)
@@ -141,4 +148,6 @@ def _names(kind: str, language: str) -> Mapping[str, str]:
 
 
 def _folded(text: str) -> str:
-    return " ".join(text.casefold().replace("\u2019", "'").split())
+    """U.S.A. is USA, Cote d'Ivoire Côte d’Ivoire, the Netherlands Netherlands."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter))
+    return " ".join(plain.replace("\u2019", "'").replace(".", "").split()).removeprefix("the ")
