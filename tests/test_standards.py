@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import polars as pl
@@ -40,8 +41,12 @@ def test_align_columns_gives_the_targets_names_order_and_types() -> None:
 
 def test_codes_are_known_by_names_in_other_languages() -> None:
     texts = ["Deutschland", "ALLEMAGNE", " royaume-uni ", "UK", "Côte d\u2019Ivoire", "Narnia", None]
-    called = {"Russia": "RU", "U.S.A.": "US", "Cote d'Ivoire": "CI", "Ivory Coast": "CI", "The Netherlands": "NL", "Turkey": "TR",
-              "Türkiye": "TR", "TURKIYE": "TR", "Great Britain": "GB", "Cape Verde": "CV", "Holland": "NL", "Kosovo": "Kosovo"}  # fmt: skip
+    called = {  # a name, and its code
+        "Russia": "RU", "U.S.A.": "US", "Cote d'Ivoire": "CI", "Ivory Coast": "CI", "The Netherlands": "NL",
+        "Turkey": "TR",
+        "Türkiye": "TR", "TURKIYE": "TR", "Great Britain": "GB", "Cape Verde": "CV", "Holland": "NL",
+        "Kosovo": "Kosovo",
+    }  # fmt: skip
     assert cells(made("standardize_code", columns=["x"], kind="country"), [*called]) == [*called.values()]
     known = made("standardize_code", columns=["x"], kind="country", languages=["de", "fr"], unknown="keep")
     assert cells(known, texts) == ["DE", "DE", "GB", "GB", "CI", "Narnia", None]
@@ -52,6 +57,25 @@ def test_codes_are_known_by_names_in_other_languages() -> None:
     assert problems(made("standardize_code", columns=["x"], kind="country", languages=["Deutsch"]), x="string") != []
     with pytest.raises(QpipeError, match="no names are known in 'qqq'"):
         cells(made("standardize_code", columns=["x"], kind="country", languages=["qqq"]), ["x"])
+
+
+UNITS = [  # from, to, values, what they become
+    ("degF", "degC", [32.0, -40.0, 212.0, 98.6], [0.0, -40.0, 100.0, 37.0]), ("degC", "degF", [37.0, 0.1], [98.6, 32.18]),
+    ("lb", "kg", [10.0], [4.5359237]), ("inch", "cm", [1.1], [2.794]), ("K", "degC", [0.0], [-273.15]),
+    ("degree", "radian", [180.0], [math.pi]), ("kWh", "J", [1.5], [5_400_000.0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "to", "values", "become"), UNITS, ids=lambda part: str(part))
+def test_units_become_others(given: str, to: str, values: list[float], become: list[float]) -> None:
+    assert cells(made("convert_units", **{"columns": ["x"], "from": given, "to": to}), values, pl.Float64) == pytest.approx(
+        become, rel=1e-15, abs=0
+    )
+
+
+def test_a_unit_that_is_no_multiple_of_the_other_is_refused() -> None:
+    (told,) = problems(made("convert_units", **{"columns": ["x"], "from": "l/km", "to": "mile/gallon"}), x="float")
+    assert told.startswith("l/km cannot become mile/gallon")
 
 
 def test_telephone_numbers_are_read_in_the_country_of_their_row() -> None:

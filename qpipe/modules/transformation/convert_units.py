@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ class ConvertUnits(Transform):
     like = ("unit conversion", "convert units", "pint", "measure conversion", "to metric")
 
     columns: Columns = param(help="the columns of numbers", alias="column")
-    from_: str = param(help="the unit they are in: lb, mile, degF, l/100km")
+    from_: str = param(help="the unit they are in: lb, mile, degF, kg/m^3")
     to: str = param(help="the unit they become")
 
     def problems(self, types: Types | None) -> Iterator[tuple[str, str]]:
@@ -60,21 +61,36 @@ class ConvertUnits(Transform):
         return {**types, **{column: DataType.parse("float") for column in self.columns}}
 
     def apply(self, frame: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-        factor, offset = conversion(self.from_, self.to)
+        factor, offset, divisor = conversion(self.from_, self.to)
         made = [pl.col(column).cast(pl.Float64) * factor for column in self.columns]
-        return frame.with_columns(cell + offset if offset else cell for cell in made)
+        made = [cell + offset if offset else cell for cell in made]
+        return frame.with_columns(cell / divisor if divisor != 1 else cell for cell in made)
 
 
 @lru_cache(64)
-def conversion(given: str, wanted: str) -> tuple[float, float]:
-    """(factor, offset): wanted = given x factor + offset. QpipeError for units that are not known or do not go together."""
+def conversion(given: str, wanted: str) -> tuple[float, float, float]:
+    """(factor, offset, divisor): wanted = (given x factor + offset) / divisor. With an offset they are whole numbers where
+    they can be, so that 32 degF are 0 degC. QpipeError for units that are not known or do not go together.
+    """
+    from fractions import Fraction
+
     pint = needed("pint", "convert units", "standards")
-    registry = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    registry = pint.UnitRegistry(autoconvert_offset_to_baseunit=True, non_int_type=Fraction)
     try:
-        zero = registry.Quantity(0.0, given).to(wanted).magnitude
-        one = registry.Quantity(1.0, given).to(wanted).magnitude
-        many = registry.Quantity(1e6, given).to(wanted).magnitude
+        zero, one, two = (Fraction(registry.Quantity(Fraction(n), given).to(wanted).magnitude) for n in range(3))
     except Exception as error:  # pint and its parser raise many kinds
-        raise QpipeError(f"{given} cannot become {wanted}: {error}") from error
-    factor = (many - zero) / 1e6 if zero else one
-    return float(f"{factor:.15g}"), float(f"{zero:.12g}") if abs(zero) > 1e-9 else 0.0
+        raise QpipeError(f"{given} cannot become {wanted}: {_words(error)}") from error
+    factor = one - zero
+    if two - one != factor:
+        raise QpipeError(f"{given} cannot become {wanted}: one is not so many times the other")
+    divisor = math.lcm(factor.denominator, zero.denominator)
+    parts = (int(factor * divisor), int(zero * divisor), divisor)
+    return parts if zero and max(map(abs, parts)) <= 2**53 else (float(factor), float(zero), 1.0)
+
+
+def _words(error: Exception) -> str:
+    """What pint says; it cannot always say it, of fractions."""
+    try:
+        return str(error)
+    except Exception:
+        return "they do not measure the same"

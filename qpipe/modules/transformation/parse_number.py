@@ -25,7 +25,7 @@ class ParseNumber(Converting):
     in 12,34,567.50. Groups must be where they belong: 12,34 is no number in en. Thousands may also be written without marks.
     `currency: true` takes a sign (€, $) or a code (EUR) before or after away, a list takes only those; `percent: true` reads
     12.5 % as 0.125; `accounting: true` reads (12.50) and 12.50- as -12.50. Blanks around do not matter. Digits may be those of
-    any script, with the Arabic marks ٫ and ٬ for those named. Exponents are read for type float. No digit is lost: 1.005 is no
+    any script, Arabic with its own marks. Exponents are read for type float. No digit is lost: 1.005 is no
     decimal(12,2), and 1.50 is no int, but 1.00 is.
 
     Null stays null. An empty text is no number, nor are nan and inf. A cell that cannot be read is null afterwards and, by

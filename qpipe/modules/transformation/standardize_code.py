@@ -148,6 +148,6 @@ def _names(kind: str, language: str) -> Mapping[str, str]:
 
 
 def _folded(text: str) -> str:
-    """U.S.A. is USA, Cote d'Ivoire Côte d’Ivoire, the Netherlands Netherlands."""
+    """Without accents, dots and articles: U.S.A. is USA, the Netherlands are Netherlands."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter))
     return " ".join(plain.replace("\u2019", "'").replace(".", "").split()).removeprefix("the ")
