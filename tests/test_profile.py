@@ -200,6 +200,12 @@ def test_what_is_told_of_a_file_by_the_way_is_no_malformed_line(tmp_path: Path) 
     assert "1 malformed line" in qpipe(tmp_path, "profile", "x.csv").stdout
 
 
+def test_one_value_is_told_as_one(tmp_path: Path) -> None:
+    rows = "".join(f"{n},2026-01-{n:02}\n" for n in range(10, 20))
+    write(tmp_path / "x.csv", f"id,day\n{rows}20,2026-13-01\n")
+    assert "! 1 value is no date" in qpipe(tmp_path, "profile", "x.csv").stdout
+
+
 def test_json_has_no_value_of_a_person(tmp_path: Path) -> None:
     people = [("Ada Rossini", "+39 06 5550101", "1961-05-07"), ("Bruno Verdini", "+39 06 5550202", "1972-03-01")] * 30
     lines = [f"{n},{name},{phone},{born},{'AB'[n % 2]}" for n, (name, phone, born) in enumerate(people)]

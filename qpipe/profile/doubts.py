@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qpipe.analysis.semantic import ADDRESS
 from qpipe.profile.model import ColumnProfile, ForeignKeyFound, Profile, TableProfile
+from qpipe.report.words import plural
 
 _SHOWN = 3  # examples
 
@@ -23,16 +24,18 @@ class Doubt:
 def doubts(profile: Profile) -> list[Doubt]:
     """All of a profile, those of most rows first."""
     found = [d for table in profile.tables for d in _of_table(table, several=len(profile.tables) > 1)]
-    found += [Doubt(_name(f), f"{f.missing_keys:,} keys are not there", f.missing) for f in profile.foreign_keys if not f.holds]
+    for f in profile.foreign_keys:
+        if not f.holds:
+            found.append(Doubt(_name(f), f"{plural(f.missing_keys, 'key is', 'keys are')} not there", f.missing))
     return sorted(found, key=lambda d: (-d.rows, d.place))
 
 
 def of_column(c: ColumnProfile) -> Iterator[tuple[str, int]]:
     """What is odd about a column, with the rows that it is told of. Personal values are not shown."""
     if c.unfit:
-        yield f"{c.unfit:,} values are no {c.type}", c.unfit
+        yield f"{plural(c.unfit, 'value is', 'values are')} no {c.type}", c.unfit
     for value, count, reason, _ in c.placeholders[:_SHOWN]:
-        yield f"{value!r}: {reason}, {count:,} times", count
+        yield f"{value!r}: {reason}, {plural(count, 'time')}", count
     if c.outside:
         yield f"{c.outside:,} far out: usual is {_limit(c.earliest or c.low)} to {_limit(c.latest or c.high)}", c.outside
     if c.typos and (not c.personal or c.meaning == ADDRESS):  # names that are alike are two persons'
@@ -49,7 +52,8 @@ def _of_table(table: TableProfile, *, several: bool) -> Iterator[Doubt]:
         yield from (Doubt(f"{before}{c.name}", words, rows) for words, rows in of_column(c))
     for k in table.keys:
         if not k.holds:
-            yield Doubt(f"{before}{', '.join(k.columns)}", f"a key, but {k.groups:,} come more than once", k.repeated)
+            words = f"a key, but {plural(k.groups, 'comes', 'come')} more than once"
+            yield Doubt(f"{before}{', '.join(k.columns)}", words, k.repeated)
     masked = {c.name for c in table.columns if c.personal}
     for d in table.dependencies:
         if d.broken:
