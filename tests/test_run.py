@@ -170,6 +170,13 @@ def test_nothing_passes_vacuously(tmp_path: Path, severity: str, level: str, cod
     assert [e.data["outcome"] for e in project.events if e.name == "gate.judged"] == ["not evaluated"]
 
 
+def test_an_output_that_gets_no_rows_shows_none_of_an_earlier_run(tmp_path: Path) -> None:
+    project = simple(tmp_path, "id,amount\n1,2\n2,-1\n", "{between: {column: amount, min: 0}}")
+    assert project.run().exit_code == 0 and project.outputs()["clean.csv"] == b"id,amount\n1,2.0\n"
+    (tmp_path / "o.csv").write_text("id,amount\n")
+    assert project.run().exit_code == 0 and project.outputs()["clean.csv"] == b"id,amount\n"
+
+
 @pytest.mark.parametrize(("tolerance", "code"), [("1", 0), ("0", 65), ("34%", 0), ("33%", 65)])
 def test_tolerance(tmp_path: Path, tolerance: str, code: int) -> None:
     data = "id,amount\n1,2\n2,3\n3,-1\n"
