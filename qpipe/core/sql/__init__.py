@@ -28,6 +28,8 @@ DIALECTS = {
 }  # fmt: skip
 POOLED = ("postgresql", "mysql")  # dialects that several connections may read at once
 EARLY = ("postgresql",)  # dialects whose transaction may stay open for long with rows in it, and is in nobody's way
+NO_KEY = "upsert needs one: make these columns the primary key, or a unique one"
+NO_GRANT = "grant it to this user, also for the table _qpipe_commit, where runs leave their marks"
 EXTRAS = {"postgresql": "postgres", "mysql": "mysql"}
 
 
@@ -103,6 +105,22 @@ class Pooled(Database, Protocol):
 
 
 Reader = Callable[[str, Mapping[str, Any], int], Iterator["pl.DataFrame"]]
+
+
+_PART = r"""(?:"(?:[^"]|"")+"|`[^`]+`|[^."`]+)"""
+
+
+def parts_of(table: str) -> list[str]:
+    """A table's name, and that of its schema before it, each as it is kept: ``Orders``, ``sales.Orders``, ``"with.dot"``."""
+    if not re.fullmatch(rf"{_PART}(?:\.{_PART})*", table):
+        return [table]
+    found = re.findall(_PART, table)
+    return [part[1:-1].replace('""', '"') if part[0] in '"`' else part for part in found]
+
+
+def placed(table: str, quoted: Callable[[str], str]) -> str:
+    """A table as SQL names it."""
+    return ".".join(map(quoted, parts_of(table)))
 
 
 def of_length(frames: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qpipe.core.errors import CannotCreate, DataRefused, QpipeError, Unavailable
 from qpipe.core.lazy import duckdb, pl
-from qpipe.core.sql import Column, bound, names_in, of_length
+from qpipe.core.sql import NO_KEY, Column, bound, names_in, of_length, parts_of, placed
 from qpipe.core.sql.days import with_days_told
 from qpipe.core.types import DataType
 
@@ -26,7 +26,10 @@ _PLAIN = {
     "VARCHAR": "string", "DATE": "date", "TIMESTAMP": "datetime", "TIMESTAMP_S": "datetime(ms)", "TIMESTAMP_MS": "datetime(ms)",
     "TIMESTAMP_NS": "datetime(ns)", "BLOB": "binary",
 }  # fmt: skip
+_SAME = "table_name = ? and schema_name = coalesce(?, current_schema())"
 _INFINITIES = {4: (-(1 << 31) + 1, (1 << 31) - 1), 8: (-(1 << 63) + 1, (1 << 63) - 1)}
+_REFUSED = {"conflict target": NO_KEY, "generated column": "DuckDB makes this column itself: select the others",
+            "is not an table": "name a table", "Can only delete from base table": "name a table"}  # fmt: skip
 _WORDS = {"duration": "interval", "float": "double", "bool": "boolean", "date": "date", "time": "time", "binary": "blob"}
 
 
@@ -62,16 +65,14 @@ class DuckDB:
         return Column(name, DataType.parse("string"), quoted, cast, f"{quoted}::varchar")
 
     def key_of(self, table: str) -> list[str]:
-        query = (
-            "select constraint_column_names from duckdb_constraints() where constraint_type = 'PRIMARY KEY' and table_name = ?"
-        )
+        query = f"select constraint_column_names from duckdb_constraints() where constraint_type = 'PRIMARY KEY' and {_SAME}"
         with self._connected() as db:
-            found = db.execute(query, [table.rpartition(".")[2].strip('"')]).fetchone()
+            found = db.execute(query, _named(table)).fetchone()
         return list(found[0]) if found else []
 
     def count(self, table: str) -> int | None:
         with self._connected() as db:
-            found = db.execute("select estimated_size from duckdb_tables() where table_name = ?", [table]).fetchone()
+            found = db.execute(f"select estimated_size from duckdb_tables() where {_SAME}", _named(table)).fetchone()
         return int(found[0]) if found else None
 
     def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
@@ -105,6 +106,11 @@ class DuckDB:
         words = f"{self._path.name}: {str(error).strip().splitlines()[0]}"
         if isinstance(error, duckdb.ConstraintException):
             return DataRefused(words, hint="see `key` and `mode` of the output")
+        if isinstance(error, duckdb.ConversionException):
+            return DataRefused(words, hint="a value does not fit its column: mend the table, the query or the contract")
+        for said, hint in _REFUSED.items():
+            if said in words:
+                return DataRefused(words, hint=hint)
         if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in words:
             return CannotCreate(words, hint="make room")
         hint = "another process holds it: wait" if "lock" in words else "check the path, the query and its names"
@@ -130,16 +136,16 @@ class _Session:
         return True
 
     def columns(self, table: str) -> list[str] | None:
-        query = "select column_name from duckdb_columns() where table_name = ? order by column_index"
-        return [row[0] for row in self._db.execute(query, [table]).fetchall()] or None
+        query = f"select column_name from duckdb_columns() where {_SAME} order by column_index"
+        return [row[0] for row in self._db.execute(query, _named(table)).fetchall()] or None
 
     def create(self, table: str, types: Types, key: Sequence[str]) -> None:
         columns = [f"{self._quoted(name)} {_word(type)}" for name, type in types.items()]
         columns += [f"primary key ({', '.join(map(self._quoted, key))})"] if key else []
-        self._db.execute(f"create table {self._quoted(table)} ({', '.join(columns)})")
+        self._db.execute(f"create table {placed(table, self._quoted)} ({', '.join(columns)})")
 
     def clear(self, table: str) -> None:
-        self._db.execute(f"delete from {self._quoted(table)}")
+        self._db.execute(f"delete from {placed(table, self._quoted)}")
 
     def load(self, table: str, frame: pl.DataFrame, key: Sequence[str]) -> None:
         if key:
@@ -154,8 +160,14 @@ class _Session:
         )
         wide = [pl.col(n).cast(pl.String) for n, kind in frame.schema.items() if kind in (pl.Int128, pl.UInt128)]
         self._db.register("_qpipe_rows", frame.with_columns(wide).to_arrow())
-        self._db.execute(f"insert into {self._quoted(table)} ({names}) select {names} from _qpipe_rows{upsert}")
+        self._db.execute(f"insert into {placed(table, self._quoted)} ({names}) select {names} from _qpipe_rows{upsert}")
         self._db.unregister("_qpipe_rows")
+
+
+def _named(table: str) -> list[str | None]:
+    """A table's name and that of its schema, for ``_SAME``."""
+    *schema, name = parts_of(table)
+    return [name, schema[-1] if schema else None]
 
 
 def _given(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, QpipeError, Unavailable
+from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, NotPermitted, QpipeError, Unavailable
 from qpipe.core.lazy import pl
-from qpipe.core.sql import Column, Reader, bound, masked, shown
+from qpipe.core.sql import NO_GRANT, NO_KEY, Column, Reader, bound, masked, parts_of, placed, shown
 from qpipe.core.sql.days import refuse_days
 from qpipe.core.sql.patience import retried
 from qpipe.core.types import DataType
@@ -25,6 +25,13 @@ LEDGER = "_qpipe_commit"
 _ROWS = 5_000  # sent at once
 _TEXTS = (249, 250, 251, 252, 253, 254)  # the protocol's numbers of text and varchar types
 _PASSING = ((2002,), (2003,), (2006,), (2013,), (1040,), (1053,))  # the server is starting, stopping or full
+_UNFIT = (1292, 1366, 1264, 1265, 1406)
+_REFUSED = {1364: "give the column a default, or select it, too", 4025: "a check of the table refuses a row: keep it out",
+            3819: "a check of the table refuses a row: keep it out", 1644: "a trigger of the table refuses a row: keep it out",
+            1906: "the server makes this column itself: select the others", 3105: "the server makes this column itself: select "
+            "the others", 1471: "name a table, or a view that takes rows", 1288: "name a table, or a view that takes "
+            "rows"}  # fmt: skip
+_FORBIDDEN = (1044, 1142, 1143, 1227)
 _WORDS = {"float": "double", "bool": "boolean", "date": "date", "binary": "longblob"}
 
 
@@ -81,13 +88,14 @@ class MySQL:
 
     def key_of(self, table: str) -> list[str]:
         with self._connected() as db, db.cursor() as cursor:
-            cursor.execute(f"show keys from {_place(table, self.quoted)} where Key_name = 'PRIMARY'")
+            cursor.execute(f"show keys from {placed(table, self.quoted)} where Key_name = 'PRIMARY'")
             return [row[4] for row in sorted(cursor.fetchall(), key=lambda r: int(r[3]))]
 
     def count(self, table: str) -> int | None:
         with self._connected() as db, db.cursor() as cursor:
-            cursor.execute("select table_rows from information_schema.tables where table_schema = database() and "
-                           "table_name = %s", [table])  # fmt: skip
+            *schema, name = parts_of(table)
+            cursor.execute("select table_rows from information_schema.tables where table_schema = coalesce(%s, database()) "
+                           "and table_name = %s", [schema[-1] if schema else None, name])  # fmt: skip
             found = cursor.fetchone()
         return int(found[0]) if found and found[0] else None
 
@@ -151,13 +159,19 @@ class MySQL:
         words = f"{shown(self._url)}: {masked(self._url, str(error.args[-1] if error.args else error))}"
         if isinstance(error, pymysql.IntegrityError):
             return DataRefused(words, hint="see `key` and `mode` of the output")
-        if isinstance(error, pymysql.DataError):
+        if isinstance(error, pymysql.DataError) or code in _UNFIT:
             return DataRefused(words, hint="a value does not fit its column: mend the table or the contract")
+        if code in _REFUSED:
+            return DataRefused(words, hint=_REFUSED[code])
+        if code in _FORBIDDEN:
+            return NotPermitted(words, hint=NO_GRANT)
         if code in (1021, 1114):
             return CannotCreate(words, hint="make room on the server")
-        hints = {1045: "check user and password", 1044: "the user may not do this", 1049: "check the database's name",
+        hints = {1045: "check user and password", 1049: "check the database's name",
                  1054: "check the query and its columns", 1146: "check the table's name", 1064: "check the query"}  # fmt: skip
-        return Unavailable(words, hint=hints.get(code, "is the server running and reachable?"))
+        away = connecting or (code,) in _PASSING or not code
+        hint = "is the server running and reachable?" if away else "see what the server's log says of it"
+        return Unavailable(words, hint=hints.get(code, hint))
 
     @contextmanager
     def session(self) -> Iterator[_Session]:
@@ -179,33 +193,41 @@ class _Session:
         return not self._run(f"select 1 from {LEDGER} where token = %s for update", [token])
 
     def columns(self, table: str) -> list[str] | None:
-        found = self._run("select column_name from information_schema.columns where table_schema = database() and "
-                          "table_name = %s order by ordinal_position", [table])  # fmt: skip
+        *schema, name = parts_of(table)
+        found = self._run("select column_name from information_schema.columns where table_schema = coalesce(%s, database()) "
+                          "and table_name = %s order by ordinal_position", [schema[-1] if schema else None, name])  # fmt: skip
         return [row[0] for row in found] or None
 
     def create(self, table: str, types: Types, key: Sequence[str]) -> None:
         columns = [f"{self._quoted(name)} {_word(type, name in key)}" for name, type in types.items()]
         columns += [f"primary key ({', '.join(map(self._quoted, key))})"] if key else []
         self._run(
-            f"create table if not exists {_place(table, self._quoted)} ({', '.join(columns)}) engine=InnoDB charset=utf8mb4"
+            f"create table if not exists {placed(table, self._quoted)} ({', '.join(columns)}) engine=InnoDB charset=utf8mb4"
         )
 
     def clear(self, table: str) -> None:
         self._sign()
-        self._run(f"delete from {_place(table, self._quoted)}")
+        self._run(f"delete from {placed(table, self._quoted)}")
 
     def load(self, table: str, frame: pl.DataFrame, key: Sequence[str]) -> None:
+        if key and sorted(key) not in self._keys(table):
+            raise DataRefused(f"the table {table} has no unique key of {', '.join(key)}", hint=NO_KEY)
         self._sign()
         names = ", ".join(map(self._quoted, frame.columns))
         others = [n for n in frame.columns if n not in key]
         change = ", ".join(f"{self._quoted(n)} = values({self._quoted(n)})" for n in others or key)
         upsert = f" on duplicate key update {change}" if key else ""
-        line = f"insert into {_place(table, self._quoted)} ({names}) values "
+        line = f"insert into {placed(table, self._quoted)} ({names}) values "
         most = int(self._run("select @@max_allowed_packet")[0][0]) - len(line) - len(upsert) - 1024
         with self._db.cursor() as cursor:
             for part in frame.iter_slices(_ROWS):
                 for values in _packets(_literals(part), most):
                     cursor.execute(f"{line}{values}{upsert}")
+
+    def _keys(self, table: str) -> list[list[str]]:
+        """The columns of each of its unique keys, in the order of their names."""
+        found = self._run(f"show keys from {placed(table, self._quoted)} where Non_unique = 0")
+        return [sorted(row[4] for row in found if row[2] == name) for name in {row[2] for row in found}]
 
     def _sign(self) -> None:
         """The token, in the transaction that brings the rows."""
@@ -278,10 +300,6 @@ def _series(number: int, values: Sequence[Any]) -> pl.Series:
     """Texts as the server writes them, or bytes."""
     first = next((value for value in values if value is not None), "")
     return pl.Series(str(number), values, dtype=pl.Binary if isinstance(first, bytes) else pl.String)
-
-
-def _place(table: str, quoted: Any) -> str:
-    return ".".join(quoted(part) for part in table.split("."))
 
 
 def _word(type: DataType, key: bool) -> str:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, QpipeError, Unavailable
+from qpipe.core.errors import CannotCreate, DataRefused, MissingExtra, NotPermitted, QpipeError, Unavailable
 from qpipe.core.lazy import pl
-from qpipe.core.sql import Column, Reader, bound, masked, shown
+from qpipe.core.sql import NO_GRANT, NO_KEY, Column, Reader, bound, masked, parts_of, placed, shown
 from qpipe.core.sql.arrow import frames
 from qpipe.core.sql.days import refuse_days
 from qpipe.core.sql.patience import retried
@@ -36,6 +36,9 @@ _PLAIN = {
     "bool": "bool", "int2": "int16", "int4": "int32", "int8": "int", "float4": "float32", "float8": "float", "text": "string",
     "varchar": "string", "bpchar": "string", "name": "string", "date": "date", "timestamp": "datetime",
 }  # fmt: skip
+_REFUSED = {"22": "a value does not fit its column: mend the table, the query or the contract", "428C9": "the "
+            "server makes this column itself: select the others", "42P10": NO_KEY, "42809": "name a table, not a view",
+            "P0001": "a trigger refuses a row: keep it out"}  # fmt: skip
 _WORDS = {"integer": "bigint", "float": "double precision", "bool": "boolean", "date": "date", "time": "time", "string": "text",
           "binary": "bytea", "duration": "interval"}  # fmt: skip
 
@@ -84,11 +87,13 @@ class PostgreSQL:
             "where i.indrelid = to_regclass(%s) and i.indisprimary order by array_position(i.indkey, a.attnum)"
         )
         with self._connected() as db:
-            return [row[0] for row in db.execute(query, [table])]
+            return [row[0] for row in db.execute(query, [placed(table, self.quoted)])]
 
     def count(self, table: str) -> int | None:
         with self._connected() as db:
-            found = db.execute("select reltuples::bigint from pg_class where oid = to_regclass(%s)", [table]).fetchone()
+            found = db.execute(
+                "select reltuples::bigint from pg_class where oid = to_regclass(%s)", [placed(table, self.quoted)]
+            ).fetchone()
         return int(found[0]) if found and found[0] > 0 else None
 
     def batches(self, query: str, parameters: Mapping[str, Any], rows: int) -> Iterator[pl.DataFrame]:
@@ -178,6 +183,12 @@ class PostgreSQL:
             return DataRefused(f"{place}: {words} {detail}".strip(), hint="see `key` and `mode` of the output")
         if state in ("53100", "53200"):
             return CannotCreate(f"{place}: {words}", hint="make room on the server")
+        key = "428C9" if state == "42P10" and "generated column" in words else state
+        for begins, hint in _REFUSED.items():
+            if key.startswith(begins):
+                return DataRefused(f"{place}: {words}", hint=hint)
+        if state == "42501":
+            return NotPermitted(f"{place}: {words}", hint=NO_GRANT)
         hints = {
             "28": "check user and password",
             "3D": "check the database's name",
@@ -200,69 +211,73 @@ class _Session:
         self._owner, self._db, self._quoted = owner, db, owner.quoted
 
     def claim(self, token: str) -> bool:
-        self._db.execute(f"create table if not exists {LEDGER} (token text primary key, at timestamptz default now())")
+        if self.columns(LEDGER) is None:  # making what is there would need more permission
+            self._db.execute(f"create table if not exists {LEDGER} (token text primary key, at timestamptz default now())")
         return self._db.execute(f"insert into {LEDGER} (token) values (%s) on conflict do nothing", [token]).rowcount == 1
 
     def columns(self, table: str) -> list[str] | None:
         found = self._db.execute("select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 "
-                                 "and not attisdropped order by attnum", [table]).fetchall()  # fmt: skip
+                                 "and not attisdropped order by attnum", [self._place(table)]).fetchall()  # fmt: skip
         return [row[0] for row in found] or None
 
     def create(self, table: str, types: Types, key: Sequence[str]) -> None:
         columns = [f"{self._quoted(name)} {_word(type)}" for name, type in types.items()]
         columns += [f"primary key ({', '.join(map(self._quoted, key))})"] if key else []
-        self._db.execute(f"create table {table} ({', '.join(columns)})")
+        self._db.execute(f"create table {self._place(table)} ({', '.join(columns)})")
 
     def clear(self, table: str) -> None:
         """One after the other: a second one that began before the first has ended would not see its rows."""
-        self._db.execute("select pg_advisory_xact_lock(%s, to_regclass(%s)::oid::int4)", [_LOCKS, table])
-        self._db.execute(f"delete from {table}")
+        self._db.execute("select pg_advisory_xact_lock(%s, to_regclass(%s)::oid::int4)", [_LOCKS, self._place(table)])
+        self._db.execute(f"delete from {self._place(table)}")
 
     def begin(self, table: str, types: Types, replace: bool) -> str | None:
         """Others are not kept waiting, so neither does it wait for them."""
         self._db.execute(f"set local lock_timeout = {_LOCK_TIMEOUT}")
         if self.columns(table) is None:
-            *schema, _ = self._names(table)
+            *schema, _ = parts_of(table)
             filled = ".".join(map(self._quoted, [*schema, f"_qpipe_{self._db.info.backend_pid}"]))
             self.create(filled, types, ())
             return filled
         lock = "select pg_try_advisory_xact_lock(%s, to_regclass(%s)::oid::int4)"
-        (free,) = self._db.execute(lock, [_LOCKS, table]).fetchone() or (False,)
+        (free,) = self._db.execute(lock, [_LOCKS, self._place(table)]).fetchone() or (False,)
         if free and replace:
             self.clear(table)
         return table if free else None
 
-    def _names(self, table: str) -> list[str]:
-        """Schema, if one is given, and table, as the server keeps them."""
-        found = self._db.execute("select parse_ident(%s)", [table]).fetchone()
-        return list(found[0]) if found else [table]
+    def _place(self, table: str) -> str:
+        """As SQL names it. What is written large and is there only in small letters is meant, as the server would take it."""
+        place, small = placed(table, self._quoted), placed(table.lower(), self._quoted)
+        if '"' in table or place == small:
+            return place
+        found = self._db.execute("select to_regclass(%s) is null and to_regclass(%s) is not null", [place, small]).fetchone()
+        return small if found and found[0] else place
 
     def end(self, table: str, filled: str, key: Sequence[str]) -> None:
         if filled == table:
             return
-        self._db.execute(f"alter table {filled} rename to {self._quoted(self._names(table)[-1])}")
+        self._db.execute(f"alter table {self._place(filled)} rename to {self._quoted(parts_of(table)[-1])}")
         if key:
-            self._db.execute(f"alter table {table} add primary key ({', '.join(map(self._quoted, key))})")
+            self._db.execute(f"alter table {self._place(table)} add primary key ({', '.join(map(self._quoted, key))})")
 
     def load(self, table: str, frame: pl.DataFrame, key: Sequence[str]) -> None:
-        names = ", ".join(map(self._quoted, frame.columns))
-        target = "_qpipe_rows" if key else table
+        names, place = ", ".join(map(self._quoted, frame.columns)), self._place(table)
+        target = "_qpipe_rows" if key else place
         if key:
             frame = frame.unique(subset=list(key), keep="last", maintain_order=True)
             self._db.execute("drop table if exists _qpipe_rows")
-            self._db.execute(f"create temporary table _qpipe_rows on commit drop as select {names} from {table} limit 0")
-        self._copy(f"copy {target} ({names}) from stdin", frame, fields(frame, self._kinds(table)))
+            self._db.execute(f"create temporary table _qpipe_rows on commit drop as select {names} from {place} limit 0")
+        self._copy(f"copy {target} ({names}) from stdin", frame, fields(frame, self._kinds(place)))
         if key:
             others = [name for name in frame.columns if name not in key]
             change = ", ".join(f"{self._quoted(n)} = excluded.{self._quoted(n)}" for n in others)
             keys, action = ", ".join(map(self._quoted, key)), f"update set {change}" if change else "nothing"
-            self._db.execute(f"insert into {table} ({names}) select {names} from _qpipe_rows on conflict ({keys}) do {action}")
+            self._db.execute(f"insert into {place} ({names}) select {names} from _qpipe_rows on conflict ({keys}) do {action}")
 
-    def _kinds(self, table: str) -> dict[str, str]:
+    def _kinds(self, place: str) -> dict[str, str]:
         """The type of every column, as the server's catalogue calls it; `enum` for any of those, nothing for other own ones."""
         named = "case when typtype = 'e' then 'enum' when typnamespace = 'pg_catalog'::regnamespace then typname else '' end"
         columns = "pg_attribute join pg_type t on t.oid = atttypid where attrelid = to_regclass(%s) and attnum > 0"
-        found = self._db.execute(f"select attname, {named} from {columns} and not attisdropped", [table]).fetchall()
+        found = self._db.execute(f"select attname, {named} from {columns} and not attisdropped", [place]).fetchall()
         return dict(found)
 
     def _copy(self, statement: str, frame: pl.DataFrame, fields: Mapping[str, Field] | None) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qpipe.core.errors import CannotCreate, DataRefused, QpipeError, Unavailable
 from qpipe.core.lazy import pl
-from qpipe.core.sql import Column, bound
+from qpipe.core.sql import NO_KEY, Column, bound, parts_of, placed
 from qpipe.core.sql.days import refuse_days
 from qpipe.core.types import DataType
 
@@ -66,7 +66,7 @@ class SQLite:
 
     def key_of(self, table: str) -> list[str]:
         with self._connected() as db:
-            found = db.execute(f"pragma table_info({self.quoted(table)})").fetchall()
+            found = _info(db, table, self.quoted)
         return [row[1] for row in sorted(found, key=lambda r: r[5]) if row[5]]
 
     def count(self, table: str) -> int | None:
@@ -107,6 +107,10 @@ class SQLite:
         words = f"{self._path.name}: {error}"
         if isinstance(error, sqlite3.IntegrityError):
             return DataRefused(words, hint="see `key` and `mode` of the output")
+        if "ON CONFLICT clause does not match" in str(error):
+            return DataRefused(words, hint=NO_KEY)
+        if "because it is a view" in str(error):
+            return DataRefused(words, hint="name a table")
         if "full" in str(error) or "readonly" in str(error):
             return CannotCreate(words, hint="make room or mend the permission")
         hint = "another process holds it: wait" if "locked" in str(error) else "check the path, the query and its names"
@@ -127,15 +131,15 @@ class _Session:
         return self._db.execute(f"insert or ignore into {LEDGER} (token) values (?)", [token]).rowcount == 1
 
     def columns(self, table: str) -> list[str] | None:
-        return [row[1] for row in self._db.execute(f"pragma table_info({self._quoted(table)})")] or None
+        return [row[1] for row in _info(self._db, table, self._quoted)] or None
 
     def create(self, table: str, types: Types, key: Sequence[str]) -> None:
         columns = [f"{self._quoted(name)} {_word(type)}" for name, type in types.items()]
         columns += [f"primary key ({', '.join(map(self._quoted, key))})"] if key else []
-        self._db.execute(f"create table {self._quoted(table)} ({', '.join(columns)})")
+        self._db.execute(f"create table {placed(table, self._quoted)} ({', '.join(columns)})")
 
     def clear(self, table: str) -> None:
-        self._db.execute(f"delete from {self._quoted(table)}")
+        self._db.execute(f"delete from {placed(table, self._quoted)}")
 
     def load(self, table: str, frame: pl.DataFrame, key: Sequence[str]) -> None:
         names = ", ".join(map(self._quoted, frame.columns))
@@ -146,10 +150,16 @@ class _Session:
             if key
             else ""
         )
-        line = f"insert into {self._quoted(table)} ({names}) values ({', '.join('?' * frame.width)}){upsert}"
+        line = f"insert into {placed(table, self._quoted)} ({names}) values ({', '.join('?' * frame.width)}){upsert}"
         _refuse(frame)
         for part in frame.with_columns(_plain(frame.schema)).iter_slices(_ROWS):
             self._db.executemany(line, part.iter_rows())
+
+
+def _info(db: sqlite3.Connection, table: str, quoted: Callable[[str], str]) -> list[Any]:
+    """A table's columns, as the pragma tells them."""
+    *schema, name = map(quoted, parts_of(table))
+    return db.execute(f"pragma {'.'.join([*schema, 'table_info'])}({name})").fetchall()
 
 
 def _plain(schema: Any) -> list[pl.Expr]:

@@ -12,7 +12,7 @@ from qpipe.core.errors import DataRefused
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, Duration, SecretText, param
 from qpipe.core.secrets import RAW, reveal, written_raw
-from qpipe.core.sql import DIALECTS, EXTRAS, POOLED, Column, database, names_in, of_length, scheme_of, shown
+from qpipe.core.sql import DIALECTS, EXTRAS, POOLED, Column, database, names_in, of_length, placed, scheme_of, shown
 from qpipe.sources.database.query import Query, beyond, mark, ordered, text_of, value_of
 from qpipe.sources.database.query import selected as names_of
 from qpipe.sources.database.ranges import side_by_side
@@ -119,8 +119,7 @@ class Database(Source):
     def _base(self, context: Context) -> str:
         if self.query is not None:
             return self.query.strip().rstrip(";")
-        db = self._database(context)
-        return f"select * from {'.'.join(db.quoted(part) for part in (self.table or '').split('.'))}"
+        return f"select * from {placed(self.table or '', self._database(context).quoted)}"
 
     def _described(self, context: Context) -> list[Column]:
         found: list[Column] = self._database(context).describe(self._base(context), self._given())
