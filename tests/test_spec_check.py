@@ -63,6 +63,8 @@ def checked(
         ("  - expression: 'amount > 0 and status = ''new'' and nope = 1'\n", ["10:54 undeclared-column"]),
         ('  - expression: "amount > 0 \\u0061nd nope = 1"\n', ["10:38 undeclared-column"]),
         ("  - not_null: {columns: [id], where: amount}\n", ["10:38 expression-type"]),
+        ("  - row_count: {min: 5, tolerance: 1}\n", ["10:36 bad-value"]),  # one group may fail: it would always pass
+        ("  - row_count: {min: 5, tolerance: 1, by: status}\n", []),
     ],
 )
 def test_columns_through_the_modules(modules, expected):

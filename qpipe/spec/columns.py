@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qpipe.core.batch import RESERVED
-from qpipe.core.component import Judging, Module, Step, Types
+from qpipe.core.component import Gate, Judging, Module, Step, Types
 from qpipe.core.extras import lacking
 from qpipe.core.params import params_of
 from qpipe.spec.document import Document, Entry
@@ -136,6 +136,9 @@ class _Columns:
                 self.column(entry.at(self.spec, parameter), column, known)
             for parameter, message in instance.problems(types):
                 self.say(entry.at(self.spec, parameter), "bad-value", sentence(message))
+            if isinstance(instance, Gate) and instance.tolerance and not instance.by:
+                self.say(entry.at(self.spec, "tolerance"), "bad-value", "a figure of the whole has no failures to tolerate.",
+                         "Widen its bounds; with `by` a tolerance is of groups.")  # fmt: skip
         except Exception as error:  # a component's own code, perhaps a person's
             self.say(entry.path, "bad-plugin", f"{entry.component.name} breaks while it is checked: {error}.")
         return instance if len(self.reader.problems) == before else None
