@@ -184,7 +184,8 @@ def _key(value: Any) -> Any:
 
 def _filter(draw: st.DrawFn, id: str) -> Step:
     kept = draw(conditions())
-    return Step({"filter": {"id": id, "where": kept.text}}, lambda rows: [row for row in rows if kept.holds(row.cells) is True])
+    return Step({"filter": {"id": id, "where": kept.text}},
+                lambda rows: [row for row in rows if row.broken & kept.columns or kept.holds(row.cells) is True])  # fmt: skip
 
 
 def _fill(draw: st.DrawFn, id: str) -> Step:

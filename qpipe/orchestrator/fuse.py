@@ -279,7 +279,7 @@ class _Compiler:
         kept = module.keeps(context.but(types=module.types_after(context.types, self._tables)))
         if kept is not None:
             name = f"__d{len(self._program.drops)}"
-            self._pending.append((~kept.fill_null(False)).alias(name))
+            self._pending.append(self._unread.dropped(kept).alias(name))
             self._program.drops.append(Drop(step.id, name))
 
     def _watch(self, step: StepNode, gate: Gate, types: Types) -> None:

@@ -5,7 +5,7 @@ What a step makes of such a cell, and is null, is as little known: it is not jud
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from qpipe.core.component import Module, Rule, Types
@@ -23,11 +23,20 @@ class Unread:
     def but(self, rule: Rule, where: str | None = None) -> Rule:
         """The rule, which does not apply where one of the cells it looks at could not be read."""
         looked_at = {*rule.columns, *rule.bad.meta.root_names(), *(Expression.parse(where).columns if where else ())}
-        doubtful = [column for column in self.flags if column in looked_at and not _speaks_of_values(rule, column)]
-        if not doubtful:
+        read = self._read(column for column in looked_at if not _speaks_of_values(rule, column))
+        if read is None:
             return rule
-        read = ~pl.any_horizontal(pl.col(flag) & pl.col(column).is_null() for column in doubtful for flag in self.flags[column])
         return replace(rule, bad=rule.bad & read, applies=read if rule.applies is None else rule.applies & read)
+
+    def dropped(self, kept: pl.Expr) -> pl.Expr:
+        """The rows that a condition does not keep. One that looks at a cell that could not be read goes on, to be routed."""
+        dropped, read = ~kept.fill_null(False), self._read(kept.meta.root_names())
+        return dropped if read is None else dropped & read
+
+    def _read(self, columns: Iterable[str]) -> pl.Expr | None:
+        """True where each cell of the columns could be read; None: all can."""
+        doubtful = [pl.col(flag) & pl.col(name).is_null() for name in sorted(set(columns)) for flag in self.flags.get(name, ())]
+        return ~pl.any_horizontal(doubtful) if doubtful else None
 
     def after(self, module: Module, before: Types, after: Types) -> Unread:
         """The same after a step that changes columns."""

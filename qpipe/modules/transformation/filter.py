@@ -16,7 +16,8 @@ class Filter(Transform):
     """Rows for which the condition is true stay; the others are dropped, and counted as dropped by this step.
 
     A condition that is null for a row is not true, as in SQL: the row is dropped. Write `coalesce(x > 0, true)` or
-    `x > 0 or x is null` to keep such rows. To keep bad rows with the reason why, use a check and a route instead.
+    `x > 0 or x is null` to keep such rows. A row stays where the condition looks at a cell that is malformed under the source's
+    schema: it takes its way with that finding. To keep bad rows with the reason why, use a check and a route instead.
 
     Examples:
         ```yaml
