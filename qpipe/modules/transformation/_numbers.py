@@ -61,7 +61,8 @@ def _read_marked(texts: pl.Series, style: Style, wanted: DataType) -> pl.Series:
 
 def _in_ascii(texts: pl.Series, style: Style) -> pl.Series:
     """Digits of all scripts as 0 to 9, Arabic marks as those of the style."""
-    if not texts.str.contains(r"[\p{Nd}--0-9]").any():
+    ascii_only = texts.str.len_bytes().sum() == texts.str.len_chars().sum()
+    if ascii_only or not texts.str.contains(r"[\p{Nd}--0-9]").any():
         return texts
     digits = _digits()
     marks = {"\u066b": style.decimal, **({"\u066c": style.thousands[0]} if style.thousands else {})}
