@@ -171,8 +171,17 @@ def test_rows_dropped_by_a_person_and_by_a_route_are_told_apart(tmp_path: Path) 
     assert found.balanced and {a.id: a.rows for a in found.dropped} == {"a route": 2, "an answer": 3}
 
 
-def test_notes_of_one_kind_are_counted(tmp_path: Path) -> None:
-    assert [(n.line, n.times) for n in summary_of(tmp_path).notes] == [(3, 2)]
+def test_notes_of_one_kind_are_counted_and_each_line_is_named(tmp_path: Path) -> None:
+    def at(file: str, line: int) -> tuple[str, dict[str, object]]:
+        return "source.note", {"source": "orders", "file": file, "line": line, "code": "blank", "message": "a blank line"}
+
+    told = [at("a.csv", line) for line in (2, 4, 6, 7, 9, 10, 11)] + [at("b.csv", 2)]
+    summary = summary_of(tmp_path, Told(events=told))
+    assert [(n.file, n.line, n.lines, n.times) for n in summary.notes] == [
+        ("a.csv", 2, (2, 4, 6, 7, 9, 10, 11), 7), ("b.csv", 2, (2,), 1),
+    ]  # fmt: skip
+    text = plain(summary)
+    assert "a.csv:2, 4, 6, 7, 9 and 2 more: a blank line\n" in text and "b.csv:2: a blank line\n" in text
 
 
 # ── formats ──

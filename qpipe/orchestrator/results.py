@@ -236,13 +236,14 @@ class QuestionResult:
 
 @dataclass(frozen=True)
 class Note:
-    """Something a source told about itself: its encoding, repaired rows, new columns; alike ones counted."""
+    """Something a source told about itself: its encoding, repaired rows, new columns; alike ones of a file together."""
 
     source: str
     code: str
     message: str  # the first one's
     file: str | None
-    line: int | None
+    line: int | None  # the first one's
+    lines: tuple[int, ...] = ()  # of all of them, but not of more than a thousand
     times: int = 1
 
 

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["Summary", "load", "summarise"]
 
 CONTRACT = "contract"
+NOTED = 1_000  # lines of one kind of note that are told
 SEGMENTS = 100  # groups of a check that are told, those with the most failures
 HELD, DROP = "held", "drop"
 
@@ -357,13 +358,15 @@ def _questions(journal: Journal, run: str) -> tuple[QuestionResult, ...]:
 
 
 def _notes(journal: Journal, run: str) -> tuple[Note, ...]:
-    found: dict[tuple[str, str], Note] = {}
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for told in [e.data for e in journal.events(run) if e.name == "source.note"]:
-        source, code, message = (str(told.get(name) or "") for name in ("source", "code", "message"))
-        known = found.get((source, code))
-        first = Note(source, code, message or code, told.get("file"), told.get("line"))
-        found[source, code] = dataclasses.replace(known, times=known.times + 1) if known else first
-    return tuple(found.values())
+        source, code, file = (str(told.get(name) or "") for name in ("source", "code", "file"))
+        found.setdefault((source, code, file), []).append(told)
+    made = []
+    for (source, code, file), alike in found.items():
+        lines = tuple(told["line"] for told in alike if told.get("line") is not None)[:NOTED]
+        made.append(Note(source, code, alike[0].get("message") or code, file or None, alike[0].get("line"), lines, len(alike)))
+    return tuple(made)
 
 
 def _amounts(counts: Mapping[str, int]) -> tuple[Amount, ...]:

@@ -28,6 +28,7 @@ from qpipe.report.words import (
 )  # fmt: skip
 
 COLUMNS = 12  # whose scores are shown: the worst
+LINES = 5  # of alike notes; the others are counted
 ROWS = 40  # checks shown; the rest is told
 
 
@@ -258,9 +259,12 @@ def _notes(summary: Summary) -> Block:
 
 
 def noted(note: Note) -> str:
-    """A source's note: where, what, how often."""
-    place = ":".join(str(p) for p in (note.file or note.source, note.line) if p is not None)
-    return f"{place}: {note.message}" + (f" ({count(note.times)} times)" if note.times > 1 else "")
+    """orders.csv:2, 8, 14 and 3 more: a blank line was skipped"""
+    shown = note.lines[:LINES]
+    left = note.times - len(shown)
+    lines = ", ".join(map(str, shown)) + (f" and {count(left)} more" if shown and left else "")
+    place = f"{note.file or note.source}:{lines}" if shown else note.file or note.source
+    return f"{place}: {note.message}" + (f" ({count(note.times)} times)" if not shown and left > 1 else "")
 
 
 def _next(summary: Summary) -> Block:
