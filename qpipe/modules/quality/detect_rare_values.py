@@ -9,6 +9,7 @@ from qpipe.core.component import Context, Relational, RowVerdict
 from qpipe.core.lazy import pl
 from qpipe.core.look_through import counted, rows_with
 from qpipe.core.params import Columns, param
+from qpipe.modules._share import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,5 +73,4 @@ class DetectRareValues(Relational):
 
     @property
     def _part(self) -> float:
-        text = str(self.share).strip()
-        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        return share_of(self.share)

@@ -10,6 +10,7 @@ from qpipe.core.component import Context, Relational, RowVerdict, Types
 from qpipe.core.lazy import np, pl
 from qpipe.core.params import Columns, param
 from qpipe.core.rowset import RowSet
+from qpipe.modules._share import share_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,9 +118,7 @@ class DetectRowAnomalies(Relational):
         return self._furthest(np.concatenate(scores), np.concatenate(rows), np.concatenate(worst))
 
     def _furthest(self, scores: np.ndarray, rows: np.ndarray, worst: np.ndarray) -> dict[int, list[int]]:
-        text = str(self.share).strip()
-        part = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-        most = int(part * len(scores))
+        most = int(share_of(self.share) * len(scores))
         order = np.lexsort((rows, -scores))[:most]
         order = order[scores[order] >= self.threshold]
         found: dict[int, list[int]] = {}

@@ -10,6 +10,7 @@ from qpipe.core.batch import ROW
 from qpipe.core.component import Context, Transform, Types
 from qpipe.core.lazy import np, pl
 from qpipe.core.params import Columns, param
+from qpipe.modules._share import share_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,8 +59,7 @@ class Sample(Transform):
 
     @property
     def _part(self) -> float:
-        text = str(self.share).strip()
-        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        return share_of(self.share)
 
     def _number(self) -> pl.Expr:
         """A number that is the same for what stays or goes together."""

@@ -9,6 +9,7 @@ from qpipe.core.component import Context, Gate, Measure, Types, Verdict
 from qpipe.core.errors import QpipeError
 from qpipe.core.lazy import pl
 from qpipe.core.params import ColumnRef, Columns, param
+from qpipe.modules._share import share_of
 from qpipe.modules.validation._keyset import absent, reference_keys, their_columns, written
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ class Covers(Gate):
 
     @property
     def _share(self) -> float:
-        text = str(self.min).strip()
-        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        return share_of(self.min)
 
     def _words(self) -> str:
         return (

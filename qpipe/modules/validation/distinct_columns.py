@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qpipe.core.component import Context, Gate, Measure, Types, Verdict
 from qpipe.core.lazy import pl
 from qpipe.core.params import Columns, param
+from qpipe.modules._share import share_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,8 +85,7 @@ class DistinctColumns(Gate):
 
     @property
     def _share(self) -> float:
-        text = str(self.share).strip()
-        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        return share_of(self.share)
 
 
 def _text(column: str) -> pl.Expr:
